@@ -1,0 +1,3 @@
+//! Archives: tar inside zstd frames, with an index behind them.
+
+pub mod tar;

@@ -1,0 +1,12 @@
+//! haul moves large file trees: it packs them into multi-threaded `.tar.zst` archives that keep all metadata, and
+//! unpacks, lists and verifies those and any other `.tar.zst`.
+
+pub mod archive;
+pub mod cancel;
+pub mod error;
+pub mod event;
+pub mod ops;
+pub mod report;
+mod sys;
+pub mod tree;
+pub mod walk;

@@ -1,0 +1,17 @@
+//! The verbs. Each is a function over its own small `Options` that wires walk, plan, apply and archive together.
+
+pub mod list;
+pub mod pack;
+pub mod unpack;
+pub mod verify;
+
+use std::num::NonZeroUsize;
+
+/// How many worker threads a run uses.
+pub type Threads = NonZeroUsize;
+
+/// As many threads as the process may use: its CPU affinity, and its cgroup's CPU quota, rounded down, at least 1.
+pub fn default_threads() -> Threads {
+    // The standard library reads sched_getaffinity(2) and the cpu.max files of cgroup v1 and v2.
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}

@@ -1,0 +1,2 @@
+//! The operating system.
+#![allow(unsafe_code)]

@@ -1,0 +1,66 @@
+//! Extents: the stretches of a sparse file that hold data.
+
+/// A stretch of data in a sparse file, in bytes. What lies between extents is a hole and reads as zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Extent {
+    /// Where the stretch begins in the file.
+    pub offset: u64,
+    /// How long it is.
+    pub len: u64,
+}
+
+impl Extent {
+    /// The offset just behind the stretch.
+    pub fn end(self) -> u64 {
+        self.offset + self.len
+    }
+}
+
+/// How many bytes of data `extents` hold.
+pub fn data_bytes(extents: &[Extent]) -> u64 {
+    extents.iter().map(|e| e.len).sum()
+}
+
+/// The parts of `extents` that lie in `[start, end)`.
+pub fn within(extents: &[Extent], start: u64, end: u64) -> impl Iterator<Item = Extent> {
+    let first = extents.partition_point(|e| e.end() <= start);
+    extents[first..].iter().take_while(move |e| e.offset < end).map(move |e| {
+        let offset = e.offset.max(start);
+        Extent { offset, len: e.end().min(end) - offset }
+    })
+}
+
+/// Whether `extents` can describe a file of `size` bytes: ascending, not overlapping, and inside the file.
+pub fn is_valid(extents: &[Extent], size: u64) -> bool {
+    let mut floor = 0;
+    extents.iter().all(|e| {
+        let Some(end) = e.offset.checked_add(e.len) else { return false };
+        let fits = e.offset >= floor && end <= size;
+        floor = end;
+        fits
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const E: [Extent; 2] = [Extent { offset: 10, len: 10 }, Extent { offset: 30, len: 5 }];
+
+    #[test]
+    fn a_window_cuts_extents_at_its_edges() {
+        assert_eq!(within(&E, 0, 100).collect::<Vec<_>>(), E);
+        assert_eq!(
+            within(&E, 15, 31).collect::<Vec<_>>(),
+            [Extent { offset: 15, len: 5 }, Extent { offset: 30, len: 1 }]
+        );
+        assert_eq!(within(&E, 20, 30).count(), 0);
+    }
+
+    #[test]
+    fn overlap_disorder_and_overflow_are_not_valid() {
+        assert!(is_valid(&E, 35) && !is_valid(&E, 34));
+        assert!(!is_valid(&[E[1], E[0]], 100));
+        assert!(!is_valid(&[Extent { offset: u64::MAX, len: 2 }], u64::MAX));
+    }
+}

@@ -1,0 +1,65 @@
+//! What is kept of an entry beside its content.
+
+use std::sync::Arc;
+
+/// Metadata of one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// Permission bits with setuid, setgid and sticky: the low 12 bits of `st_mode`.
+    pub mode: u32,
+    /// Owner and group. Shared, because a tree has few owners and many entries.
+    pub owner: Arc<Owner>,
+    /// Time of last modification.
+    pub mtime: Timestamp,
+    /// Extended attributes, sorted by name; POSIX ACLs are among them in the kernel's form.
+    pub xattrs: Box<[Xattr]>,
+}
+
+/// A user and a group, as numbers and, where known, as names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Owner {
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The user's name; empty when unknown or not wanted.
+    pub user: Box<[u8]>,
+    /// The group's name; empty when unknown or not wanted.
+    pub group: Box<[u8]>,
+}
+
+/// A point in time: seconds since 1970 (negative before), and nanoseconds (below one thousand million) to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp {
+    /// Seconds since the epoch.
+    pub seconds: i64,
+    /// Nanoseconds, 0 to 999,999,999.
+    pub nanos: u32,
+}
+
+/// One extended attribute, as xattr(7) names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Xattr {
+    /// The full name with its namespace, for example `user.comment`.
+    pub name: Box<[u8]>,
+    /// The value.
+    pub value: Box<[u8]>,
+}
+
+/// The xattr that holds the access ACL.
+pub const ACL_ACCESS: &[u8] = b"system.posix_acl_access";
+/// The xattr that holds a directory's default ACL.
+pub const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
+
+impl Xattr {
+    /// Whether this is a POSIX ACL in the kernel's form.
+    pub fn is_acl(&self) -> bool {
+        *self.name == *ACL_ACCESS || *self.name == *ACL_DEFAULT
+    }
+
+    /// Whether any owner of a file may set it: the `user.` namespace and ACLs. The others (`security.`, `trusted.`)
+    /// can grant power, as setuid does.
+    pub fn is_unprivileged(&self) -> bool {
+        self.name.starts_with(b"user.") || self.is_acl()
+    }
+}

@@ -1,0 +1,16 @@
+//! The vocabulary of file trees: what an entry is and what is kept of it.
+//!
+//! Owns the types that every layer speaks. Does no I/O and knows no file format.
+
+pub mod acl;
+pub mod digest;
+pub mod entry;
+pub mod extent;
+pub mod metadata;
+pub mod path;
+
+pub use digest::{Digest, PART_BYTES};
+pub use entry::{Device, Entry, Kind};
+pub use extent::Extent;
+pub use metadata::{Metadata, Owner, Timestamp, Xattr};
+pub use path::{PathError, RelPath, RelPathBuf};

@@ -1,0 +1,5 @@
+//! Reads a tree in parallel.
+
+pub mod filter;
+
+pub use filter::Filter;
