@@ -1,5 +1,6 @@
 //! Reads a tree in parallel.
 
 pub mod filter;
+mod glob;
 
-pub use filter::Filter;
+pub use filter::{Filter, FilterError, Rule, Verdict};
