@@ -6,9 +6,6 @@
 
 pub(crate) mod content;
 pub mod filter;
-mod links;
-mod order;
-mod walker;
+mod glob;
 
-pub use filter::Filter;
-pub(crate) use walker::{Found, Options, Scan, Stamp, scan};
+pub use filter::{Filter, FilterError, Rule, Verdict};
