@@ -4,11 +4,13 @@
 //! symlink below a root is ever followed. Decides nothing: what to open, write or remove is said by the caller.
 //! Sources: the Linux man pages, section 2, named at each call.
 #![allow(unsafe_code)]
+#![allow(clippy::disallowed_methods)] // this is where they belong
 
 pub(crate) mod commit;
 pub(crate) mod dir;
 pub(crate) mod meta;
 pub(crate) mod open;
+pub(crate) mod output;
 pub(crate) mod process;
 pub(crate) mod sparse;
 pub mod users;

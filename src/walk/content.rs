@@ -4,10 +4,12 @@
 //! share it. Whether it is still what the scan saw is asked once, after its last byte was read.
 
 use super::walker::Found;
-use crate::report::Cause;
+use crate::error::Act;
+use crate::report::{Cause, Failure};
 use crate::sys::{Dir, FileKind, Stat, sparse, xattr};
-use crate::tree::{Extent, RelPath, RelPathBuf, Xattr};
+use crate::tree::{Extent, Kind, PART_BYTES, RelPath, RelPathBuf, Xattr};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -27,7 +29,48 @@ pub(crate) struct Content {
     file: File,
 }
 
+/// Opens, before anything is packed, the files of which something must be known by then: whether the first name of a
+/// hard-link group can be read, since the others are nothing without it, and where a large file has its holes, since
+/// it is cut by its data. Files that cannot be opened are taken out, and their links with them.
+pub(crate) fn examine(root: &Dir, found: &mut Vec<Found>) -> Vec<Failure> {
+    let mut reader = Reader::new(root);
+    let mut failures = Vec::new();
+    let mut lost: HashSet<RelPathBuf> = HashSet::new();
+    for one in found.iter_mut() {
+        if let Err((act, cause)) = reader.examine(one) {
+            let path = one.entry.path.clone();
+            failures.push(Failure { path: path.as_path().as_bytes().into(), act, cause });
+            lost.insert(path);
+        }
+    }
+    if !lost.is_empty() {
+        found.retain(|one| match &one.entry.kind {
+            Kind::HardLink(target) => !lost.contains(target) || {
+                let (path, missing) = (one.entry.path.as_path(), target.as_path());
+                let cause = Cause::Missing(missing.as_bytes().into());
+                failures.push(Failure { path: path.as_bytes().into(), act: Act::Link, cause });
+                false
+            },
+            _ => !lost.contains(&one.entry.path),
+        });
+    }
+    failures
+}
+
 impl<'a> Reader<'a> {
+    fn examine(&mut self, found: &mut Found) -> Result<(), (Act, Cause)> {
+        let stamp = found.stamp;
+        let Kind::File { size, .. } = found.entry.kind else { return Ok(()) };
+        let large_with_holes = size > PART_BYTES && stamp.blocks.saturating_mul(512) < size;
+        if !found.has_links && !large_with_holes {
+            return Ok(());
+        }
+        let content = self.open(found).map_err(|cause| (Act::Open, cause))?;
+        let holes = content.extents(found).map_err(|error| (Act::Read, error.into()))?;
+        found.entry.kind = Kind::File { size, extents: holes };
+        Ok(())
+    }
+
     pub(crate) fn new(root: &'a Dir) -> Self {
         Reader { root, held: None }
     }

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 pub(super) fn group(found: &mut [Found]) {
     let mut first_names = HashMap::new();
     for i in 0..found.len() {
-        let Found { entry, stamp } = &found[i];
+        let Found { entry, stamp, .. } = &found[i];
         if stamp.nlink < 2 || entry.kind == Kind::Directory {
             continue;
         }
         let first = *first_names.entry((stamp.dev, stamp.ino)).or_insert(i);
         if first != i {
+            found[first].has_links = true;
             let target = found[first].entry.path.clone();
             found[i].entry.kind = Kind::HardLink(target);
         }

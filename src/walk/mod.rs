@@ -7,5 +7,9 @@
 pub(crate) mod content;
 pub mod filter;
 mod glob;
+mod links;
+mod order;
+mod walker;
 
 pub use filter::{Filter, FilterError, Rule, Verdict};
+pub(crate) use walker::{Found, Options, Scan, Stamp, scan};

@@ -69,7 +69,7 @@ fn join_stretches(listings: Vec<Listing>) -> HashMap<RelPathBuf, Listing> {
 
 /// Drops the directories that were only passed through and below which nothing was kept.
 pub(super) fn prune(found: &mut Vec<Found>, filter: &Filter) {
-    if filter.keeps_all() {
+    if filter.is_empty() {
         return;
     }
     let mut needed = vec![true; found.len()];

@@ -42,6 +42,8 @@ pub(crate) struct Options<'a> {
 pub(crate) struct Found {
     pub(crate) entry: Entry,
     pub(crate) stamp: Stamp,
+    /// Whether later entries are hard links to this one.
+    pub(crate) has_links: bool,
 }
 
 /// What tells an inode, and a state of it, from others.
@@ -83,10 +85,10 @@ pub(super) enum Child {
 }
 
 /// Scans everything below `root` that the filter keeps.
-pub(crate) fn scan(root: Dir, options: &Options<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
+pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
     let root_mount = root.stat_self().map(|stat| mount_of(&stat)).unwrap_or_default();
-    let shared = Shared { options, cancel, observer, root_mount };
-    let first = Task { path: RelPathBuf::default(), verdict: Verdict::Keep, what: What::Root(root) };
+    let shared = Shared { root, options, cancel, observer, root_mount };
+    let first = Task { path: RelPathBuf::default(), verdict: options.filter.root(), what: What::Root };
     let workers = pool::crawl(options.threads, first, || Worker::new(&shared), Worker::visit);
     let mut report = Report::default();
     let mut listings = Vec::new();
@@ -104,6 +106,7 @@ pub(crate) fn scan(root: Dir, options: &Options<'_>, cancel: &Cancel, observer: 
 }
 
 struct Shared<'a> {
+    root: &'a Dir,
     options: &'a Options<'a>,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
@@ -119,7 +122,7 @@ struct Task {
 }
 
 enum What {
-    Root(Dir),
+    Root,
     /// A directory, to be opened relative to its parent.
     Directory(Arc<Dir>),
     /// Some names of an open directory.
@@ -155,7 +158,10 @@ impl<'a> Worker<'a> {
         let mut listing = Listing { path, own: None, children: Vec::new() };
         match what {
             What::Names(dir, names) => self.children(&dir, names, &mut listing, verdict, spawner),
-            What::Root(dir) => self.directory(dir, &mut listing, verdict, spawner),
+            What::Root => match self.shared.root.open_dir(b".") {
+                Ok(dir) => self.directory(dir, &mut listing, verdict, spawner),
+                Err(errno) => self.fail(listing.path.as_path(), Act::Open, errno),
+            },
             What::Directory(parent) => match parent.open_dir(listing.path.as_path().file_name()) {
                 Ok(dir) => self.directory(dir, &mut listing, verdict, spawner),
                 Err(errno) => self.unopened(&parent, &mut listing, errno),
@@ -308,7 +314,7 @@ impl<'a> Worker<'a> {
             Arc::new(Owner { uid: stat.uid, gid: stat.gid, ..Owner::default() })
         });
         let meta = Metadata { mode: stat.mode, owner: Arc::clone(owner), mtime: stat.mtime, xattrs };
-        Found { entry: Entry { path, kind, meta }, stamp: Stamp::of(stat) }
+        Found { entry: Entry { path, kind, meta }, stamp: Stamp::of(stat), has_links: false }
     }
 
     fn skip(&mut self, path: &RelPathBuf, why: &str) -> Option<Found> {
