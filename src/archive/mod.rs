@@ -9,7 +9,10 @@ pub mod index;
 pub(crate) mod reader;
 pub mod tar;
 pub(crate) mod single;
+pub(crate) mod split;
+pub(crate) mod stream;
 pub(crate) mod trailer;
+mod trailer_check;
 pub(crate) mod writer;
 
 use crate::error::{Act, Error};
