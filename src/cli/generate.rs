@@ -31,7 +31,7 @@ fn pages(dir: &Path) -> Result<(), Error> {
     top.build();
     let commands = top.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
     for command in commands.chain([top.clone()]) {
-        let man = Man::new(command.clone()).manual("haul");
+        let man = Man::new(command.clone()).source(concat!("haul ", env!("CARGO_PKG_VERSION")));
         let mut text = Vec::new();
         let path = dir.join(man.get_filename());
         page(&man, &command, &mut text).map_err(|error| Error::io(Act::Write, &path, error))?;
