@@ -85,8 +85,6 @@ pub(crate) struct Environment {
     pub(crate) stdin_is_terminal: bool,
     pub(crate) stdout_is_terminal: bool,
     pub(crate) source_date_epoch: Option<OsString>,
-    pub(crate) users: Box<dyn Accounts>,
-    pub(crate) groups: Box<dyn Accounts>,
 }
 
 impl Environment {
@@ -97,8 +95,6 @@ impl Environment {
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
-            users: Box::new(owner::Unknown),
-            groups: Box::new(owner::Unknown),
         }
     }
 }
@@ -175,8 +171,8 @@ fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result
         latest_mtime: latest_mtime(environment.source_date_epoch.as_deref())?,
         owner: OwnerOptions {
             numeric: args.numeric_owner,
-            user: owner_id(args.owner, "--owner", &*environment.users)?,
-            group: owner_id(args.group, "--group", &*environment.groups)?,
+            user: owner_id(args.owner, "--owner", owner::USERS)?,
+            group: owner_id(args.group, "--group", owner::GROUPS)?,
         },
         fsync: args.fsync,
     };
@@ -228,7 +224,7 @@ fn member_paths(typed: &[OsString]) -> Result<Vec<RelPathBuf>, Error> {
     typed.iter().map(member).collect()
 }
 
-fn owner_id(typed: Option<OsString>, flag: &str, accounts: &dyn Accounts) -> Result<Option<OwnerId>, Error> {
+fn owner_id(typed: Option<OsString>, flag: &str, accounts: Accounts) -> Result<Option<OwnerId>, Error> {
     typed.map(|text| owner::parse(text.as_bytes(), flag, accounts)).transpose()
 }
 
@@ -261,8 +257,6 @@ mod tests {
             stdin_is_terminal: false,
             stdout_is_terminal: false,
             source_date_epoch: None,
-            users: Box::new(owner::Unknown),
-            groups: Box::new(owner::Unknown),
         }
     }
 
