@@ -57,7 +57,7 @@ impl Progress {
     }
 
     fn name(&self, path: RelPath<'_>, kind: &Kind) {
-        let slash = if *kind == Kind::Directory && !path.is_root() { "/" } else { "" };
+        let slash = if *kind == Kind::Directory { "/" } else { "" };
         match self.names {
             Some(Stream::Stderr) => self.say(format_args!("{}{slash}", path.display())),
             // The standard library's line buffer and lock. A reader that went away does not stop the work.
