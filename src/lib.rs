@@ -13,3 +13,5 @@ pub mod report;
 mod sys;
 pub mod tree;
 pub mod walk;
+
+pub use sys::users;
