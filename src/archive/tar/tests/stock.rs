@@ -1,0 +1,1 @@
+//! Stock tars read what is encoded, and what they write is decoded.
