@@ -30,6 +30,21 @@ pub fn within(extents: &[Extent], start: u64, end: u64) -> impl Iterator<Item = 
     })
 }
 
+/// The `extents` of a file of `size` bytes, widened to whole multiples of `unit` (but not beyond the file's end) and
+/// joined where they then meet.
+pub fn aligned(extents: &[Extent], size: u64, unit: u64) -> Vec<Extent> {
+    let mut wide: Vec<Extent> = Vec::with_capacity(extents.len());
+    for extent in extents {
+        let offset = extent.offset / unit * unit;
+        let end = extent.end().checked_next_multiple_of(unit).map_or(size, |end| end.min(size));
+        match wide.last_mut() {
+            Some(last) if last.end() >= offset => last.len = end - last.offset,
+            _ => wide.push(Extent { offset, len: end - offset }),
+        }
+    }
+    wide
+}
+
 /// Whether `extents` can describe a file of `size` bytes: ascending, not overlapping, and inside the file.
 pub fn is_valid(extents: &[Extent], size: u64) -> bool {
     let mut floor = 0;
@@ -55,6 +70,15 @@ mod tests {
             [Extent { offset: 15, len: 5 }, Extent { offset: 30, len: 1 }]
         );
         assert_eq!(within(&E, 20, 30).count(), 0);
+    }
+
+    #[test]
+    fn alignment_widens_joins_and_stays_inside() {
+        let e = |offset, len| Extent { offset, len };
+        assert_eq!(aligned(&E, 35, 8), [e(8, 27)]);
+        assert_eq!(aligned(&[e(3, 1), e(17, 1)], 18, 8), [e(0, 8), e(16, 2)]);
+        assert_eq!(aligned(&[e(0, 8), e(16, 8)], 24, 8), [e(0, 8), e(16, 8)]);
+        assert_eq!(aligned(&[e(u64::MAX - 1, 1)], u64::MAX, 512), [e(u64::MAX / 512 * 512, 511)]);
     }
 
     #[test]

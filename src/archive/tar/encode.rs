@@ -30,6 +30,9 @@ pub const fn padding(stored: u64) -> usize {
 ///
 /// Cannot fail: PAX records hold names and values of any length, and what no record can hold (a NUL in an owner's
 /// name) is left out. That extents are valid and paths relative is the tree's promise.
+///
+/// GNU tar takes every extent to begin with a new block of content. For it to agree with everybody else, all extents of
+/// a sparse file but the last must be whole blocks of 512 bytes; [`crate::tree::extent::aligned`] makes them so.
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let layout = Layout::of(entry);
     let start = out.len();

@@ -53,7 +53,12 @@ fn a_refusal_names_the_member_so_that_it_cannot_move_the_cursor() {
     assert_eq!((error.offset, &*error.member), (512, "../\\x1b[2J"));
     assert_eq!(
         error.to_string(),
-        "the name '../\\x1b[2J' is refused: the name contains '..' (member '../\\x1b[2J', at byte 512 of the tar stream)"
+        "the name contains '..' (member '../\\x1b[2J', at byte 512 of the tar stream)"
+    );
+    let link = Stream::default().long(b'K', b"/e\tc").header(gnu(b'1', b"a", 0));
+    assert_eq!(
+        decode(&link.0, &[7]).1.unwrap_err().to_string(),
+        "the link target '/e\\tc' cannot be used: the name is absolute (member 'a', at byte 1024 of the tar stream)"
     );
 }
 

@@ -10,7 +10,7 @@ use std::io::Read;
 const CONTENT: u64 = 3000;
 
 /// The archive of these entries, their contents counting up from each entry's index.
-fn pack(entries: &[Entry]) -> Vec<u8> {
+pub(super) fn pack(entries: &[Entry]) -> Vec<u8> {
     let mut out = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         encode(entry, &mut out);
