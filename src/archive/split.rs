@@ -56,7 +56,7 @@ impl<R: Read> Split<R> {
             match &mut self.state {
                 State::Start => {
                     let magic = self.input.peek(4)?;
-                    let is_zstd = magic == ZSTD_MAGIC || is_skippable(le32(magic));
+                    let is_zstd = magic.starts_with(&ZSTD_MAGIC) || is_skippable(le32(magic));
                     self.state = if is_zstd { State::Frames } else { State::Plain };
                 }
                 State::Plain => {
