@@ -88,8 +88,15 @@ impl<'f> Archive<'f> {
     /// The records of which the frame holds anything.
     pub(crate) fn records_in(&self, frame: usize) -> std::ops::Range<usize> {
         let place = self.places[frame];
-        let continued = self.continued(frame).map_or(place.first_record, |record| record);
+        let continued = self.continued(frame).unwrap_or(place.first_record);
         continued..self.first_record_behind(frame)
+    }
+
+    /// Whether a record's content lies in more than one frame.
+    pub(crate) fn is_split(&self, number: usize) -> bool {
+        let record = &self.index.records[number];
+        let behind = self.places.partition_point(|place| place.tar_offset <= record.offset);
+        self.places.get(behind).is_some_and(|next| record.content_end() > next.tar_offset)
     }
 
     /// Decodes a frame.
