@@ -7,6 +7,9 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr, clippy::missing_panics_doc)]
 #![allow(unreachable_pub, missing_debug_implementations)]
 
-mod support;
-
+mod damage;
+mod determinism;
+mod hostile;
 mod roundtrip;
+mod stock;
+mod support;

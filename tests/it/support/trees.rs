@@ -141,7 +141,8 @@ fn links() -> Vec<Node> {
     ]
 }
 
-fn sparse_files() -> Vec<Node> {
+/// Files with holes at every place.
+pub fn sparse_files() -> Vec<Node> {
     const K64: u64 = 64 << 10;
     let block = noise(2, 64 << 10);
     let islands: Vec<_> = (0..300).map(|i| (i * 3 * 4096, &block[..4096])).collect();
