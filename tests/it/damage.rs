@@ -88,7 +88,7 @@ impl Victim {
 
     /// Whether a copy is the whole tree with all its metadata.
     fn is_whole(&self, copy: &Snapshot) -> bool {
-        self.original.diff(copy, Fields { mode: true, ..Fields::ALL }).is_empty()
+        self.original.diff(copy, Fields::ALL).is_empty()
     }
 
     fn flip(&self, bit: usize) -> Vec<u8> {

@@ -7,9 +7,15 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr, clippy::missing_panics_doc)]
 #![allow(unreachable_pub, missing_debug_implementations)]
 
+mod change;
 mod damage;
 mod determinism;
 mod hostile;
+mod listing;
+mod props;
+mod real;
 mod roundtrip;
+mod select;
+mod signals;
 mod stock;
 mod support;

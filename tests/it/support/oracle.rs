@@ -190,3 +190,22 @@ pub fn assert_rsync_agrees(original: &Path, copy: &Path) {
     let output = peer_run("rsync", &args, None);
     assert!(output.is_empty(), "rsync sees differences:\n{}", String::from_utf8_lossy(&output));
 }
+
+/// Runs a shell script in `dir` as root of a mount namespace of its own, in which it may mount what it likes; `$HAUL`
+/// is the binary. `None`, said aloud, where the system does not allow it.
+#[track_caller]
+pub fn in_private_mounts(dir: &Path, script: &str) -> Option<Outcome> {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args((!is_root()).then_some("--map-root-user")).arg("--mount");
+        command
+    };
+    let probe = unshare().args(["mount", "-t", "tmpfs", "none"]).arg(dir).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        leave_out("mounting needs root or user namespaces");
+        return None;
+    }
+    let mut command = unshare();
+    command.args(["sh", "-c", script]).current_dir(dir).env("HAUL", env!("CARGO_BIN_EXE_haul"));
+    Some(run(&mut command, None))
+}

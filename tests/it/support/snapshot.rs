@@ -63,16 +63,6 @@ impl Fields {
         xattrs: true,
         holes: true,
     };
-    /// Kind and content alone.
-    pub const CONTENT: Fields = Fields {
-        mode: false,
-        owner: false,
-        mtime_slack: None,
-        directory_mtime: false,
-        names: false,
-        xattrs: false,
-        holes: false,
-    };
 }
 
 impl Snapshot {
