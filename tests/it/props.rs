@@ -227,10 +227,10 @@ proptest! {
         let archive = scratch.join("a.tar.zst");
         haul!["pack", &root, &archive].expect(0);
         let snapshot = Snapshot::of(&root);
-        let paths: Vec<&[u8]> = snapshot.0.keys().filter(|path| !path.is_empty()).map(Vec::as_slice).collect();
+        let paths = snapshot.0.keys().filter(|path| !path.is_empty());
+        let paths: Vec<PathBuf> = paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect();
         prop_assume!(!paths.is_empty());
-        let path: &[u8] = which.get(&paths);
-        let path = Path::new(OsStr::from_bytes(path));
+        let path = which.get(&paths).as_path();
         prop_assume!(apply(&root, path, edit));
         let expected = match edit {
             Edit::Add => path.with_file_name("added"),
