@@ -67,7 +67,12 @@ impl std::fmt::Display for Outcome {
             (Some(code), _) => format!("exit {code}"),
             (None, signal) => format!("signal {signal:?}"),
         };
-        write!(f, "{}\n  ended with {end}; its messages:\n{}", self.command, self.stderr)
+        writeln!(f, "{}\n  ended with {end}; its messages:", self.command)?;
+        for line in self.stderr.lines().take(20) {
+            // A message may name a path of several thousand bytes.
+            writeln!(f, "{line:.300}")?;
+        }
+        Ok(())
     }
 }
 

@@ -274,6 +274,10 @@ pub fn wide(count: usize) -> Vec<Node> {
 /// What every archive format ever made can carry: short plain names, whole seconds, small numbers.
 pub fn modest() -> Vec<Node> {
     let mut nodes = vec![
+        dir(""),
+        dir("dir"),
+        dir("dir/below"),
+        dir("many"),
         file("hello.txt", "hello\n").mode(0o640),
         file("empty", ""),
         dir("empty-dir").mode(0o711),
