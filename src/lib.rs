@@ -6,6 +6,7 @@ pub mod cancel;
 pub mod error;
 pub mod event;
 pub mod ops;
+mod pool;
 pub mod report;
 mod sys;
 pub mod tree;

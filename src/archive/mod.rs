@@ -1,3 +1,54 @@
-//! Archives: tar inside zstd frames, with an index behind them.
+//! Archives: a plain tar in many independent zstd frames, with an index behind them.
+//!
+//! Owns the bytes of an archive, in both directions; opens no paths and writes no trees. `docs/format.md` describes
+//! what a file looks like.
 
+pub(crate) mod cut;
+pub(crate) mod frame;
+pub mod index;
+pub(crate) mod reader;
 pub mod tar;
+pub(crate) mod single;
+pub(crate) mod trailer;
+pub(crate) mod writer;
+
+use crate::error::{Act, Error};
+use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+
+/// An archive that is damaged, cut short, or none.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(Cow<'static, str>);
+
+/// What is wrong with an archive.
+pub(crate) fn malformed(what: impl Into<Cow<'static, str>>) -> Malformed {
+    Malformed(what.into())
+}
+
+/// Why an archive cannot be read further. Has no path: who opened the archive knows it.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It is damaged, cut short, or no archive.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It asks for something that is never done.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Fault {
+    /// The error of a run that reads the archive at `path`.
+    pub fn at(self, path: &Path) -> Error {
+        let archive = path.to_owned();
+        match self {
+            Fault::Malformed(Malformed(what)) => Error::Malformed { archive, what: what.into_owned() },
+            Fault::Refused(what) => Error::Refused { archive, what },
+            Fault::Io(source) => Error::io(Act::Read, path, source),
+        }
+    }
+}

@@ -1,2 +1,20 @@
-//! The operating system.
+//! The operating system: the only place with system calls on paths, and the only one with `unsafe`.
+//!
+//! Owns descriptors and the calls on them; every name below a root is resolved relative to a held descriptor and no
+//! symlink below a root is ever followed. Decides nothing: what to open, write or remove is said by the caller.
+//! Sources: the Linux man pages, section 2, named at each call.
 #![allow(unsafe_code)]
+#![allow(clippy::disallowed_methods)] // this is where they belong
+
+pub(crate) mod commit;
+pub(crate) mod dir;
+pub(crate) mod meta;
+pub(crate) mod open;
+pub(crate) mod output;
+pub(crate) mod process;
+pub(crate) mod sparse;
+pub mod users;
+pub(crate) mod xattr;
+
+pub(crate) use dir::Dir;
+pub(crate) use meta::{FileKind, Stat};

@@ -40,7 +40,7 @@ pub enum Kind {
 }
 
 /// The numbers of a device node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Device {
     /// The driver.
     pub major: u32,

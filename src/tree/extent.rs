@@ -30,6 +30,29 @@ pub fn within(extents: &[Extent], start: u64, end: u64) -> impl Iterator<Item = 
     })
 }
 
+/// Where in the file the byte lies that is `stored` bytes into the data; `None` behind the last one.
+pub fn locate(extents: &[Extent], stored: u64) -> Option<u64> {
+    stretches(extents, stored, u64::MAX).next().map(|(offset, _)| offset)
+}
+
+/// The first offset at or behind `offset` that lies in an extent.
+pub fn next_data(extents: &[Extent], offset: u64) -> Option<u64> {
+    let first = extents.partition_point(|e| e.end() <= offset);
+    extents[first..].iter().find(|e| e.len > 0).map(|e| e.offset.max(offset))
+}
+
+/// Where `len` bytes of data, which begin `stored` bytes into the data, lie in the file: pairs of offset and length.
+pub fn stretches(extents: &[Extent], stored: u64, len: u64) -> impl Iterator<Item = (u64, u64)> {
+    let (mut skip, mut left) = (stored, len);
+    extents.iter().filter_map(move |e| {
+        let skipped = skip.min(e.len);
+        skip -= skipped;
+        let taken = left.min(e.len - skipped);
+        left -= taken;
+        (taken > 0).then_some((e.offset + skipped, taken))
+    })
+}
+
 /// Whether `extents` can describe a file of `size` bytes: ascending, not overlapping, and inside the file.
 pub fn is_valid(extents: &[Extent], size: u64) -> bool {
     let mut floor = 0;
@@ -55,6 +78,14 @@ mod tests {
             [Extent { offset: 15, len: 5 }, Extent { offset: 30, len: 1 }]
         );
         assert_eq!(within(&E, 20, 30).count(), 0);
+    }
+
+    #[test]
+    fn stored_bytes_are_located_across_holes() {
+        assert_eq!((locate(&E, 0), locate(&E, 9), locate(&E, 10)), (Some(10), Some(19), Some(30)));
+        assert_eq!((locate(&E, 15), locate(&[], 0)), (None, None));
+        assert_eq!(stretches(&E, 5, 7).collect::<Vec<_>>(), [(15, 5), (30, 2)]);
+        assert_eq!((next_data(&E, 0), next_data(&E, 20), next_data(&E, 35)), (Some(10), Some(30), None));
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! One zstd frame: compressing and decompressing it in one call.
+//!
+//! Owns zstd's contexts, one of each for a thread, which live as long as the thread's work.
+
+use super::{Fault, malformed};
+use std::io;
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
+
+/// No frame needs a larger window than 2^27 bytes: the default limit of every decoder.
+const LARGEST_WINDOW_LOG: u32 = 27;
+
+/// Compresses stretches of tar to frames.
+pub(crate) struct Compressor(CCtx<'static>);
+
+/// Decompresses frames to stretches of tar.
+pub(crate) struct Decompressor(DCtx<'static>);
+
+impl Compressor {
+    /// Every frame carries its content's size, which the one-call interface always knows, and a checksum of it.
+    pub(crate) fn new(level: i32) -> io::Result<Self> {
+        let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+        for parameter in [CParameter::CompressionLevel(level), CParameter::ChecksumFlag(true)] {
+            context.set_parameter(parameter).map_err(zstd_error)?;
+        }
+        Ok(Compressor(context))
+    }
+
+    /// Replaces the content of `frame` by the frame of `tar`.
+    pub(crate) fn compress(&mut self, tar: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
+        frame.clear();
+        frame.reserve(zstd_safe::compress_bound(tar.len()));
+        self.0.compress2(frame, tar).map_err(zstd_error)?;
+        Ok(())
+    }
+}
+
+impl Decompressor {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Decompressor(DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?))
+    }
+
+    /// Replaces the content of `tar` by what `frame` decodes to, which must be exactly `len` bytes.
+    pub(crate) fn decompress(&mut self, frame: &[u8], tar: &mut Vec<u8>, len: usize) -> Result<(), Fault> {
+        tar.clear();
+        tar.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        // Trailing bytes would be taken for a further frame.
+        if zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
+            return Err(malformed("a frame does not have the length that the index gives it").into());
+        }
+        // Capacity may be larger than asked for, so the length is compared, too.
+        match self.0.decompress(tar, frame) {
+            Ok(decoded) if decoded == len => Ok(()),
+            Ok(_) => Err(malformed("a frame does not decode to the length that the index gives it").into()),
+            Err(code) => Err(damaged_frame(code).into()),
+        }
+    }
+}
+
+/// A frame that zstd cannot decode.
+pub(crate) fn damaged_frame(code: usize) -> super::Malformed {
+    malformed(format!("a zstd frame is damaged: {}", zstd_safe::get_error_name(code)))
+}
+
+/// A decompressor that takes a frame in pieces, for what has no index. Frames that need a window of more than 128 MiB
+/// are refused, as every decoder does by default.
+pub(crate) fn streaming_decoder() -> io::Result<DCtx<'static>> {
+    let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+    context.set_parameter(zstd_safe::DParameter::WindowLogMax(LARGEST_WINDOW_LOG)).map_err(zstd_error)?;
+    Ok(context)
+}
+
+pub(crate) fn zstd_error(code: usize) -> io::Error {
+    io::Error::other(zstd_safe::get_error_name(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_survives_and_says_its_size() {
+        let tar = b"content ".repeat(1000);
+        let (mut frame, mut decoded) = (Vec::new(), Vec::new());
+        Compressor::new(-5).unwrap().compress(&tar, &mut frame).unwrap();
+        assert_eq!(zstd_safe::get_frame_content_size(&frame).unwrap(), Some(tar.len() as u64));
+        Decompressor::new().unwrap().decompress(&frame, &mut decoded, tar.len()).unwrap();
+        assert_eq!(decoded, tar);
+    }
+
+    #[test]
+    fn a_frame_of_another_length_or_with_a_flipped_bit_is_damage() {
+        let (mut frame, mut decoded) = (Vec::new(), Vec::new());
+        Compressor::new(3).unwrap().compress(b"some content", &mut frame).unwrap();
+        let mut decompressor = Decompressor::new().unwrap();
+        assert!(decompressor.decompress(&frame, &mut decoded, 11).is_err());
+        assert!(decompressor.decompress(&frame, &mut decoded, 13).is_err());
+        assert!(decompressor.decompress(&frame.repeat(2), &mut decoded, 24).is_err());
+        for bit in 0..frame.len() * 8 {
+            let mut flipped = frame.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // A flip in an unused header bit may leave the content as it is, never change it.
+            if decompressor.decompress(&flipped, &mut decoded, 12).is_ok() {
+                assert_eq!(decoded, b"some content");
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! From bytes to an index that can be believed.
+
+use super::columns::Columns;
+use super::encode as code;
+use super::{Frame, Index, Record};
+use crate::archive::{Malformed, malformed};
+use crate::tree::{
+    Device, Digest, Entry, Extent, Kind, Metadata, Owner, RelPath, RelPathBuf, Timestamp, Xattr, extent,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The end-of-archive marker: two blocks of zeros.
+const END_BYTES: u64 = 1_024;
+
+/// Reads an index, and checks the invariants of the module above.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
+    let mut columns = Columns(bytes);
+    let frames = (0..columns.count(2)?)
+        .map(|_| Ok(Frame { compressed: columns.number32()?, decoded: columns.number32()? }))
+        .collect::<Result<Vec<_>, Malformed>>()?;
+    let count = columns.count(1)?;
+    let kinds = columns.bytes(count)?;
+    let paths = paths(&mut columns, count)?;
+    let owners = owners(&mut columns, count)?;
+    let modes = numbers(&mut columns, count)?;
+    let times = times(&mut columns, count)?;
+    let headers = numbers(&mut columns, count)?;
+    let mut entries = Vec::with_capacity(count);
+    for (i, path) in paths.into_iter().enumerate() {
+        let mode = modes[i] & 0o7777;
+        let meta = Metadata { mode, owner: Arc::clone(&owners[i]), mtime: times[i], xattrs: Box::default() };
+        entries.push(Entry { path, kind: kind(kinds[i])?, meta });
+    }
+    for entry in &mut entries {
+        if let Kind::File { size, .. } = &mut entry.kind {
+            *size = columns.number()?;
+        }
+    }
+    entries.iter_mut().try_for_each(|entry| target(&mut columns, entry))?;
+    let flagged = |flag: u8| move |pair: &(&u8, &mut Entry)| pair.0 & flag != 0;
+    for (_, entry) in kinds.iter().zip(&mut entries).filter(flagged(code::HAS_EXTENTS)) {
+        extents(&mut columns, entry)?;
+    }
+    for (_, entry) in kinds.iter().zip(&mut entries).filter(flagged(code::HAS_XATTRS)) {
+        entry.meta.xattrs = xattrs(&mut columns)?;
+    }
+    let records = place(&mut columns, entries, &headers)?;
+    if !columns.0.is_empty() {
+        return Err(malformed("the index is longer than it says"));
+    }
+    let index = Index { frames, records };
+    check_names(&index.records)?;
+    check_frames(&index)?;
+    Ok(index)
+}
+
+fn kind(byte: u8) -> Result<Kind, Malformed> {
+    let device = Device::default();
+    Ok(match byte & code::KIND_BITS {
+        code::FILE => Kind::file(0),
+        code::DIRECTORY => Kind::Directory,
+        code::SYMLINK => Kind::Symlink(Box::default()),
+        code::HARD_LINK => Kind::HardLink(RelPathBuf::default()),
+        code::FIFO => Kind::Fifo,
+        code::CHAR_DEVICE => Kind::CharDevice(device),
+        code::BLOCK_DEVICE => Kind::BlockDevice(device),
+        _ => return Err(malformed("the index holds an entry of unknown kind")),
+    })
+}
+
+fn numbers(columns: &mut Columns<'_>, count: usize) -> Result<Vec<u32>, Malformed> {
+    (0..count).map(|_| columns.number32()).collect()
+}
+
+fn paths(columns: &mut Columns<'_>, count: usize) -> Result<Vec<RelPathBuf>, Malformed> {
+    let shared = numbers(columns, count)?;
+    let lengths = numbers(columns, count)?;
+    let mut path = Vec::new();
+    let mut paths = Vec::with_capacity(count);
+    for (shared, len) in shared.into_iter().zip(lengths) {
+        if shared as usize > path.len() {
+            return Err(malformed("the index holds a broken path"));
+        }
+        path.truncate(shared as usize);
+        path.extend_from_slice(columns.bytes(len as usize)?);
+        let checked = RelPath::new(&path).map_err(|error| {
+            malformed(format!("the index holds the name {}: {error}", crate::tree::path::escape(&path)))
+        })?;
+        paths.push(checked.to_buf());
+    }
+    Ok(paths)
+}
+
+fn owners(columns: &mut Columns<'_>, count: usize) -> Result<Vec<Arc<Owner>>, Malformed> {
+    let table = (0..columns.count(4)?)
+        .map(|_| {
+            let (uid, gid) = (columns.number32()?, columns.number32()?);
+            let (user, group) = (columns.byte_string()?.into(), columns.byte_string()?.into());
+            // 2^32-1 means "do not change" to chown(2).
+            if uid == u32::MAX || gid == u32::MAX {
+                return Err(malformed("the index holds an owner that cannot be"));
+            }
+            Ok(Arc::new(Owner { uid, gid, user, group }))
+        })
+        .collect::<Result<Vec<_>, Malformed>>()?;
+    (0..count)
+        .map(|_| {
+            let number = columns.number()? as usize;
+            table.get(number).cloned().ok_or_else(|| malformed("the index holds an owner it does not list"))
+        })
+        .collect()
+}
+
+fn times(columns: &mut Columns<'_>, count: usize) -> Result<Vec<Timestamp>, Malformed> {
+    let mut seconds = 0_i64;
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        seconds = seconds.wrapping_add(columns.signed()?);
+        times.push(Timestamp { seconds, nanos: 0 });
+    }
+    for time in &mut times {
+        time.nanos = columns.number32()?;
+        if time.nanos >= 1_000_000_000 {
+            return Err(malformed("the index holds a time that cannot be"));
+        }
+    }
+    Ok(times)
+}
+
+fn target(columns: &mut Columns<'_>, entry: &mut Entry) -> Result<(), Malformed> {
+    match &mut entry.kind {
+        Kind::Symlink(target) => {
+            *target = columns.byte_string()?.into();
+            if target.is_empty() || target.contains(&0) {
+                return Err(malformed("the index holds a symlink without a usable target"));
+            }
+        }
+        Kind::HardLink(target) => {
+            let bytes = columns.byte_string()?;
+            let checked = RelPath::new(bytes).map_err(|error| {
+                malformed(format!("the index links to {}: {error}", crate::tree::path::escape(bytes)))
+            })?;
+            *target = checked.to_buf();
+        }
+        Kind::CharDevice(device) | Kind::BlockDevice(device) => {
+            *device = Device { major: columns.number32()?, minor: columns.number32()? };
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn extents(columns: &mut Columns<'_>, entry: &mut Entry) -> Result<(), Malformed> {
+    let Kind::File { size, extents } = &mut entry.kind else {
+        return Err(malformed("the index gives extents to what is no file"));
+    };
+    let mut end = 0_u64;
+    let found = (0..columns.count(2)?)
+        .map(|_| {
+            let offset = end.saturating_add(columns.number()?);
+            let len = columns.number()?;
+            end = offset.saturating_add(len);
+            Ok(Extent { offset, len })
+        })
+        .collect::<Result<Box<[_]>, Malformed>>()?;
+    if !extent::is_valid(&found, *size) {
+        return Err(malformed("the index holds extents that do not fit their file"));
+    }
+    *extents = Some(found);
+    Ok(())
+}
+
+fn xattrs(columns: &mut Columns<'_>) -> Result<Box<[Xattr]>, Malformed> {
+    (0..columns.count(2)?)
+        .map(|_| Ok(Xattr { name: columns.byte_string()?.into(), value: columns.byte_string()?.into() }))
+        .collect()
+}
+
+/// Gives each entry its digest and its place: members lie one behind the other.
+fn place(
+    columns: &mut Columns<'_>,
+    entries: Vec<Entry>,
+    headers: &[u32],
+) -> Result<Vec<Record>, Malformed> {
+    let mut offset = 0_u64;
+    let mut records = Vec::with_capacity(entries.len());
+    for (entry, &blocks) in entries.into_iter().zip(headers) {
+        let digest = match entry.kind {
+            Kind::File { .. } => Some(Digest(u128::from_be_bytes(
+                columns.bytes(16)?.try_into().map_err(|_| malformed("the index is cut short"))?,
+            ))),
+            _ => None,
+        };
+        let header_bytes = blocks.checked_mul(512).filter(|&bytes| bytes > 0);
+        let header_bytes = header_bytes.ok_or_else(|| malformed("the index holds a header without length"))?;
+        let member = u64::from(header_bytes).checked_add(entry.kind.stored_bytes());
+        let end = member.and_then(|bytes| bytes.checked_next_multiple_of(512)?.checked_add(offset));
+        let end = end.ok_or_else(|| malformed("the index holds a file that is too large"))?;
+        records.push(Record { entry, digest, offset, header_bytes });
+        offset = end;
+    }
+    Ok(records)
+}
+
+/// Invariants 1 to 3.
+fn check_names(records: &[Record]) -> Result<(), Malformed> {
+    let wrong = |record: &Record, what: &str| {
+        malformed(format!("the index names {} {what}", record.entry.path.as_path().display()))
+    };
+    let mut directories: Vec<RelPath<'_>> = Vec::new();
+    let mut before: Option<RelPath<'_>> = None;
+    let links = records.iter().any(|r| matches!(r.entry.kind, Kind::HardLink(_)));
+    let mut linkable: HashMap<RelPath<'_>, ()> = HashMap::new();
+    for record in records {
+        let path = record.entry.path.as_path();
+        if before.is_some_and(|before| before >= path) {
+            return Err(wrong(record, "twice or out of order"));
+        }
+        before = Some(path);
+        directories.truncate(directories.iter().rposition(|&dir| path.is_within(dir)).map_or(0, |i| i + 1));
+        let parent = path.parent();
+        if parent.is_some_and(|parent| !parent.is_root() && directories.last() != Some(&parent)) {
+            return Err(wrong(record, "below what is no directory"));
+        }
+        match &record.entry.kind {
+            Kind::Directory => directories.push(path),
+            _ if path.is_root() => return Err(wrong(record, "as something else than a directory")),
+            Kind::HardLink(target) if !linkable.contains_key(&target.as_path()) => {
+                return Err(wrong(record, "as a link to what is not there"));
+            }
+            Kind::HardLink(_) => {}
+            _ if links => {
+                linkable.insert(path, ());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Invariant 4.
+fn check_frames(index: &Index) -> Result<(), Malformed> {
+    let decoded: u64 = index.frames.iter().map(|frame| u64::from(frame.decoded)).sum();
+    let members = index.records.last().map_or(0, Record::end);
+    if members + END_BYTES != decoded {
+        return Err(malformed("the index and its frames disagree about the length of the tar stream"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{RecordRef, encode as encode_records};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(path: &str, kind: Kind) -> Record {
+        let owner = Arc::new(Owner { uid: 5, gid: 6, user: (*b"u").into(), group: (*b"g").into() });
+        let mtime = Timestamp { seconds: -3, nanos: 999_999_999 };
+        let digest = matches!(kind, Kind::File { .. }).then_some(Digest(1 << 90));
+        let xattrs = Box::new([Xattr { name: (*b"user.a").into(), value: (*b"\0").into() }]);
+        let path = RelPathBuf::from_member_name(path.as_bytes()).unwrap();
+        let meta = Metadata { mode: 0o4755, owner, mtime, xattrs };
+        Record { entry: Entry { path, kind, meta }, digest, offset: 0, header_bytes: 1_536 }
+    }
+
+    fn index(mut records: Vec<Record>) -> Index {
+        let mut offset = 0;
+        for record in &mut records {
+            record.offset = offset;
+            offset = record.end();
+        }
+        let frame = Frame { compressed: 9, decoded: offset as u32 };
+        Index { frames: vec![frame, Frame { compressed: 20, decoded: 1_024 }], records }
+    }
+
+    fn encode(index: &Index) -> Vec<u8> {
+        let records = index.records.iter().map(|r| RecordRef {
+            entry: &r.entry,
+            digest: r.digest,
+            header_bytes: r.header_bytes,
+        });
+        encode_records(&index.frames, records)
+    }
+
+    fn everything() -> Index {
+        let device = Device { major: 8, minor: 70_000 };
+        let extents = Box::new([Extent { offset: 10, len: 5 }, Extent { offset: 20, len: 0 }]);
+        index(vec![
+            record(".", Kind::Directory),
+            record("a", Kind::File { size: 1 << 40, extents: Some(extents) }),
+            record("b", Kind::CharDevice(device)),
+            record("c", Kind::Directory),
+            record("c/d", Kind::HardLink(RelPathBuf::from_member_name(b"a").unwrap())),
+            record("c/e", Kind::file(77)),
+            record("c.f", Kind::Symlink((*b"../..").into())),
+            record("g", Kind::Fifo),
+            record("h", Kind::BlockDevice(device)),
+        ])
+    }
+
+    #[test]
+    fn an_index_survives() {
+        assert_eq!(decode(&encode(&everything())).unwrap(), everything());
+        let empty = Index { frames: vec![Frame { compressed: 20, decoded: 1_024 }], records: vec![] };
+        assert_eq!(decode(&encode(&empty)).unwrap(), empty);
+    }
+
+    #[test]
+    fn what_breaks_an_invariant_is_refused() {
+        let link = |to: &str| Kind::HardLink(RelPathBuf::from_member_name(to.as_bytes()).unwrap());
+        for (records, message) in [
+            (vec![record("a", Kind::Fifo), record("a", Kind::Fifo)], "twice"),
+            (vec![record("b", Kind::Fifo), record("a", Kind::Fifo)], "out of order"),
+            (vec![record("a", Kind::Fifo), record("a/b", Kind::Fifo)], "below what is no directory"),
+            (vec![record("a/b", Kind::Fifo)], "below what is no directory"),
+            (vec![record(".", Kind::Fifo)], "something else than a directory"),
+            (vec![record("a", link("b")), record("b", Kind::Fifo)], "a link to what is not there"),
+            (vec![record("a", Kind::Directory), record("b", link("a"))], "a link to what is not there"),
+        ] {
+            let error = decode(&encode(&index(records))).unwrap_err().to_string();
+            assert!(error.contains(message), "{error:?} does not say {message:?}");
+        }
+        let mut longer = everything();
+        longer.frames[1].decoded += 512;
+        assert!(decode(&encode(&longer)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn damage_never_panics(cut in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>(), to: u8) {
+            let mut bytes = encode(&everything());
+            let at = flip.index(bytes.len());
+            bytes[at] = to;
+            let _ = decode(&bytes);
+            bytes.truncate(cut.index(bytes.len()));
+            prop_assert!(decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

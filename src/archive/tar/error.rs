@@ -1,0 +1,58 @@
+//! What can be wrong with a tar stream.
+
+use crate::tree::PathError;
+use crate::tree::path::escape;
+
+/// Why a tar stream cannot be read any further, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError {
+    /// Where the header, record block or content in question begins, in bytes of the tar stream.
+    pub offset: u64,
+    /// The name of the member in question as the archive spells it, escaped for people; empty when there is none.
+    pub member: Box<str>,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with a tar stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It does not begin like one.
+    #[error("not a tar archive")]
+    NotTar,
+    /// It breaks the rules of the format.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// A member asks for a place outside the root, or for none.
+    #[error("{what} '{name}' is refused: {why}")]
+    Refused {
+        /// Which of the member's names: `the name` or `the link target`.
+        what: &'static str,
+        /// The name, escaped for people.
+        name: Box<str>,
+        /// What is wrong with it.
+        why: PathError,
+    },
+    /// A member is of a kind that haul does not know.
+    #[error("members of type '{}' are not supported", escape(&[*.0]))]
+    Unsupported(u8),
+    /// It is beyond one of the decoder's [`super::Limits`].
+    #[error("{0}")]
+    TooLarge(&'static str),
+    /// It ends too early.
+    #[error("the archive is cut short")]
+    Truncated,
+}
+
+impl std::error::Error for DecodeError {}
+
+impl std::fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let DecodeError { offset, member, fault } = self;
+        match (fault, &**member) {
+            (Fault::NotTar, _) => write!(f, "{fault}"),
+            (_, "") => write!(f, "{fault} (at byte {offset} of the tar stream)"),
+            (_, name) => write!(f, "{fault} (member '{name}', at byte {offset} of the tar stream)"),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! From what headers tell to a member.
+//!
+//! Owns the precedence (GNU sparse name, PAX record, GNU long name, header block; a member's own record before a
+//! global one), which kinds may carry content, and the rules for names. Pure: everything told so far goes in, a member
+//! that may still lack its sparse map comes out.
+
+use super::error::Fault;
+use super::header::{Dialect, Header, kind};
+use super::overrides::{Overrides, SPARSE_MALFORMED, SparseRecords};
+use super::sparse;
+use crate::tree::path::escape;
+use crate::tree::{Entry, Extent, Kind, Metadata, Owner, RelPathBuf, Timestamp};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Everything that an archive tells about a member before its content.
+pub(super) struct Told<'a> {
+    pub(super) header: &'a Header,
+    /// The member's own records.
+    pub(super) own: &'a mut Overrides,
+    /// The records of global headers.
+    pub(super) global: &'a Overrides,
+    /// GNU's long name and long link target.
+    pub(super) long: [Option<&'a [u8]>; 2],
+    /// Resolves the names in ACLs.
+    pub(super) lookup: &'a dyn Fn(bool, &[u8]) -> Option<u32>,
+    /// The owner of the member before, which is most often this one's.
+    pub(super) last_owner: &'a mut Arc<Owner>,
+}
+
+/// A member whose sparse map may still be to come. Until it is known the entry says that there are no holes.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) entry: Entry,
+    /// How many bytes follow the header, without padding.
+    pub(super) stored: u64,
+    pub(super) map: Map,
+    pub(super) ignored_acl: bool,
+}
+
+/// Where the map of a file's data is.
+#[derive(Debug)]
+pub(super) enum Map {
+    /// There is none: the file has no holes, or is no file.
+    None,
+    /// Here, complete.
+    Known(Vec<Extent>),
+    /// The front is here, the rest follows in extension blocks (old GNU).
+    Blocks(Vec<Extent>),
+    /// In front of the content (PAX 1.0).
+    Text,
+}
+
+impl Told<'_> {
+    /// The member's name as the archive spells it.
+    pub(super) fn name(&self) -> Cow<'_, [u8]> {
+        let recorded = self.own.sparse.name.as_ref().or(self.own.path.or(&self.global.path));
+        match (recorded, self.long[0]) {
+            (Some(name), _) => Cow::Borrowed(name),
+            (None, Some(name)) => Cow::Borrowed(name),
+            (None, None) => self.header.name(),
+        }
+    }
+
+    /// Puts it all together.
+    pub(super) fn open(mut self) -> Result<Opening, Fault> {
+        if (self.own.path.is_set() && self.long[0].is_some())
+            || (self.own.link_path.is_set() && self.long[1].is_some())
+        {
+            return Err(Fault::Malformed("two extensions give one member different names"));
+        }
+        let name = self.name();
+        let stored = self.stored()?;
+        let mut kind = self.kind(&name, stored)?;
+        let path = path(&name, &kind)?;
+        drop(name);
+        let (map, size) = self.map(&kind, stored)?;
+        if let Kind::File { size: file_size, .. } = &mut kind {
+            *file_size = size;
+        }
+        let mode = self.header.mode()?;
+        let owner = self.owner()?;
+        let mtime = self.mtime()?;
+        let (xattrs, ignored_acl) = self.own.take_xattrs(self.lookup);
+        let meta = Metadata { mode, owner, mtime, xattrs };
+        Ok(Opening { entry: Entry { path, kind, meta }, stored, map, ignored_acl })
+    }
+
+    fn stored(&self) -> Result<u64, Fault> {
+        let size = match self.own.size.or(&self.global.size) {
+            Some(&size) => size,
+            None => self.header.size()?,
+        };
+        // Old and GNU tars put a file's size into its further links, but never its content. POSIX has a link's content
+        // follow if it has a size.
+        let is_link = self.header.typeflag() == kind::HARD_LINK;
+        Ok(if is_link && self.header.dialect != Dialect::Posix { 0 } else { size })
+    }
+
+    fn kind(&self, name: &[u8], stored: u64) -> Result<Kind, Fault> {
+        let kind = match self.header.typeflag() {
+            // Tars older than the directory type marked a directory so, and readers still go by it.
+            kind::FILE | kind::OLD_FILE | kind::CONTIGUOUS if name.ends_with(b"/") => Kind::Directory,
+            kind::FILE | kind::OLD_FILE | kind::CONTIGUOUS | kind::GNU_SPARSE => {
+                return Ok(Kind::file(stored));
+            }
+            // Its content, if there is any, is that of the file linked to, and is passed over.
+            kind::HARD_LINK => return self.hard_link(),
+            kind::SYMLINK => self.symlink()?,
+            kind::CHAR_DEVICE => Kind::CharDevice(self.header.device()?),
+            kind::BLOCK_DEVICE => Kind::BlockDevice(self.header.device()?),
+            kind::DIRECTORY => Kind::Directory,
+            kind::FIFO => Kind::Fifo,
+            other => return Err(Fault::Unsupported(other)),
+        };
+        // Some readers take such a size as content to be passed over and others as nothing, so that they see different
+        // members behind it.
+        if stored > 0 {
+            return Err(Fault::Malformed("something other than a file has content"));
+        }
+        Ok(kind)
+    }
+
+    fn link_target(&self) -> &[u8] {
+        match (self.own.link_path.or(&self.global.link_path), self.long[1]) {
+            (Some(target), _) => target,
+            (None, Some(target)) => target,
+            (None, None) => self.header.link_name(),
+        }
+    }
+
+    fn symlink(&self) -> Result<Kind, Fault> {
+        match self.link_target() {
+            b"" => Err(Fault::Malformed("a symlink without a target")),
+            target => Ok(Kind::Symlink(target.into())),
+        }
+    }
+
+    fn hard_link(&self) -> Result<Kind, Fault> {
+        let target = member_path("the link target", self.link_target())?;
+        if target.as_path().is_root() {
+            return Err(Fault::Malformed("a hard link to the root"));
+        }
+        Ok(Kind::HardLink(target))
+    }
+
+    /// Where the map is, and the size of the file that it describes.
+    fn map(&mut self, kind: &Kind, stored: u64) -> Result<(Map, u64), Fault> {
+        let is_file = matches!(kind, Kind::File { .. });
+        match (self.header.typeflag(), self.own.sparse.is_empty()) {
+            (kind::GNU_SPARSE, true) => gnu_map(self.header),
+            (kind::GNU_SPARSE, false) => Err(SPARSE_MALFORMED),
+            (_, true) => Ok((Map::None, stored)),
+            (_, false) if is_file => pax_map(&mut self.own.sparse, stored),
+            (_, false) => Err(Fault::Malformed("something other than a file has a map of holes")),
+        }
+    }
+
+    fn owner(&mut self) -> Result<Arc<Owner>, Fault> {
+        let number = |own: Option<&u32>, header: Result<u32, Fault>| own.map_or(header, |&id| Ok(id));
+        let uid = number(self.own.uid.or(&self.global.uid), self.header.uid())?;
+        let gid = number(self.own.gid.or(&self.global.gid), self.header.gid())?;
+        let [user, group] = self.header.owner_names();
+        let user = self.own.user.or(&self.global.user).map_or(user, |name| name);
+        let group = self.own.group.or(&self.global.group).map_or(group, |name| name);
+        let last = &mut *self.last_owner;
+        if (last.uid, last.gid, &*last.user, &*last.group) != (uid, gid, user, group) {
+            *last = Arc::new(Owner { uid, gid, user: user.into(), group: group.into() });
+        }
+        Ok(Arc::clone(last))
+    }
+
+    fn mtime(&self) -> Result<Timestamp, Fault> {
+        match self.own.mtime.or(&self.global.mtime) {
+            Some(&time) => Ok(time),
+            None => Ok(Timestamp { seconds: self.header.mtime()?, nanos: 0 }),
+        }
+    }
+}
+
+fn path(name: &[u8], kind: &Kind) -> Result<RelPathBuf, Fault> {
+    let path = member_path("the name", name)?;
+    if path.as_path().is_root() && *kind != Kind::Directory {
+        return Err(Fault::Malformed("the root is not a directory"));
+    }
+    Ok(path)
+}
+
+fn member_path(what: &'static str, name: &[u8]) -> Result<RelPathBuf, Fault> {
+    RelPathBuf::from_member_name(name).map_err(|why| Fault::Refused { what, name: escape(name).into(), why })
+}
+
+fn gnu_map(header: &Header) -> Result<(Map, u64), Fault> {
+    // star uses the same type for another layout.
+    let Some(gnu) = header.gnu() else { return Err(Fault::Unsupported(kind::GNU_SPARSE)) };
+    let mut map = Vec::new();
+    let goes_on = sparse::read_gnu(&gnu.sparse, &mut map)?;
+    let size = super::number::length(super::number::field(&gnu.realsize))?;
+    match (goes_on, gnu.isextended[0]) {
+        (_, 0) => Ok((Map::Known(map), size)),
+        (true, _) => Ok((Map::Blocks(map), size)),
+        (false, _) => Err(Fault::Malformed("the map of a sparse file goes on behind its end")),
+    }
+}
+
+fn pax_map(records: &mut SparseRecords, stored: u64) -> Result<(Map, u64), Fault> {
+    let map = records.map.take();
+    let count = map.as_ref().map_or(0, |map| map.len() as u64);
+    let has_pair_left = records.offset.is_some();
+    match (records.major, records.minor, map, records.size) {
+        (Some(1), Some(0), None, Some(size)) => Ok((Map::Text, size)),
+        (None | Some(0), _, Some(map), Some(size))
+            if records.count.is_none_or(|c| c == count) && !has_pair_left =>
+        {
+            Ok((Map::Known(map), size))
+        }
+        // star tells the size of any file.
+        (None, None, None, Some(size)) if size == stored && records.name.is_none() => Ok((Map::None, size)),
+        _ => Err(SPARSE_MALFORMED),
+    }
+}

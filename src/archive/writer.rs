@@ -1,0 +1,146 @@
+//! Writes an archive: the data frames as they come, then everything that lets a reader begin anywhere.
+
+use super::frame::Compressor;
+use super::index::{self, Frame, RecordRef};
+use super::tar;
+use super::trailer::{self, HAUL_SKIPPABLE, INDEX_MAGIC, Locator, SeekEntry};
+use crate::tree::Entry;
+use std::io::{self, Write};
+
+/// The level of the index frame: it is small, and read at every start.
+const INDEX_LEVEL: i32 = 6;
+
+/// An archive that is being written.
+#[derive(Debug)]
+pub(crate) struct Writer<W> {
+    sink: W,
+    written: u64,
+    frames: Vec<Frame>,
+}
+
+impl<W: Write> Writer<W> {
+    pub(crate) fn new(sink: W) -> Self {
+        Writer { sink, written: 0, frames: Vec::new() }
+    }
+
+    /// Appends a data frame that decodes to `decoded` bytes of tar.
+    pub(crate) fn frame(&mut self, compressed: &[u8], decoded: usize) -> io::Result<()> {
+        self.put(compressed)?;
+        self.frames.push(Frame { compressed: compressed.len() as u32, decoded: decoded as u32 });
+        Ok(())
+    }
+
+    /// Writes the index of `records`, the end of the tar stream, the locator and the seek table, and returns the
+    /// archive's length.
+    ///
+    /// The frame that ends the tar stream comes behind the index, so that an archive cut off at any byte is missed
+    /// something: in front of it, a cut between them would leave a complete tar without an index.
+    pub(crate) fn finish<'a>(
+        mut self,
+        records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
+    ) -> io::Result<u64> {
+        let mut end_frame = Vec::new();
+        Compressor::new(INDEX_LEVEL)?.compress(&tar::END_OF_ARCHIVE, &mut end_frame)?;
+        let end = Frame { compressed: end_frame.len() as u32, decoded: tar::END_OF_ARCHIVE.len() as u32 };
+        let mut table: Vec<SeekEntry> = self.frames.iter().map(data_entry).collect();
+        self.frames.push(end);
+
+        let (index_frame, locator) = self.index_frame(records)?;
+        self.put(&index_frame)?;
+        self.put(&end_frame)?;
+        let locator_frame = locator.encode();
+        self.put(&locator_frame)?;
+
+        table.push(skipped_entry(&index_frame));
+        table.push(data_entry(&end));
+        table.push(skipped_entry(&locator_frame));
+        self.put(&trailer::encode_seek_table(&table))?;
+        self.sink.flush()?;
+        Ok(self.written)
+    }
+
+    fn index_frame<'a>(
+        &self,
+        records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
+    ) -> io::Result<(Vec<u8>, Locator)> {
+        let bytes = index::encode(&self.frames, records);
+        let mut compressed = Vec::new();
+        Compressor::new(INDEX_LEVEL)?.compress(&bytes, &mut compressed)?;
+        if compressed.len() > (u32::MAX - 1024) as usize {
+            return Err(io::Error::other("the index is larger than a skippable frame can be"));
+        }
+        let mut payload = Vec::with_capacity(INDEX_MAGIC.len() + compressed.len());
+        payload.extend_from_slice(&INDEX_MAGIC);
+        payload.extend_from_slice(&compressed);
+        let locator = Locator::of(self.written, &payload, bytes.len() as u64);
+        Ok((trailer::skippable(HAUL_SKIPPABLE, &payload), locator))
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.written += bytes.len() as u64;
+        self.sink.write_all(bytes)
+    }
+}
+
+fn data_entry(frame: &Frame) -> SeekEntry {
+    SeekEntry { compressed: frame.compressed, decoded: frame.decoded }
+}
+
+fn skipped_entry(frame: &[u8]) -> SeekEntry {
+    SeekEntry { compressed: frame.len() as u32, decoded: 0 }
+}
+
+/// A stretch of tar that is being put together: one frame's content, in a buffer that is used again for the next.
+#[derive(Debug, Default)]
+pub(crate) struct TarBuffer {
+    /// Longer than what is used, and initialised to its end, so that files are read straight into it without
+    /// clearing it each time.
+    bytes: Vec<u8>,
+    len: usize,
+    header: Vec<u8>,
+}
+
+impl TarBuffer {
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Takes back everything from `len` on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Appends the header blocks of a member and returns their length.
+    pub(crate) fn header(&mut self, entry: &Entry) -> u32 {
+        let mut header = std::mem::take(&mut self.header);
+        header.clear();
+        tar::encode(entry, &mut header);
+        self.space(header.len()).copy_from_slice(&header);
+        self.header = header;
+        self.header.len() as u32
+    }
+
+    /// Appends `len` bytes, which hold anything, to be overwritten.
+    pub(crate) fn space(&mut self, len: usize) -> &mut [u8] {
+        let end = self.len + len;
+        if self.bytes.len() < end {
+            self.bytes.resize(end.next_multiple_of(1 << 20), 0);
+        }
+        let space = &mut self.bytes[self.len..end];
+        self.len = end;
+        space
+    }
+
+    /// Ends a member of `stored` bytes of content: zeros up to the next block.
+    pub(crate) fn pad(&mut self, stored: u64) {
+        self.space(tar::padding(stored)).fill(0);
+    }
+}

@@ -1,0 +1,124 @@
+//! From scanned entries to the frames of an archive, in parallel.
+
+mod fill;
+mod jobs;
+
+use super::{Options, Run};
+use crate::archive::frame::Compressor;
+use crate::archive::index::RecordRef;
+use crate::archive::single::SingleFrame;
+use crate::archive::writer::Writer;
+use crate::pool;
+use crate::report::{End, Report};
+use crate::tree::{Digest, Entry};
+use crate::walk::Found;
+use fill::{Filled, Filler};
+use jobs::{Job, Jobs};
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+/// Frames that wait for an earlier one to be written, beyond those being worked on: enough that nobody waits while a
+/// slow frame (one of a large text, say) is compressed.
+const FRAMES_AHEAD: usize = 2;
+
+/// Reads, encodes and compresses all frames, and writes them and the index to `sink`.
+pub(super) fn write(run: &Run<'_>, found: &[Found], sink: impl Write) -> io::Result<Report> {
+    let Options { threads, level, single_frame, .. } = *run.options;
+    // What a level cannot do is found out before anything is written.
+    Compressor::new(level)?;
+    let mut archive =
+        if single_frame { Sink::Single(SingleFrame::new(sink, level, threads)?) } else { Sink::Frames(Writer::new(sink)) };
+    let mut outcomes = Outcomes::new(found.len());
+    let mut report = Report::default();
+    let mut result = Ok(());
+    let slots = (0..threads.get() + FRAMES_AHEAD).map(|_| Vec::new()).collect();
+    let start = || Filler::new(run, found);
+    let work = |filler: &mut Filler<'_>, job: Job, slot| filler.fill(job, slot);
+    pool::ordered(threads, slots, Jobs::new(run.root, found), (start, work), |filled: Filled| {
+        let Filled { frame, decoded, members, report: filled_report } = filled;
+        report.merge(filled_report);
+        outcomes.extend(members);
+        // A frame is empty when all that it was to hold has vanished.
+        result = if decoded == 0 { Ok(()) } else { archive.frame(&frame, decoded) };
+        (result.is_ok() && matches!(report.end, End::Complete)).then_some(frame)
+    });
+    result?;
+    match &report.end {
+        End::Complete => {}
+        _ => return Ok(report),
+    }
+    report.counts.archive_bytes = archive.finish(&outcomes.records(found))?;
+    Ok(report)
+}
+
+/// What became of the entries.
+struct Outcomes {
+    /// The length of each entry's header; 0 when the archive does not hold the entry.
+    header_bytes: Vec<u32>,
+    digests: Vec<Digest>,
+    /// Entries of which reading the file told more than the scan: xattrs, holes.
+    completed: HashMap<usize, Box<Entry>>,
+    /// The digests of large files' parts.
+    parts: HashMap<usize, Vec<(u64, Digest)>>,
+}
+
+impl Outcomes {
+    fn new(entries: usize) -> Self {
+        Outcomes {
+            header_bytes: vec![0; entries],
+            digests: vec![Digest::default(); entries],
+            completed: HashMap::new(),
+            parts: HashMap::new(),
+        }
+    }
+
+    fn extend(&mut self, members: Vec<fill::Member>) {
+        for fill::Member { number, header_bytes, entry, content } in members {
+            // Of a large file's stretches, only the first has a header.
+            self.header_bytes[number] += header_bytes;
+            self.completed.extend(entry.map(|entry| (number, entry)));
+            match content {
+                fill::Content::None => {}
+                fill::Content::Whole(digest) => self.digests[number] = digest,
+                fill::Content::Parts(parts) => self.parts.entry(number).or_default().extend(parts),
+            }
+        }
+    }
+
+    /// The records of the index.
+    fn records<'a>(&'a self, found: &'a [Found]) -> Vec<RecordRef<'a>> {
+        let held = found.iter().enumerate().filter(|&(number, _)| self.header_bytes[number] > 0);
+        held.map(|(number, one)| {
+            let digest = match self.parts.get(&number) {
+                Some(parts) => Digest::of_file(one.entry.kind.size(), parts),
+                None => self.digests[number],
+            };
+            let entry = self.completed.get(&number).map_or(&one.entry, |entry| entry);
+            RecordRef { entry, digest: Some(digest), header_bytes: self.header_bytes[number] }
+        })
+        .collect()
+    }
+}
+
+/// The two forms of an archive.
+enum Sink<W: Write> {
+    Frames(Writer<W>),
+    Single(SingleFrame<W>),
+}
+
+impl<W: Write> Sink<W> {
+    /// Takes a compressed frame or, for a single frame, its tar.
+    fn frame(&mut self, bytes: &[u8], decoded: usize) -> io::Result<()> {
+        match self {
+            Sink::Frames(writer) => writer.frame(bytes, decoded),
+            Sink::Single(single) => single.tar(bytes),
+        }
+    }
+
+    fn finish(self, records: &[RecordRef<'_>]) -> io::Result<u64> {
+        match self {
+            Sink::Frames(writer) => writer.finish(records.iter().copied()),
+            Sink::Single(single) => single.finish(),
+        }
+    }
+}

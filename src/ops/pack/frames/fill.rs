@@ -1,0 +1,249 @@
+//! Fills one frame: reads files, encodes members, compresses.
+
+use super::super::Run;
+use super::jobs::{Job, Large};
+use crate::archive::frame::Compressor;
+use crate::archive::writer::TarBuffer;
+use crate::error::{Act, Error};
+use crate::event::Event;
+use crate::report::{Cause, End, Failure, Report};
+use crate::tree::digest::part_digests;
+use crate::tree::{Digest, Entry, Extent, Kind, extent};
+use crate::walk::Found;
+use crate::walk::content::{self, Reader};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+/// One thread's means of filling frames.
+pub(super) struct Filler<'a> {
+    run: &'a Run<'a>,
+    found: &'a [Found],
+    reader: Reader<'a>,
+    tar: TarBuffer,
+    compressor: Option<Compressor>,
+    members: Vec<Member>,
+    report: Report,
+}
+
+/// A filled frame.
+pub(super) struct Filled {
+    /// Compressed; for a single-frame archive, the tar itself.
+    pub(super) frame: Vec<u8>,
+    /// The length of the tar.
+    pub(super) decoded: usize,
+    pub(super) members: Vec<Member>,
+    pub(super) report: Report,
+}
+
+/// What a frame holds of an entry.
+pub(super) struct Member {
+    pub(super) number: usize,
+    /// 0 for the further stretches of a large file.
+    pub(super) header_bytes: u32,
+    /// The entry, when reading the file told more of it than the scan.
+    pub(super) entry: Option<Box<Entry>>,
+    pub(super) content: Content,
+}
+
+pub(super) enum Content {
+    None,
+    Whole(Digest),
+    Parts(Vec<(u64, Digest)>),
+}
+
+type Failed = (Act, Cause);
+
+impl<'a> Filler<'a> {
+    pub(super) fn new(run: &'a Run<'a>, found: &'a [Found]) -> Self {
+        let level = run.options.level;
+        Filler {
+            run,
+            found,
+            reader: Reader::new(run.root),
+            tar: TarBuffer::default(),
+            // The level was tried before; memory can still be short, which is an error then.
+            compressor: if run.options.single_frame { None } else { Compressor::new(level).ok() },
+            members: Vec::new(),
+            report: Report::default(),
+        }
+    }
+
+    pub(super) fn fill(&mut self, job: Job, mut frame: Vec<u8>) -> Filled {
+        self.tar.clear();
+        let Job { from, to, large } = job;
+        let last = if to.piece > 0 { to.entry + 1 } else { to.entry };
+        for number in from.entry..last {
+            if self.run.cancel.is_set() {
+                self.report.end = End::Interrupted;
+                break;
+            }
+            match &large {
+                Some(large) if large.number == number => {
+                    let first = if number == from.entry { from.piece } else { 0 };
+                    let end = if number == to.entry { to.piece } else { large.pieces.len() };
+                    self.stretch(large, first, end);
+                }
+                _ => self.member(number),
+            }
+        }
+        if let Err(error) = self.compress(&mut frame) {
+            let text = format!("cannot compress: {error}");
+            self.report.end = End::Stopped(Error::Usage(text));
+        }
+        Filled {
+            frame,
+            decoded: self.tar.len(),
+            members: std::mem::take(&mut self.members),
+            report: std::mem::take(&mut self.report),
+        }
+    }
+
+    fn compress(&mut self, frame: &mut Vec<u8>) -> std::io::Result<()> {
+        match &mut self.compressor {
+            Some(compressor) => compressor.compress(self.tar.as_slice(), frame),
+            None if self.run.options.single_frame => {
+                frame.clear();
+                frame.extend_from_slice(self.tar.as_slice());
+                Ok(())
+            }
+            None => Err(std::io::ErrorKind::OutOfMemory.into()),
+        }
+    }
+
+    /// A member that lies in this frame as a whole.
+    fn member(&mut self, number: usize) {
+        let found = &self.found[number];
+        let start = self.tar.len();
+        let result = match found.entry.kind {
+            Kind::File { .. } => self.file(number, found),
+            _ => {
+                let header_bytes = self.tar.header(&found.entry);
+                self.members.push(Member { number, header_bytes, entry: None, content: Content::None });
+                Ok(())
+            }
+        };
+        match result {
+            Ok(()) => self.done(&found.entry),
+            Err(failed) => {
+                self.tar.truncate(start);
+                self.fail(&found.entry, failed);
+            }
+        }
+    }
+
+    fn file(&mut self, number: usize, found: &Found) -> Result<(), Failed> {
+        let content = match self.reader.open(found) {
+            Ok(content) => Some(content),
+            // The links to it are nothing without it, and have been promised; so zeros stand in for what is gone.
+            Err(cause) if found.has_links => {
+                self.fail(&found.entry, (Act::Open, cause));
+                None
+            }
+            Err(cause) => return Err((Act::Open, cause)),
+        };
+        let completed = content.as_ref().map(|content| complete(content, found)).transpose()?.flatten();
+        let entry = completed.as_deref().unwrap_or(&found.entry);
+        let header_bytes = self.tar.header(entry);
+        let Kind::File { size, extents } = &entry.kind else { return Ok(()) };
+        let start = self.tar.len();
+        let read = self.read(content.as_ref(), extents.as_deref(), (0, *size));
+        let checked = match &content {
+            Some(content) => read?.and(content.check(found).map_err(|cause| (Act::Read, cause))),
+            None => Ok(()),
+        };
+        if let Err(failed) = checked {
+            self.fail(&found.entry, failed);
+        }
+        let digest = Digest::of_content(*size, extents.as_deref(), &self.tar.as_slice()[start..]);
+        self.tar.pad(entry.kind.stored_bytes());
+        self.members.push(Member { number, header_bytes, entry: completed, content: Content::Whole(digest) });
+        Ok(())
+    }
+
+    /// The pieces `first..end` of a large file.
+    fn stretch(&mut self, large: &Large, first: usize, end: usize) {
+        let found = &self.found[large.number];
+        let (content, entry) = match &large.opened {
+            Ok(opened) => opened,
+            Err(failed) => {
+                let failed = failed.lock().ok().and_then(|mut failed| failed.take());
+                return failed.into_iter().for_each(|failed| self.fail(&found.entry, failed));
+            }
+        };
+        let header_bytes = if first == 0 { self.tar.header(entry) } else { 0 };
+        let Kind::File { size, extents } = &entry.kind else { return };
+        let extents = extents.as_deref();
+        let (from, to) = (large.pieces[first].start, large.pieces[end - 1].end);
+        let start = self.tar.len();
+        let read = self.read(Some(content), extents, (from, to)).and_then(|read| read);
+        // The last thread to read asks whether the file is still the same.
+        let is_last = large.left.fetch_sub(end - first, Ordering::AcqRel) == end - first;
+        let checked = if is_last { content.check(found).map_err(|cause| (Act::Read, cause)) } else { Ok(()) };
+        if let Err(failed) = read.and(checked)
+            && !large.named.swap(true, Ordering::Relaxed)
+        {
+            self.fail(&found.entry, failed);
+        }
+        let stored = large.pieces[..first].iter().map(|piece| piece.stored).sum();
+        let parts = part_digests(*size, extents, stored, &self.tar.as_slice()[start..]);
+        if end == large.pieces.len() {
+            self.tar.pad(entry.kind.stored_bytes());
+            self.done(entry);
+        }
+        let number = large.number;
+        let entry = (first == 0).then(|| Box::new(entry.clone()));
+        self.members.push(Member { number, header_bytes, entry, content: Content::Parts(parts) });
+    }
+
+    /// Appends the data of a stretch of a file. The inner error is for a file whose content is not what the scan saw:
+    /// what is missing is then zeros. The outer one is for a file that could not be read.
+    fn read(
+        &mut self,
+        content: Option<&content::Content>,
+        extents: Option<&[Extent]>,
+        (from, to): (u64, u64),
+    ) -> Result<Result<(), Failed>, Failed> {
+        let whole = [Extent { offset: 0, len: to }];
+        let mut outcome = Ok(());
+        for stretch in extent::within(extents.unwrap_or(&whole), from, to) {
+            let space = self.tar.space(stretch.len as usize);
+            let filled = match content.map(|content| content.read(space, stretch.offset)).transpose() {
+                Ok(filled) => filled.unwrap_or(0),
+                Err(error) => {
+                    space.fill(0);
+                    return Err((Act::Read, error.into()));
+                }
+            };
+            if filled < space.len() {
+                space[filled..].fill(0);
+                outcome = Err((Act::Read, Cause::Shrunk));
+            }
+            self.run.observer.event(Event::Moved(filled as u64));
+        }
+        Ok(outcome)
+    }
+
+    fn done(&mut self, entry: &Entry) {
+        self.report.counts.count(&entry.kind);
+        self.run.observer.event(Event::Done(entry));
+    }
+
+    fn fail(&mut self, entry: &Entry, (act, cause): Failed) {
+        let failure = Failure { path: entry.path.as_path().as_bytes().into(), act, cause };
+        self.run.observer.event(Event::Failed(&failure));
+        self.report.failures.push(failure);
+    }
+}
+
+/// The entry with what only the open file tells: xattrs and holes; `None` when there are none.
+fn complete(content: &content::Content, found: &Found) -> Result<Option<Box<Entry>>, Failed> {
+    let xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
+    let extents = content.extents(found).map_err(|error| (Act::Read, error.into()))?;
+    if xattrs.is_empty() && extents.is_none() {
+        return Ok(None);
+    }
+    let mut entry = Box::new(found.entry.clone());
+    entry.meta.xattrs = xattrs;
+    entry.kind = Kind::File { size: entry.kind.size(), extents };
+    Ok(Some(entry))
+}

@@ -1,0 +1,132 @@
+//! `haul pack`: a tree becomes an archive.
+
+mod frames;
+mod present;
+
+use super::Threads;
+use crate::cancel::Cancel;
+use crate::error::{Act, Error};
+use crate::event::{Event, Observer};
+use crate::report::{End, Report};
+use crate::sys::output::Output;
+use crate::sys::{Dir, process};
+use crate::tree::Device;
+use crate::walk::{self, Filter, Scan, content};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// How to pack.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Worker threads. The archive's bytes do not depend on it.
+    pub threads: Threads,
+    /// The zstd level: negative levels, and 1 to 19.
+    pub level: i32,
+    /// What to leave out.
+    pub filter: Filter,
+    /// Do not descend into directories of another mount.
+    pub one_file_system: bool,
+    /// Write one frame for readers that know only one, at the cost of parallel unpacking.
+    pub single_frame: bool,
+    /// No entry's mtime is later than this many seconds since the epoch (`SOURCE_DATE_EPOCH`).
+    pub latest_mtime: Option<i64>,
+    /// Whose the entries are, as the archive tells it.
+    pub owner: OwnerOptions,
+    /// Return only when the archive would survive a power cut.
+    pub fsync: bool,
+}
+
+/// Whose the entries are, as the archive tells it.
+#[derive(Debug, Clone, Default)]
+pub struct OwnerOptions {
+    /// Store numbers only, no names.
+    pub numeric: bool,
+    /// All entries belong to this user.
+    pub user: Option<OwnerId>,
+    /// All entries belong to this group.
+    pub group: Option<OwnerId>,
+}
+
+/// A user or a group: its number and, if it has one, its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerId {
+    /// The number.
+    pub id: u32,
+    /// The name; empty for none.
+    pub name: Box<[u8]>,
+}
+
+/// Where the archive goes.
+#[allow(missing_debug_implementations)] // a writer has none
+pub enum Target<'a> {
+    /// To this path: written under a temporary name beside it and renamed when complete.
+    Path(&'a Path),
+    /// Into this writer, for example standard output.
+    Writer(&'a mut dyn Write),
+}
+
+/// Packs everything below the directory `src`.
+///
+/// The whole tree is scanned and its frames are planned; then files are read, encoded and compressed in parallel, a
+/// frame at a time, and the frames are written in order.
+pub fn pack(
+    src: &Path,
+    dst: Target<'_>,
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Report, Error> {
+    process::raise_open_files();
+    let root = Dir::open(src).map_err(|errno| Error::io(Act::Open, src, errno))?;
+    let run = Run { root: &root, options, cancel, observer };
+    match dst {
+        Target::Writer(writer) => {
+            let standard = Path::new("-");
+            run.pack(process::stdout_file(), writer).map_err(|error| Error::io(Act::Write, standard, error))
+        }
+        Target::Path(path) => {
+            let output = Output::create(path).map_err(|errno| Error::io(Act::Create, path, errno))?;
+            let leave_out = output.existing().map(|stat| (stat.dev, stat.ino));
+            let report = run.pack(leave_out, &output).map_err(|error| Error::io(Act::Write, path, error));
+            if !matches!(&report, Ok(Report { end: End::Complete, .. })) {
+                output.discard();
+                return report;
+            }
+            output.publish(options.fsync).map_err(|errno| Error::io(Act::Publish, path, errno))?;
+            report
+        }
+    }
+}
+
+/// What every step of one run needs.
+struct Run<'a> {
+    root: &'a Dir,
+    options: &'a Options,
+    cancel: &'a Cancel,
+    observer: &'a dyn Observer,
+}
+
+impl Run<'_> {
+    /// Packs the tree into `sink`. An error is one of the sink's.
+    fn pack(&self, leave_out: Option<(Device, u64)>, sink: impl Write) -> io::Result<Report> {
+        let Scan { mut found, mut report } = self.scan(leave_out);
+        if matches!(report.end, End::Complete) {
+            let bytes = found.iter().map(|one| one.entry.kind.stored_bytes()).sum();
+            self.observer.event(Event::Planned { entries: found.len() as u64, bytes });
+            let failures = content::examine(self.root, &mut found);
+            failures.iter().for_each(|failure| self.observer.event(Event::Failed(failure)));
+            report.failures.extend(failures);
+            present::present(&mut found, self.options);
+            report.merge(frames::write(self, &found, sink)?);
+        }
+        report.sort();
+        Ok(report)
+    }
+
+    fn scan(&self, leave_out: Option<(Device, u64)>) -> Scan {
+        let Options { threads, filter, one_file_system, .. } = self.options;
+        let options =
+            walk::Options { threads: *threads, filter, one_file_system: *one_file_system, leave_out };
+        walk::scan(self.root, &options, self.cancel, self.observer)
+    }
+}

@@ -1,0 +1,69 @@
+//! Bounded worker threads.
+//!
+//! Owns the threads of a run and how work reaches them; knows nothing of what the work is. Every function here returns
+//! only when all its threads have ended, and everything that waits in it is bounded.
+
+mod crawl;
+mod ordered;
+
+pub(crate) use crawl::{Spawner, crawl};
+pub(crate) use ordered::ordered;
+
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::thread;
+
+/// Runs `work` on every job, in any order, on `threads` threads, each with its own state from `start`. Returns the
+/// states.
+pub(crate) fn scatter<J: Send, S: Send>(
+    threads: NonZeroUsize,
+    jobs: impl Iterator<Item = J> + Send,
+    start: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, J) + Sync,
+) -> Vec<S> {
+    let jobs = Mutex::new(jobs);
+    run(threads, || {
+        let mut state = start();
+        // The lock is held for the step of the iterator alone, not while the job is worked on.
+        while let Some(job) = next(&jobs) {
+            work(&mut state, job);
+        }
+        state
+    })
+}
+
+/// Runs `body` on `threads` threads and returns what each returned. A panic in one is a panic of the caller's.
+pub(crate) fn run<T: Send>(threads: NonZeroUsize, body: impl Fn() -> T + Sync) -> Vec<T> {
+    if threads.get() == 1 {
+        return vec![body()];
+    }
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(&body)).collect();
+        workers.into_iter().map(join).collect()
+    })
+}
+
+fn join<T>(worker: thread::ScopedJoinHandle<'_, T>) -> T {
+    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The next job. A poisoned lock means that another worker panicked in the iterator: then there is no more work.
+fn next<J>(jobs: &Mutex<impl Iterator<Item = J>>) -> Option<J> {
+    jobs.lock().ok()?.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_job_is_done_once() {
+        for threads in [1, 2, 8] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let mut seen: Vec<u32> =
+                scatter(threads, 0..1_000, Vec::new, |seen, job| seen.push(job)).into_iter().flatten().collect();
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..1_000));
+        }
+    }
+}

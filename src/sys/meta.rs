@@ -1,0 +1,158 @@
+//! Reading and setting metadata.
+
+use crate::tree::{Device, Timestamp};
+use rustix::fs::{
+    self, AtFlags, FileType, Gid, Mode, StatxFlags, StatxTimestamp, Timespec, Timestamps, UTIME_OMIT, Uid,
+};
+use rustix::io::{Errno, Result};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// What kind of entry a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    File,
+    Directory,
+    Symlink,
+    Fifo,
+    CharDevice,
+    BlockDevice,
+    Socket,
+}
+
+/// What statx(2) tells of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) kind: FileKind,
+    /// The low 12 bits of `st_mode`.
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) size: u64,
+    /// Allocated units of 512 bytes.
+    pub(crate) blocks: u64,
+    pub(crate) nlink: u32,
+    pub(crate) dev: Device,
+    pub(crate) ino: u64,
+    /// The mount, which tells bind mounts of one device apart; 0 where the kernel (before 5.8) does not say.
+    pub(crate) mount: u64,
+    pub(crate) mtime: Timestamp,
+    pub(crate) ctime: Timestamp,
+    /// The numbers of a device node.
+    pub(crate) rdev: Device,
+}
+
+impl FileKind {
+    pub(crate) fn from_file_type(file_type: FileType) -> Option<Self> {
+        Some(match file_type {
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Directory,
+            FileType::Symlink => FileKind::Symlink,
+            FileType::Fifo => FileKind::Fifo,
+            FileType::CharacterDevice => FileKind::CharDevice,
+            FileType::BlockDevice => FileKind::BlockDevice,
+            FileType::Socket => FileKind::Socket,
+            FileType::Unknown => return None,
+        })
+    }
+}
+
+impl Stat {
+    /// Of the entry `name` in `dir`; of a symlink itself.
+    pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Self> {
+        Self::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT)
+    }
+
+    /// Of what `fd` holds.
+    pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Self> {
+        Self::statx(fd, b"", AtFlags::EMPTY_PATH)
+    }
+
+    fn statx(dir: BorrowedFd<'_>, name: &[u8], flags: AtFlags) -> Result<Self> {
+        let x = fs::statx(dir, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)?;
+        let mode = u32::from(x.stx_mode);
+        Ok(Stat {
+            kind: FileKind::from_file_type(FileType::from_raw_mode(mode)).ok_or(Errno::IO)?,
+            mode: mode & 0o7777,
+            uid: x.stx_uid,
+            gid: x.stx_gid,
+            size: x.stx_size,
+            blocks: x.stx_blocks,
+            nlink: x.stx_nlink,
+            dev: Device { major: x.stx_dev_major, minor: x.stx_dev_minor },
+            ino: x.stx_ino,
+            mount: x.stx_mnt_id,
+            mtime: timestamp(x.stx_mtime),
+            ctime: timestamp(x.stx_ctime),
+            rdev: Device { major: x.stx_rdev_major, minor: x.stx_rdev_minor },
+        })
+    }
+
+    /// Whether both are of the same inode.
+    pub(crate) fn is_same_inode(&self, other: &Stat) -> bool {
+        (self.dev, self.ino) == (other.dev, other.ino)
+    }
+}
+
+fn timestamp(t: StatxTimestamp) -> Timestamp {
+    Timestamp { seconds: t.tv_sec, nanos: t.tv_nsec }
+}
+
+/// The modification time; the access time stays as it is, utimensat(2).
+fn times(mtime: Timestamp) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanos.into() },
+    }
+}
+
+/// fchown(2).
+pub(crate) fn set_owner(fd: impl AsFd, uid: u32, gid: u32) -> Result<()> {
+    fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+}
+
+/// fchmod(2).
+pub(crate) fn set_mode(fd: impl AsFd, mode: u32) -> Result<()> {
+    fs::fchmod(fd, Mode::from_raw_mode(mode))
+}
+
+/// futimens(3).
+pub(crate) fn set_mtime(fd: impl AsFd, mtime: Timestamp) -> Result<()> {
+    fs::futimens(fd, &times(mtime))
+}
+
+/// fchownat(2) on what cannot be opened: a symlink, fifo or device.
+pub(crate) fn set_owner_at(dir: impl AsFd, name: &[u8], uid: u32, gid: u32) -> Result<()> {
+    fs::chownat(dir, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// utimensat(2) on what cannot be opened.
+pub(crate) fn set_mtime_at(dir: impl AsFd, name: &[u8], mtime: Timestamp) -> Result<()> {
+    fs::utimensat(dir, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Sets the mode of a fifo or device, which is not opened: fchmodat2(2) (Linux 6.6), or chmod(2) on the `/proc` name
+/// of an O_PATH descriptor. EOPNOTSUPP when there is neither.
+pub(crate) fn set_mode_at(dir: impl AsFd, name: &[u8], mode: u32) -> Result<()> {
+    let c_name = std::ffi::CString::new(name).map_err(|_| Errno::INVAL)?;
+    // SAFETY: `c_name` is a NUL-terminated string that outlives the call, and the descriptor is borrowed for it.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_fchmodat2,
+            dir.as_fd().as_raw_fd(),
+            c_name.as_ptr(),
+            mode,
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = std::io::Error::last_os_error();
+    if error.raw_os_error() != Some(libc::ENOSYS) {
+        return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+    }
+    let flags = fs::OFlags::PATH | fs::OFlags::NOFOLLOW | fs::OFlags::CLOEXEC;
+    let fd = fs::openat(dir, name, flags, Mode::empty())?;
+    fs::chmod(format!("/proc/self/fd/{}", fd.as_raw_fd()), Mode::from_raw_mode(mode))
+        .map_err(|errno| if errno == Errno::NOENT { Errno::OPNOTSUPP } else { errno })
+}

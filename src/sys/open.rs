@@ -1,0 +1,113 @@
+//! Opening what lies several components below a root.
+//!
+//! Keeps promise 3 of the design: no path leaves the root, and no symlink below it is followed, whatever happens to
+//! the tree meanwhile.
+
+use super::dir::Dir;
+use crate::tree::RelPath;
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::io::{Errno, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A path given to one call must be shorter than PATH_MAX (4,096 with its NUL); deeper ones are opened in stretches.
+const STRETCH_BYTES: usize = 4_000;
+
+impl Dir {
+    /// Opens the directory at `path` below this one, following no symlink. ELOOP or ENOTDIR when a component is not a
+    /// directory.
+    pub(crate) fn open_dir_beneath(&self, path: RelPath<'_>) -> Result<Dir> {
+        let mut rest = path.as_bytes();
+        let mut dir: Option<Dir> = None;
+        loop {
+            let (stretch, behind) = split_stretch(rest);
+            let opened = open_stretch(dir.as_ref().unwrap_or(self), stretch)?;
+            if behind.is_empty() {
+                return Ok(opened);
+            }
+            (dir, rest) = (Some(opened), behind);
+        }
+    }
+}
+
+/// Cuts off as many whole components as one call takes.
+fn split_stretch(path: &[u8]) -> (&[u8], &[u8]) {
+    if path.len() <= STRETCH_BYTES {
+        return (path, b"");
+    }
+    match path[..STRETCH_BYTES].iter().rposition(|&b| b == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (path, b""),
+    }
+}
+
+fn open_stretch(dir: &Dir, stretch: &[u8]) -> Result<Dir> {
+    // Set once openat2(2) (Linux 5.6) turned out to be missing or forbidden by a seccomp filter.
+    static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
+    let stretch: &[u8] = if stretch.is_empty() { b"." } else { stretch };
+    if !NO_OPENAT2.load(Ordering::Relaxed) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        loop {
+            match fs::openat2(dir, stretch, flags, Mode::empty(), resolve) {
+                // A rename elsewhere in the tree raced with the lookup; openat2(2) asks to try again.
+                Err(Errno::AGAIN) => {}
+                Err(Errno::NOSYS | Errno::PERM) => {
+                    NO_OPENAT2.store(true, Ordering::Relaxed);
+                    break;
+                }
+                result => return result.map(Dir::from_fd),
+            }
+        }
+    }
+    open_by_component(dir, stretch)
+}
+
+/// The portable way: one openat(2) with O_NOFOLLOW for each component.
+fn open_by_component(dir: &Dir, stretch: &[u8]) -> Result<Dir> {
+    let mut components = stretch.split(|&b| b == b'/');
+    let mut opened = dir.open_dir(components.next().unwrap_or(b"."))?;
+    for component in components {
+        opened = opened.open_dir(component)?;
+    }
+    Ok(opened)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn both_ways_refuse_symlinks_and_open_the_same_directory() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Dir::open(temp.path()).unwrap();
+        root.create_dir(b"a", 0o700).unwrap();
+        root.open_dir(b"a").unwrap().create_dir(b"b", 0o700).unwrap();
+        root.create_symlink(b"l", b"a").unwrap();
+        let inode = |dir: Dir| crate::sys::Stat::of(dir.as_fd()).unwrap().ino;
+        assert_eq!(
+            inode(open_stretch(&root, b"a/b").unwrap()),
+            inode(open_by_component(&root, b"a/b").unwrap())
+        );
+        for path in [&b"l"[..], b"l/b"] {
+            assert!(open_stretch(&root, path).is_err());
+            assert!(open_by_component(&root, path).is_err());
+        }
+    }
+
+    #[test]
+    fn a_path_beyond_path_max_opens() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Dir::open(temp.path()).unwrap();
+        let name = [b'n'; 255];
+        let mut dir = Dir::open(temp.path()).unwrap();
+        for _ in 0..20 {
+            dir.create_dir(&name, 0o700).unwrap();
+            dir = dir.open_dir(&name).unwrap();
+        }
+        let path = [name.as_slice(); 20].join(&b'/');
+        assert!(path.len() > 4_096);
+        let opened = root.open_dir_beneath(RelPath::new(&path).unwrap()).unwrap();
+        assert_eq!(opened.stat_self().unwrap().ino, dir.stat_self().unwrap().ino);
+    }
+}

@@ -1,0 +1,40 @@
+//! What the process may do and with what it starts.
+
+use super::meta::{FileKind, Stat};
+use crate::tree::Device;
+use rustix::fs::{self, Mode, OFlags};
+use rustix::process::{self, Resource, Rlimit};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+
+/// The user and group to whom new files belong.
+pub(crate) fn identity() -> (u32, u32) {
+    (process::geteuid().as_raw(), process::getegid().as_raw())
+}
+
+/// The file mode creation mask, umask(2); `None` where it cannot be known.
+///
+/// Read from `/proc/self/status` (Linux 4.7), since asking umask(2) sets it, for all threads, for a moment.
+pub(crate) fn umask() -> Option<u32> {
+    let file = fs::open("/proc/self/status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = String::new();
+    File::from(file).read_to_string(&mut text).ok()?;
+    let mask = text.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(mask.trim(), 8).ok()
+}
+
+/// The regular file that standard output goes to, if it is one: it may lie inside the tree that is packed into it.
+pub(crate) fn stdout_file() -> Option<(Device, u64)> {
+    let stat = Stat::of(std::io::stdout().as_fd()).ok()?;
+    (stat.kind == FileKind::File).then_some((stat.dev, stat.ino))
+}
+
+/// Raises the soft limit of open files to the hard one: a deep tree holds a descriptor for each level.
+pub(crate) fn raise_open_files() {
+    let limit = process::getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum {
+        // Refused only where a sandbox forbids it; then the walk simply has fewer descriptors.
+        let _ = process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+}

@@ -1,0 +1,91 @@
+//! Extended attributes, xattr(7).
+//!
+//! A file system without them has none: EOPNOTSUPP on reading is an empty list.
+
+use crate::tree::Xattr;
+use rustix::fs::{self, XattrFlags};
+use rustix::io::{Errno, Result};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// Room for the names of most files; a longer list is asked for twice.
+const LIST_BYTES: usize = 1 << 10;
+/// Room for most values.
+const VALUE_BYTES: usize = 256;
+
+/// All extended attributes of what `fd` holds, sorted by name.
+pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Box<[Xattr]>> {
+    let list = grow(LIST_BYTES, |buffer| fs::flistxattr(fd, buffer))?;
+    collect(&list, |name| grow(VALUE_BYTES, |buffer| fs::fgetxattr(fd, name, buffer)))
+}
+
+/// All extended attributes of a symlink, fifo or device, which is not opened.
+pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[Xattr]>> {
+    // There is no file descriptor to ask, and listxattrat(2) came only with Linux 6.13, so the entry is named through
+    // the directory's entry in /proc. Where /proc is not mounted such entries count as having none.
+    let mut path = format!("/proc/self/fd/{}/", dir.as_raw_fd()).into_bytes();
+    path.extend_from_slice(name);
+    let list = match grow(LIST_BYTES, |buffer| fs::llistxattr(&path[..], buffer)) {
+        Err(Errno::NOENT) => return Ok(Box::default()),
+        list => list?,
+    };
+    collect(&list, |name| grow(VALUE_BYTES, |buffer| fs::lgetxattr(&path[..], name, buffer)))
+}
+
+fn collect(list: &[u8], mut value: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<Box<[Xattr]>> {
+    let mut xattrs = Vec::new();
+    for name in list.split(|&b| b == 0).filter(|name| !name.is_empty() && is_stored(name)) {
+        match value(name) {
+            Ok(value) => xattrs.push(Xattr { name: name.into(), value: value.into() }),
+            // Removed since it was listed, or not for this user to read (trusted., some security.).
+            Err(Errno::NODATA | Errno::PERM | Errno::ACCESS) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    xattrs.sort_unstable();
+    Ok(xattrs.into())
+}
+
+/// `system.` attributes other than ACLs are a file system's own view of its state (`system.nfs4_acl`,
+/// `system.cifs_acl`), not something to carry to another one.
+fn is_stored(name: &[u8]) -> bool {
+    !name.starts_with(b"system.") || name.starts_with(b"system.posix_acl_")
+}
+
+/// Calls with a buffer, and with larger ones while ERANGE says that it is too small.
+fn grow(first: usize, mut call: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<Vec<u8>> {
+    let mut buffer = vec![0; first];
+    loop {
+        match call(&mut buffer) {
+            Ok(len) => {
+                buffer.truncate(len);
+                return Ok(buffer);
+            }
+            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+            // XATTR_SIZE_MAX and XATTR_LIST_MAX are 64 KiB, limits.h.
+            Err(Errno::RANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 8, 0),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Sets one attribute of what `fd` holds.
+pub(crate) fn set(fd: impl AsFd, xattr: &Xattr) -> Result<()> {
+    fs::fsetxattr(fd, &*xattr.name, &xattr.value, XattrFlags::empty())
+}
+
+/// Sets one attribute of an entry that is not opened.
+pub(crate) fn set_at(dir: impl AsFd, name: &[u8], xattr: &Xattr) -> Result<()> {
+    let mut path = format!("/proc/self/fd/{}/", dir.as_fd().as_raw_fd()).into_bytes();
+    path.extend_from_slice(name);
+    let path = CString::new(path).map_err(|_| Errno::INVAL)?;
+    fs::lsetxattr(&path, &*xattr.name, &xattr.value, XattrFlags::empty())
+}
+
+/// Removes an attribute; that it is not there, or cannot be, is success.
+pub(crate) fn remove(fd: impl AsFd, name: &[u8]) -> Result<()> {
+    match fs::fremovexattr(fd, name) {
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,373 @@
+//! The scan of a whole tree.
+//!
+//! A task is one directory, or a stretch of the names of a wide one, so that all threads work on a flat directory,
+//! too. A directory is opened relative to its parent's descriptor and its metadata are those of the descriptor that is
+//! listed. What is found is put in path order at the end.
+
+use super::filter::{Filter, Verdict};
+use super::{links, order};
+use crate::cancel::Cancel;
+use crate::error::Act;
+use crate::event::{Event, Observer};
+use crate::pool::{self, Spawner};
+use crate::report::{Cause, End, Failure, Report};
+use crate::sys::{Dir, FileKind, Stat, xattr};
+use crate::tree::{Device, Entry, Kind, Metadata, Owner, RelPath, RelPathBuf, Timestamp};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// Directories with more names are split, so that several threads stat them.
+const WIDE_NAMES: usize = 2_048;
+/// How many names a thread takes of a wide directory at a time.
+const STRETCH_NAMES: usize = 512;
+
+/// How to scan.
+#[derive(Debug)]
+pub(crate) struct Options<'a> {
+    pub(crate) threads: NonZeroUsize,
+    pub(crate) filter: &'a Filter,
+    /// Do not descend into another mount.
+    pub(crate) one_file_system: bool,
+    /// Leave this inode out: the archive that is being written.
+    pub(crate) leave_out: Option<(Device, u64)>,
+}
+
+/// One entry, and how to tell later whether it is still the same.
+///
+/// A file's xattrs and holes are not known yet; they are read when its content is.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) entry: Entry,
+    pub(crate) stamp: Stamp,
+    /// Whether later entries are hard links to this one.
+    pub(crate) has_links: bool,
+}
+
+/// What tells an inode, and a state of it, from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) dev: Device,
+    pub(crate) ino: u64,
+    pub(crate) nlink: u32,
+    pub(crate) blocks: u64,
+    pub(crate) size: u64,
+    pub(crate) mtime: Timestamp,
+    pub(crate) ctime: Timestamp,
+}
+
+/// A scanned tree.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    /// The entries in path order, the root first.
+    pub(crate) found: Vec<Found>,
+    /// What could not be scanned, and what was left out.
+    pub(crate) report: Report,
+}
+
+/// A directory's listing, or a stretch of it.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) path: RelPathBuf,
+    /// The directory itself; `None` in all but one stretch.
+    pub(super) own: Option<Found>,
+    pub(super) children: Vec<Child>,
+}
+
+#[derive(Debug)]
+pub(super) enum Child {
+    /// Anything but a directory.
+    Leaf(Found),
+    /// A directory, which has a listing of its own.
+    Directory(RelPathBuf),
+}
+
+/// Scans everything below `root` that the filter keeps.
+pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
+    let root_mount = root.stat_self().map(|stat| mount_of(&stat)).unwrap_or_default();
+    let shared = Shared { root, options, cancel, observer, root_mount };
+    let first = Task { path: RelPathBuf::default(), verdict: options.filter.root(), what: What::Root };
+    let workers = pool::crawl(options.threads, first, || Worker::new(&shared), Worker::visit);
+    let mut report = Report::default();
+    let mut listings = Vec::new();
+    for worker in workers {
+        report.merge(worker.report);
+        listings.extend(worker.listings);
+    }
+    if cancel.is_set() {
+        report.end = End::Interrupted;
+    }
+    let mut found = order::assemble(listings);
+    order::prune(&mut found, options.filter);
+    links::group(&mut found);
+    Scan { found, report }
+}
+
+struct Shared<'a> {
+    root: &'a Dir,
+    options: &'a Options<'a>,
+    cancel: &'a Cancel,
+    observer: &'a dyn Observer,
+    root_mount: (Device, u64),
+}
+
+struct Task {
+    /// Of the directory.
+    path: RelPathBuf,
+    /// What the filter said of it.
+    verdict: Verdict,
+    what: What,
+}
+
+enum What {
+    Root,
+    /// A directory, to be opened relative to its parent.
+    Directory(Arc<Dir>),
+    /// Some names of an open directory.
+    Names(Arc<Dir>, Vec<Name>),
+}
+
+type Name = (Box<[u8]>, Option<FileKind>);
+
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    listings: Vec<Listing>,
+    report: Report,
+    owners: HashMap<(u32, u32), Arc<Owner>>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared<'a>) -> Self {
+        Worker {
+            shared,
+            listings: Vec::new(),
+            report: Report::default(),
+            owners: HashMap::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    fn visit(&mut self, task: Task, spawner: &Spawner<Task>) {
+        if self.shared.cancel.is_set() {
+            return;
+        }
+        let Task { path, verdict, what } = task;
+        let mut listing = Listing { path, own: None, children: Vec::new() };
+        match what {
+            What::Names(dir, names) => self.children(&dir, names, &mut listing, verdict, spawner),
+            What::Root => match self.shared.root.open_dir(b".") {
+                Ok(dir) => self.directory(dir, &mut listing, verdict, spawner),
+                Err(errno) => self.fail(listing.path.as_path(), Act::Open, errno),
+            },
+            What::Directory(parent) => match parent.open_dir(listing.path.as_path().file_name()) {
+                Ok(dir) => self.directory(dir, &mut listing, verdict, spawner),
+                Err(errno) => self.unopened(&parent, &mut listing, errno),
+            },
+        }
+        listing.children.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        self.listings.push(listing);
+    }
+
+    /// An open directory: its own metadata, then its names.
+    fn directory(&mut self, dir: Dir, listing: &mut Listing, verdict: Verdict, spawner: &Spawner<Task>) {
+        let path = listing.path.clone();
+        let stat = match dir.stat_self() {
+            Ok(stat) => stat,
+            Err(errno) => return self.fail(path.as_path(), Act::Stat, errno),
+        };
+        let on_root_mount = mount_of(&stat) == self.shared.root_mount;
+        let own = self.found(path.clone(), Kind::Directory, &stat, xattr::of(dir.as_fd()));
+        listing.own = Some(own);
+        if self.shared.options.one_file_system && !on_root_mount {
+            return;
+        }
+        let mut names = Vec::new();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if let Err(errno) = dir.names(&mut buffer, |name, kind| names.push((name.into(), kind))) {
+            self.fail(path.as_path(), Act::List, errno);
+        }
+        self.buffer = buffer;
+        let dir = Arc::new(dir);
+        if names.len() <= WIDE_NAMES {
+            return self.children(&dir, names, listing, verdict, spawner);
+        }
+        let mut stretches = Vec::new();
+        while !names.is_empty() {
+            let stretch = names.split_off(names.len().saturating_sub(STRETCH_NAMES));
+            stretches.push(Task {
+                path: path.clone(),
+                verdict,
+                what: What::Names(Arc::clone(&dir), stretch),
+            });
+        }
+        spawner.spawn(stretches.into_iter());
+    }
+
+    /// A directory that cannot be opened: it is kept, what it holds is not.
+    fn unopened(&mut self, parent: &Dir, listing: &mut Listing, errno: Errno) {
+        let path = listing.path.clone();
+        self.fail(path.as_path(), Act::Open, gone(errno));
+        if let Ok(stat) = parent.stat(path.as_path().file_name())
+            && stat.kind == FileKind::Directory
+        {
+            listing.own = Some(self.found(path, Kind::Directory, &stat, Ok(Box::default())));
+        }
+    }
+
+    fn children(
+        &mut self,
+        dir: &Arc<Dir>,
+        names: Vec<Name>,
+        listing: &mut Listing,
+        verdict: Verdict,
+        spawner: &Spawner<Task>,
+    ) {
+        let mut directories = Vec::new();
+        for (name, kind) in names {
+            // A name from getdents64(2) is one component; an odd file system's `..` must not pass for one.
+            let Ok(path) = listing.path.as_path().join(&name) else { continue };
+            match self.child(dir, path, kind, verdict) {
+                Some(Next::Leaf(found)) => listing.children.push(Child::Leaf(*found)),
+                Some(Next::Directory(path, verdict)) => {
+                    listing.children.push(Child::Directory(path.clone()));
+                    directories.push(Task { path, verdict, what: What::Directory(Arc::clone(dir)) });
+                }
+                None => {}
+            }
+        }
+        spawner.spawn(directories.into_iter());
+    }
+
+    fn child(
+        &mut self,
+        dir: &Dir,
+        path: RelPathBuf,
+        kind: Option<FileKind>,
+        above: Verdict,
+    ) -> Option<Next> {
+        let filter = self.shared.options.filter;
+        let judge = |kind: FileKind| {
+            filter.decide_below(above, path.as_path(), kind == FileKind::Directory)
+        };
+        // With d_type, what is dropped costs no call, and a directory only those on its own descriptor.
+        if let Some(kind) = kind {
+            match judge(kind) {
+                Verdict::Drop => return None,
+                verdict if kind == FileKind::Directory => return Some(Next::Directory(path, verdict)),
+                _ => {}
+            }
+        }
+        let stat = match dir.stat(path.as_path().file_name()) {
+            Ok(stat) => stat,
+            Err(errno) => {
+                self.fail(path.as_path(), Act::Stat, gone(errno));
+                return None;
+            }
+        };
+        match judge(stat.kind) {
+            Verdict::Drop => None,
+            verdict if stat.kind == FileKind::Directory => Some(Next::Directory(path, verdict)),
+            Verdict::Pass => None,
+            Verdict::Keep => self.leaf(dir, path, &stat).map(|found| Next::Leaf(Box::new(found))),
+        }
+    }
+
+    fn leaf(&mut self, dir: &Dir, path: RelPathBuf, stat: &Stat) -> Option<Found> {
+        if self.shared.options.leave_out == Some((stat.dev, stat.ino)) {
+            return self.skip(&path, "it is the archive being written");
+        }
+        let name = path.as_path().file_name();
+        let kind = match stat.kind {
+            FileKind::File => return Some(self.found(path, Kind::file(stat.size), stat, Ok(Box::default()))),
+            FileKind::Symlink => match dir.read_link(name) {
+                Ok(target) => Kind::Symlink(target),
+                Err(errno) => {
+                    self.fail(path.as_path(), Act::ReadLink, gone(errno));
+                    return None;
+                }
+            },
+            FileKind::Fifo => Kind::Fifo,
+            FileKind::CharDevice => Kind::CharDevice(stat.rdev),
+            FileKind::BlockDevice => Kind::BlockDevice(stat.rdev),
+            FileKind::Socket => return self.skip(&path, "sockets cannot be archived"),
+            FileKind::Directory => return None,
+        };
+        let xattrs = xattr::at(dir.as_fd(), name);
+        Some(self.found(path, kind, stat, xattrs))
+    }
+
+    fn found(
+        &mut self,
+        path: RelPathBuf,
+        kind: Kind,
+        stat: &Stat,
+        xattrs: rustix::io::Result<Box<[crate::tree::Xattr]>>,
+    ) -> Found {
+        let xattrs = xattrs.unwrap_or_else(|errno| {
+            self.fail(path.as_path(), Act::ReadXattrs, errno);
+            Box::default()
+        });
+        let owner = self.owners.entry((stat.uid, stat.gid)).or_insert_with(|| {
+            Arc::new(Owner { uid: stat.uid, gid: stat.gid, ..Owner::default() })
+        });
+        let meta = Metadata { mode: stat.mode, owner: Arc::clone(owner), mtime: stat.mtime, xattrs };
+        Found { entry: Entry { path, kind, meta }, stamp: Stamp::of(stat), has_links: false }
+    }
+
+    fn skip(&mut self, path: &RelPathBuf, why: &str) -> Option<Found> {
+        self.report.counts.skipped += 1;
+        self.shared.observer.event(Event::Skipped(path.as_path(), why));
+        None
+    }
+
+    fn fail(&mut self, path: RelPath<'_>, act: Act, cause: impl Into<Cause>) {
+        let failure = Failure { path: path.as_bytes().into(), act, cause: cause.into() };
+        self.shared.observer.event(Event::Failed(&failure));
+        self.report.failures.push(failure);
+    }
+}
+
+enum Next {
+    Leaf(Box<Found>),
+    Directory(RelPathBuf, Verdict),
+}
+
+impl Child {
+    pub(super) fn name(&self) -> &[u8] {
+        match self {
+            Child::Leaf(found) => found.entry.path.as_path().file_name(),
+            Child::Directory(path) => path.as_path().file_name(),
+        }
+    }
+}
+
+impl Stamp {
+    pub(crate) fn of(stat: &Stat) -> Self {
+        Stamp {
+            dev: stat.dev,
+            ino: stat.ino,
+            nlink: stat.nlink,
+            blocks: stat.blocks,
+            size: stat.size,
+            mtime: stat.mtime,
+            ctime: stat.ctime,
+        }
+    }
+}
+
+/// A mount is told by its id and, where the kernel does not give one, by its device.
+fn mount_of(stat: &Stat) -> (Device, u64) {
+    (if stat.mount == 0 { stat.dev } else { Device { major: 0, minor: 0 } }, stat.mount)
+}
+
+/// What was listed and is not there any more has vanished.
+fn gone(errno: Errno) -> Cause {
+    match errno {
+        Errno::NOENT => Cause::Vanished,
+        Errno::NOTDIR | Errno::LOOP => Cause::Replaced,
+        errno => errno.into(),
+    }
+}
