@@ -1,13 +1,17 @@
 //! haul moves large file trees: it packs them into multi-threaded `.tar.zst` archives that keep all metadata, and
 //! unpacks, lists and verifies those and any other `.tar.zst`.
 
+mod apply;
 pub mod archive;
 pub mod cancel;
 pub mod error;
 pub mod event;
 pub mod ops;
+mod plan;
 mod pool;
 pub mod report;
 mod sys;
 pub mod tree;
 pub mod walk;
+
+pub use sys::users;

@@ -1,10 +1,75 @@
-//! The `haul` command.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
-use haul::ops::pack;
-fn main() {
-    let a: Vec<_> = std::env::args().collect();
-    let n: usize = std::env::var("J").ok().and_then(|j| j.parse().ok()).unwrap_or(2);
-    let o = pack::Options { threads: n.try_into().unwrap(), level: 3, filter: Default::default(), one_file_system: false, single_frame: std::env::var("S").is_ok(), latest_mtime: None, owner: Default::default(), fsync: false };
-    let r = pack::pack(a[2].as_ref(), pack::Target::Path(a[3].as_ref()), &o, &Default::default(), &());
-    std::fs::write("/dev/stderr", format!("{r:?}\n")).unwrap();
+//! The `haul` command: reads the flags, runs one operation, shows how it ended.
+
+mod cli;
+
+use clap::Parser;
+use cli::args::{Cli, Command};
+use cli::exit::Exit;
+use cli::generate::generate;
+use cli::listing::Listing;
+use cli::options::{self, Environment, Place, Run, Task};
+use cli::progress::Progress;
+use cli::render::Ended;
+use cli::signals::Signals;
+use cli::stdio;
+use haul::cancel::Cancel;
+use haul::error::Error;
+use haul::ops::pack::{Target, pack};
+use haul::ops::{list::list, unpack::unpack, verify::verify};
+use haul::report::Report;
+use std::process::ExitCode;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    let Cli { voice, command } = Cli::parse();
+    let exit = match command {
+        Command::Generate(what) => generate(&what).map_or_else(|error| refuse(&error), |()| Exit::Done),
+        Command::Operation(operation) => match options::resolve(operation, &voice, &Environment::here()) {
+            Ok(run) => carry_out(&run),
+            Err(error) => refuse(&error),
+        },
+    };
+    exit.into()
+}
+
+fn refuse(error: &Error) -> Exit {
+    stdio::say(format_args!("haul: {error}"));
+    Exit::of_error(error)
+}
+
+fn carry_out(run: &Run) -> Exit {
+    let cancel = Cancel::default();
+    let signals = Signals::watch(&cancel);
+    let progress = Progress::start(&run.output);
+    let started = Instant::now();
+    let outcome = perform(&run.task, &cancel, &progress);
+    progress.finish();
+    let exit = Exit::of(&outcome, signals.last());
+    Ended { verb: run.task.verb(), outcome, exit, elapsed: started.elapsed() }.show(&run.output);
+    exit
+}
+
+fn perform(task: &Task, cancel: &Cancel, progress: &Progress) -> Result<Report, Error> {
+    // Holds stdin open where the archive comes from there.
+    let mut stdin = None;
+    match task {
+        Task::Pack { src, dst: Place::Path(path), options } => {
+            pack(src, Target::Path(path), options, cancel, progress)
+        }
+        Task::Pack { src, dst: Place::Standard, options } => {
+            pack(src, Target::Writer(&mut stdio::output()?), options, cancel, progress)
+        }
+        Task::Unpack { archive, dst, options } => {
+            unpack(archive.source(&mut stdin)?, dst, options, cancel, progress)
+        }
+        Task::List { archive, select, format } => {
+            let mut listing = Listing::new(stdio::output()?, *format);
+            let source = archive.source(&mut stdin)?;
+            let outcome = list(source, select, cancel, &mut |listed| listing.show(listed));
+            listing.finish(outcome)
+        }
+        Task::Verify { archive, dir, options } => {
+            verify(archive.source(&mut stdin)?, dir.as_deref(), options, cancel, progress)
+        }
+    }
 }

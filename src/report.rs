@@ -66,6 +66,8 @@ pub enum Cause {
     Vanished,
     /// The entry stopped being what the scan saw (a file became a directory, say).
     Replaced,
+    /// The archive does not hold it.
+    NotFound,
     /// The entry needs another one that was not written.
     Missing(Box<[u8]>),
 }
@@ -214,6 +216,7 @@ impl fmt::Display for Cause {
             Cause::Shrunk => f.write_str("it shrank while it was read; the missing end is stored as zeros"),
             Cause::Vanished => f.write_str("it vanished while the tree was read"),
             Cause::Replaced => f.write_str("it was replaced by something else while the tree was read"),
+            Cause::NotFound => f.write_str("the archive does not hold it"),
             Cause::Missing(path) => write!(f, "{} was not written", crate::tree::path::escape(path)),
         }
     }

@@ -7,9 +7,12 @@ pub(crate) mod cut;
 pub(crate) mod frame;
 pub mod index;
 pub(crate) mod reader;
-pub mod tar;
 pub(crate) mod single;
+pub(crate) mod split;
+pub(crate) mod stream;
+pub mod tar;
 pub(crate) mod trailer;
+mod trailer_check;
 pub(crate) mod writer;
 
 use crate::error::{Act, Error};

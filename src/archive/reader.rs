@@ -88,8 +88,15 @@ impl<'f> Archive<'f> {
     /// The records of which the frame holds anything.
     pub(crate) fn records_in(&self, frame: usize) -> std::ops::Range<usize> {
         let place = self.places[frame];
-        let continued = self.continued(frame).map_or(place.first_record, |record| record);
+        let continued = self.continued(frame).unwrap_or(place.first_record);
         continued..self.first_record_behind(frame)
+    }
+
+    /// Whether a record's content lies in more than one frame.
+    pub(crate) fn is_split(&self, number: usize) -> bool {
+        let record = &self.index.records[number];
+        let behind = self.places.partition_point(|place| place.tar_offset <= record.offset);
+        self.places.get(behind).is_some_and(|next| record.content_end() > next.tar_offset)
     }
 
     /// Decodes a frame.
@@ -97,9 +104,11 @@ impl<'f> Archive<'f> {
         let info = self.index.frames[frame];
         let Decoder { decompressor, compressed, tar } = decoder;
         compressed.resize(info.compressed as usize, 0);
-        self.file.read_exact_at(compressed, self.places[frame].offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => malformed("the archive is cut short").into(),
-            _ => Fault::from(error),
+        self.file.read_exact_at(compressed, self.places[frame].offset).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => malformed("the archive is cut short").into(),
+                _ => Fault::from(error),
+            }
         })?;
         decompressor.decompress(compressed, tar, info.decoded as usize)?;
         Ok(tar)
@@ -160,7 +169,9 @@ impl<'f> Archive<'f> {
     /// What stands behind the last member is the end-of-archive marker.
     fn check_end(&self, rest: &[u8]) -> Result<(), Fault> {
         if rest.iter().any(|&byte| byte != 0) {
-            return Err(malformed("there is something behind the last member that the index does not know").into());
+            return Err(
+                malformed("there is something behind the last member that the index does not know").into()
+            );
         }
         Ok(())
     }
@@ -305,11 +316,8 @@ fn check_table(
     let damaged = || malformed("the seek table and the index disagree");
     let (Some(table), Some((end, data))) = (table, index.frames.split_last()) else { return Err(damaged()) };
     let line = |compressed, decoded| SeekEntry { compressed, decoded };
-    let tail = [
-        line(locator.len as u32, 0),
-        line(end.compressed, end.decoded),
-        line(LOCATOR_FRAME as u32, 0),
-    ];
+    let tail =
+        [line(locator.len as u32, 0), line(end.compressed, end.decoded), line(LOCATOR_FRAME as u32, 0)];
     let expected = data.iter().map(|frame| line(frame.compressed, frame.decoded)).chain(tail);
     let data_bytes: u64 = data.iter().map(|frame| u64::from(frame.compressed)).sum();
     let index_end = locator.offset + locator.len;

@@ -4,13 +4,24 @@
 //! the tree meanwhile.
 
 use super::dir::Dir;
+use super::meta::{FileKind, Stat};
 use crate::tree::RelPath;
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, Result};
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A path given to one call must be shorter than PATH_MAX (4,096 with its NUL); deeper ones are opened in stretches.
 const STRETCH_BYTES: usize = 4_000;
+
+/// Opens a file that the user named, for reading.
+pub(crate) fn input(path: &Path) -> Result<File> {
+    let file = File::from(fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?);
+    // Opening a directory succeeds and reading it does not; better told at once.
+    if Stat::of(file.as_fd())?.kind == FileKind::Directory { Err(Errno::ISDIR) } else { Ok(file) }
+}
 
 impl Dir {
     /// Opens the directory at `path` below this one, following no symlink. ELOOP or ENOTDIR when a component is not a
@@ -64,18 +75,21 @@ fn open_stretch(dir: &Dir, stretch: &[u8]) -> Result<Dir> {
 
 /// The portable way: one openat(2) with O_NOFOLLOW for each component.
 fn open_by_component(dir: &Dir, stretch: &[u8]) -> Result<Dir> {
-    let mut components = stretch.split(|&b| b == b'/');
-    let mut opened = dir.open_dir(components.next().unwrap_or(b"."))?;
-    for component in components {
-        opened = opened.open_dir(component)?;
+    let mut opened: Option<Dir> = None;
+    for component in stretch.split(|&b| b == b'/') {
+        let above = opened.as_ref().unwrap_or(dir);
+        opened = Some(above.open_dir(component).map_err(|errno| match above.stat(component) {
+            // With O_DIRECTORY, open(2) does not tell a symlink from a file.
+            Ok(stat) if stat.kind == FileKind::Symlink => Errno::LOOP,
+            _ => errno,
+        })?);
     }
-    Ok(opened)
+    opened.ok_or(Errno::NOENT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
 
     #[test]
     fn both_ways_refuse_symlinks_and_open_the_same_directory() {
@@ -84,14 +98,14 @@ mod tests {
         root.create_dir(b"a", 0o700).unwrap();
         root.open_dir(b"a").unwrap().create_dir(b"b", 0o700).unwrap();
         root.create_symlink(b"l", b"a").unwrap();
-        let inode = |dir: Dir| crate::sys::Stat::of(dir.as_fd()).unwrap().ino;
+        let inode = |dir: Dir| Stat::of(dir.as_fd()).unwrap().ino;
         assert_eq!(
             inode(open_stretch(&root, b"a/b").unwrap()),
             inode(open_by_component(&root, b"a/b").unwrap())
         );
         for path in [&b"l"[..], b"l/b"] {
-            assert!(open_stretch(&root, path).is_err());
-            assert!(open_by_component(&root, path).is_err());
+            assert_eq!(open_stretch(&root, path).unwrap_err(), Errno::LOOP);
+            assert_eq!(open_by_component(&root, path).unwrap_err(), Errno::LOOP);
         }
     }
 

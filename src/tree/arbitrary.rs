@@ -9,18 +9,20 @@ use std::sync::Arc;
 /// Any entry that a file system can hold. Contents are left to the test: regular files are at most `content` bytes
 /// of data long, whatever their size with holes.
 pub(crate) fn entry(content: u64) -> impl Strategy<Value = Entry> {
-    (path(), kind(content), metadata()).prop_map(|(path, kind, meta)| Entry { path, kind, meta }).prop_flat_map(
-        |entry| {
+    (path(), kind(content), metadata())
+        .prop_map(|(path, kind, meta)| Entry { path, kind, meta })
+        .prop_flat_map(|entry| {
             let root = Entry { path: RelPathBuf::default(), kind: Kind::Directory, meta: entry.meta.clone() };
             prop_oneof![19 => Just(entry), 1 => Just(root)]
-        },
-    )
+        })
 }
 
 /// Any path but the root.
 pub(crate) fn path() -> impl Strategy<Value = RelPathBuf> {
     vec(component(), 1..8).prop_filter_map("no path", |components| {
-        RelPathBuf::from_member_name(&components.join(&b"/"[..])).ok().filter(|path| !path.as_path().is_root())
+        RelPathBuf::from_member_name(&components.join(&b"/"[..]))
+            .ok()
+            .filter(|path| !path.as_path().is_root())
     })
 }
 
@@ -54,18 +56,20 @@ fn sparse_file(content: u64) -> impl Strategy<Value = Kind> {
     let most = content / 8;
     let hole = prop_oneof![1..100_000u64, 1..(1u64 << 50)];
     let ends = (any::<bool>(), any::<bool>());
-    (vec((hole, 1..=most.max(1)), 0..8), ends, 1..(1u64 << 40)).prop_map(|(pairs, (at_start, at_end), tail)| {
-        let mut end = 0;
-        let mut extents: Vec<Extent> = Vec::new();
-        for (hole, len) in pairs {
-            let offset = if extents.is_empty() && at_start { 0 } else { end + hole };
-            extents.push(Extent { offset, len });
-            end = offset + len;
-        }
-        let has_hole = extents.len() > 1 || extents.first().is_some_and(|e| e.offset > 0);
-        let size = if at_end || !has_hole { end + tail } else { end };
-        Kind::File { size, extents: Some(extents.into()) }
-    })
+    (vec((hole, 1..=most.max(1)), 0..8), ends, 1..(1u64 << 40)).prop_map(
+        |(pairs, (at_start, at_end), tail)| {
+            let mut end = 0;
+            let mut extents: Vec<Extent> = Vec::new();
+            for (hole, len) in pairs {
+                let offset = if extents.is_empty() && at_start { 0 } else { end + hole };
+                extents.push(Extent { offset, len });
+                end = offset + len;
+            }
+            let has_hole = extents.len() > 1 || extents.first().is_some_and(|e| e.offset > 0);
+            let size = if at_end || !has_hole { end + tail } else { end };
+            Kind::File { size, extents: Some(extents.into()) }
+        },
+    )
 }
 
 /// Any metadata.
@@ -81,7 +85,8 @@ pub(crate) fn metadata() -> impl Strategy<Value = Metadata> {
 
 fn owner() -> impl Strategy<Value = Owner> {
     let id = || prop_oneof![0..70_000u32, 0..u32::MAX];
-    let name = || prop_oneof!["", "[a-z]{1,8}", "[a-zé\u{1}-\u{7f}]{20,40}"].prop_map(|n| n.into_bytes().into());
+    let name =
+        || prop_oneof!["", "[a-z]{1,8}", "[a-zé\u{1}-\u{7f}]{20,40}"].prop_map(|n| n.into_bytes().into());
     (id(), id(), name(), name()).prop_map(|(uid, gid, user, group)| Owner { uid, gid, user, group })
 }
 

@@ -53,6 +53,21 @@ pub fn stretches(extents: &[Extent], stored: u64, len: u64) -> impl Iterator<Ite
     })
 }
 
+/// The `extents` of a file of `size` bytes, widened to whole multiples of `unit` (but not beyond the file's end) and
+/// joined where they then meet.
+pub fn aligned(extents: &[Extent], size: u64, unit: u64) -> Vec<Extent> {
+    let mut wide: Vec<Extent> = Vec::with_capacity(extents.len());
+    for extent in extents {
+        let offset = extent.offset / unit * unit;
+        let end = extent.end().checked_next_multiple_of(unit).map_or(size, |end| end.min(size));
+        match wide.last_mut() {
+            Some(last) if last.end() >= offset => last.len = end - last.offset,
+            _ => wide.push(Extent { offset, len: end - offset }),
+        }
+    }
+    wide
+}
+
 /// Whether `extents` can describe a file of `size` bytes: ascending, not overlapping, and inside the file.
 pub fn is_valid(extents: &[Extent], size: u64) -> bool {
     let mut floor = 0;
@@ -86,6 +101,15 @@ mod tests {
         assert_eq!((locate(&E, 15), locate(&[], 0)), (None, None));
         assert_eq!(stretches(&E, 5, 7).collect::<Vec<_>>(), [(15, 5), (30, 2)]);
         assert_eq!((next_data(&E, 0), next_data(&E, 20), next_data(&E, 35)), (Some(10), Some(30), None));
+    }
+
+    #[test]
+    fn alignment_widens_joins_and_stays_inside() {
+        let e = |offset, len| Extent { offset, len };
+        assert_eq!(aligned(&E, 35, 8), [e(8, 27)]);
+        assert_eq!(aligned(&[e(3, 1), e(17, 1)], 18, 8), [e(0, 8), e(16, 2)]);
+        assert_eq!(aligned(&[e(0, 8), e(16, 8)], 24, 8), [e(0, 8), e(16, 8)]);
+        assert_eq!(aligned(&[e(u64::MAX - 1, 1)], u64::MAX, 512), [e(u64::MAX / 512 * 512, 511)]);
     }
 
     #[test]

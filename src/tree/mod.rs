@@ -3,6 +3,8 @@
 //! Owns the types that every layer speaks. Does no I/O and knows no file format.
 
 pub mod acl;
+#[cfg(test)]
+pub(crate) mod arbitrary;
 pub mod digest;
 pub mod entry;
 pub mod extent;

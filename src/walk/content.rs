@@ -7,13 +7,16 @@ use super::walker::Found;
 use crate::error::Act;
 use crate::report::{Cause, Failure};
 use crate::sys::{Dir, FileKind, Stat, sparse, xattr};
-use crate::tree::{Extent, Kind, PART_BYTES, RelPath, RelPathBuf, Xattr};
+use crate::tree::{Extent, Kind, PART_BYTES, RelPath, RelPathBuf, Xattr, extent};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+
+/// GNU tar takes every extent but the last to be whole blocks of this length.
+const TAR_BLOCK: u64 = 512;
 
 /// Opens the files of one tree. One for each thread.
 #[derive(Debug)]
@@ -45,12 +48,14 @@ pub(crate) fn examine(root: &Dir, found: &mut Vec<Found>) -> Vec<Failure> {
     }
     if !lost.is_empty() {
         found.retain(|one| match &one.entry.kind {
-            Kind::HardLink(target) => !lost.contains(target) || {
-                let (path, missing) = (one.entry.path.as_path(), target.as_path());
-                let cause = Cause::Missing(missing.as_bytes().into());
-                failures.push(Failure { path: path.as_bytes().into(), act: Act::Link, cause });
-                false
-            },
+            Kind::HardLink(target) => {
+                !lost.contains(target) || {
+                    let (path, missing) = (one.entry.path.as_path(), target.as_path());
+                    let cause = Cause::Missing(missing.as_bytes().into());
+                    failures.push(Failure { path: path.as_bytes().into(), act: Act::Link, cause });
+                    false
+                }
+            }
             _ => !lost.contains(&one.entry.path),
         });
     }
@@ -101,14 +106,17 @@ impl Content {
         Ok(xattr::of(self.file.as_fd())?)
     }
 
-    /// Where the file's data lies; `None` when it has no holes. Asked only when the file occupies less room than its
-    /// length, as the scan saw it.
+    /// Where the file's data lies, in whole blocks as tar wants them; `None` when it has no holes. Asked only when the
+    /// file occupies less room than its length, as the scan saw it.
     pub(crate) fn extents(&self, found: &Found) -> io::Result<Option<Box<[Extent]>>> {
         let size = found.stamp.size;
         if found.stamp.blocks.saturating_mul(512) >= size {
             return Ok(None);
         }
-        Ok(sparse::extents(&self.file, size)?)
+        let Some(extents) = sparse::extents(&self.file, size)? else { return Ok(None) };
+        let aligned = extent::aligned(&extents, size, TAR_BLOCK);
+        let is_dense = matches!(aligned[..], [Extent { offset: 0, len }] if len == size);
+        Ok((!is_dense).then(|| aligned.into()))
     }
 
     /// Fills `buffer` from `offset` on. Returns how many bytes there were; the rest of `buffer` is as it was.

@@ -55,7 +55,10 @@ enum Token {
     Star,
     AnyOne,
     Byte(u8),
-    Class { negated: bool, ranges: Box<[(char, char)]> },
+    Class {
+        negated: bool,
+        ranges: Box<[(char, char)]>,
+    },
 }
 
 impl Pattern {

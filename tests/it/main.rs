@@ -1,4 +1,4 @@
-//! What haul does, seen from outside: every test here runs the binary on real trees.
+//! Tests of haul from outside: of the command, run on real trees, and of the house that the code is.
 //!
 //! Two oracles judge a tree: [`support::snapshot`], which is ours and sees everything, and `rsync`, which is not ours.
 //! A test that needs a program that is not installed says so and is skipped; with `HAUL_REQUIRE_PEERS=1` it fails.
@@ -8,9 +8,11 @@
 #![allow(unreachable_pub, missing_debug_implementations)]
 
 mod change;
+mod cli;
 mod damage;
 mod determinism;
 mod hostile;
+mod house;
 mod listing;
 mod props;
 mod real;

@@ -2,10 +2,11 @@
 
 use crate::support::oracle::{haul, haul_command, is_root, leave_out, peer, peer_run, run};
 use crate::support::scratch::Scratch;
-use crate::support::snapshot::{Fields, Snapshot};
+use crate::support::snapshot::{Fields, Node, Snapshot};
 use crate::support::tar::{zstd, zstd_frames};
 use crate::support::tree::build;
 use crate::support::trees::{everything, modest, sparse_files};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,11 @@ fn os<'a>(args: &[&'a str]) -> Vec<&'a OsStr> {
 
 /// Packs everything, and lets `read` unpack the archive, its first argument, into the directory that is its second.
 fn stock_reads(fields: Fields, read: impl Fn(&Path, &Path)) {
+    stock_reads_but(|_, _| false, fields, read);
+}
+
+/// The same, but for the entries that this reader cannot read.
+fn stock_reads_but(but: fn(&[u8], &Node) -> bool, fields: Fields, read: impl Fn(&Path, &Path)) {
     for options in [&[][..], &["--single-frame"]] {
         let scratch = Scratch::new();
         let (tree, archive) = (scratch.join("tree"), scratch.join("a.tar.zst"));
@@ -24,7 +30,12 @@ fn stock_reads(fields: Fields, read: impl Fn(&Path, &Path)) {
         run(haul_command().arg("pack").args(options).arg(&tree).arg(&archive), None).expect(0);
         let copy = scratch.mkdir("copy");
         read(&archive, &copy);
-        Snapshot::of(&tree).assert_same(&Snapshot::of(&copy), fields);
+        let original = Snapshot::of(&tree);
+        let dropped: BTreeSet<_> =
+            original.0.iter().filter(|(p, n)| but(p, n)).map(|(p, _)| p.clone()).collect();
+        let [original, copy] = [original, Snapshot::of(&copy)]
+            .map(|snapshot| snapshot.without(|path, _| dropped.contains(path)));
+        original.assert_same(&copy, fields);
     }
 }
 
@@ -48,14 +59,20 @@ fn bsdtar_unpacks_the_same_tree() {
     if !peer("bsdtar") {
         return;
     }
-    stock_reads(Fields::ALL, |archive, copy| {
-        let args = ["--numeric-owner", "--xattrs", "--acls", "-p", "-xf"];
-        peer_run(
-            "bsdtar",
-            &[&os(&args)[..], &[archive.as_os_str(), OsStr::new("-C"), copy.as_os_str()]].concat(),
-            None,
-        );
-    });
+    // libarchive 3.6 leaves the root alone, and reads a negative time with a fraction as GNU tar writes it, -1.5, as
+    // half a second after -1.
+    stock_reads_but(
+        |path, node| path.is_empty() || (node.mtime.0 < 0 && node.mtime.1 > 0),
+        Fields::ALL,
+        |archive, copy| {
+            let args = ["--numeric-owner", "--xattrs", "--acls", "-p", "-xf"];
+            peer_run(
+                "bsdtar",
+                &[&os(&args)[..], &[archive.as_os_str(), OsStr::new("-C"), copy.as_os_str()]].concat(),
+                None,
+            );
+        },
+    );
 }
 
 #[test]

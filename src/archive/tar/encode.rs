@@ -30,6 +30,9 @@ pub const fn padding(stored: u64) -> usize {
 ///
 /// Cannot fail: PAX records hold names and values of any length, and what no record can hold (a NUL in an owner's
 /// name) is left out. That extents are valid and paths relative is the tree's promise.
+///
+/// GNU tar takes every extent to begin with a new block of content. For it to agree with everybody else, all extents of
+/// a sparse file but the last must be whole blocks of 512 bytes; [`crate::tree::extent::aligned`] makes them so.
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let layout = Layout::of(entry);
     let start = out.len();
@@ -158,15 +161,8 @@ fn push_records(layout: &Layout<'_>, out: &mut Vec<u8>) {
     if !texts.iter().flatten().all(|&(_, text)| is_utf8(text)) {
         pax::push(out, [b"hdrcharset", b""], [b"BINARY", b""]);
     }
-    for (key, text) in texts.into_iter().flatten() {
-        pax::push(out, [key, b""], text);
-    }
-    if needs_record(meta.mtime) {
-        // "-9223372036854775808.999999999" has 30 bytes.
-        let mut text = Vec::with_capacity(32);
-        number::push_timestamp(&mut text, meta.mtime);
-        pax::push(out, [b"mtime", b""], [&text, b""]);
-    }
+    // Numbers come before what can hold a newline: readers that split records there (the `tar` crate) must not lose the
+    // size, or they would read content as headers.
     let numbers: [(&[u8], u64, u64); 3] = [
         (b"size", layout.size, header::MAX_OCTAL_SIZE),
         (b"uid", meta.owner.uid.into(), header::MAX_OCTAL_ID.into()),
@@ -174,6 +170,15 @@ fn push_records(layout: &Layout<'_>, out: &mut Vec<u8>) {
     ];
     for (key, number, _) in numbers.into_iter().filter(|&(_, number, most)| number > most) {
         push_number(out, key, number);
+    }
+    if needs_record(meta.mtime) {
+        // "-9223372036854775808.999999999" has 30 bytes.
+        let mut text = Vec::with_capacity(32);
+        number::push_timestamp(&mut text, meta.mtime);
+        pax::push(out, [b"mtime", b""], [&text, b""]);
+    }
+    for (key, text) in texts.into_iter().flatten() {
+        pax::push(out, [key, b""], text);
     }
     if layout.is_sparse() {
         push_number(out, b"GNU.sparse.major", 1);

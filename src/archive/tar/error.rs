@@ -23,13 +23,11 @@ pub enum Fault {
     /// It breaks the rules of the format.
     #[error("{0}")]
     Malformed(&'static str),
-    /// A member asks for a place outside the root, or for none.
-    #[error("{what} '{name}' is refused: {why}")]
+    /// A member's name, or a hard link's target, leads out of the root or nowhere.
+    #[error("{}{why}", of_target(target.as_deref()))]
     Refused {
-        /// Which of the member's names: `the name` or `the link target`.
-        what: &'static str,
-        /// The name, escaped for people.
-        name: Box<str>,
+        /// The target of the hard link in question, escaped for people; `None` when it is the member's own name.
+        target: Option<Box<str>>,
         /// What is wrong with it.
         why: PathError,
     },
@@ -42,6 +40,10 @@ pub enum Fault {
     /// It ends too early.
     #[error("the archive is cut short")]
     Truncated,
+}
+
+fn of_target(target: Option<&str>) -> String {
+    target.map_or(String::new(), |target| format!("the link target '{target}' cannot be used: "))
 }
 
 impl std::error::Error for DecodeError {}

@@ -104,9 +104,8 @@ impl Header {
 
     /// The low 12 bits of the mode; some writers add the bits of the file's type.
     pub(super) fn mode(&self) -> Result<u32, Fault> {
-        let mode =
-            number::field(&self.raw.as_old().mode).ok_or(Fault::Malformed("a mode is not a number"))?;
-        Ok((mode & 0o7777) as u32)
+        let mode = number::field(&self.raw.as_old().mode).and_then(|n| u32::try_from(n).ok());
+        mode.map(|mode| mode & 0o7777).ok_or(Fault::Malformed("a mode is not a number or out of range"))
     }
 
     pub(super) fn uid(&self) -> Result<u32, Fault> {
@@ -260,7 +259,7 @@ mod tests {
             size: MAX_OCTAL_SIZE,
             mtime: 1 << 30,
             owner_names: [b"joe", b"staff"],
-            device: Some(Device { major: 8, minor: 1 << 31 }),
+            device: Some(Device { major: 8, minor: 0o777_7777 }),
         };
         let block = fields.to_block();
         let header = tar::Header::from_byte_slice(&block);
@@ -278,7 +277,7 @@ mod tests {
         );
         assert_eq!(
             (header.device_major().unwrap(), header.device_minor().unwrap()),
-            (Some(8), Some(1 << 31))
+            (Some(8), Some(0o777_7777))
         );
         let mut resummed = header.clone();
         resummed.set_cksum();
@@ -289,11 +288,11 @@ mod tests {
     fn both_checksums_are_accepted_and_no_other() {
         let mut header = sample();
         assert!(parse(&header).is_some());
-        let signed = signed_checksum(&header);
-        assert_ne!(i64::from(signed), i64::from(checksum(&header)));
-        number::fill(&mut header.as_old_mut().cksum, signed as u64);
+        let signed = u32::try_from(signed_checksum(&header)).unwrap();
+        assert_ne!(signed, checksum(&header));
+        number::fill(&mut header.as_old_mut().cksum, signed.into());
         assert!(parse(&header).is_some());
-        number::fill(&mut header.as_old_mut().cksum, signed as u64 + 1);
+        number::fill(&mut header.as_old_mut().cksum, u64::from(signed) + 1);
         assert!(parse(&header).is_none());
     }
 

@@ -137,7 +137,9 @@ impl Told<'_> {
     }
 
     fn hard_link(&self) -> Result<Kind, Fault> {
-        let target = member_path("the link target", self.link_target())?;
+        let target = self.link_target();
+        let refuse = |why| Fault::Refused { target: Some(escape(target).into()), why };
+        let target = RelPathBuf::from_member_name(target).map_err(refuse)?;
         if target.as_path().is_root() {
             return Err(Fault::Malformed("a hard link to the root"));
         }
@@ -179,15 +181,12 @@ impl Told<'_> {
 }
 
 fn path(name: &[u8], kind: &Kind) -> Result<RelPathBuf, Fault> {
-    let path = member_path("the name", name)?;
+    let refuse = |why| Fault::Refused { target: None, why };
+    let path = RelPathBuf::from_member_name(name).map_err(refuse)?;
     if path.as_path().is_root() && *kind != Kind::Directory {
         return Err(Fault::Malformed("the root is not a directory"));
     }
     Ok(path)
-}
-
-fn member_path(what: &'static str, name: &[u8]) -> Result<RelPathBuf, Fault> {
-    RelPathBuf::from_member_name(name).map_err(|why| Fault::Refused { what, name: escape(name).into(), why })
 }
 
 fn gnu_map(header: &Header) -> Result<(Map, u64), Fault> {

@@ -36,7 +36,9 @@ fn octal(field: &[u8]) -> Option<i128> {
     if text[digits..].iter().any(|&b| b != b' ') {
         return None;
     }
-    Some(text[..digits].iter().fold(0, |number, digit| number * 8 + i128::from(digit - b'0')))
+    // At most 12 digits of 3 bits.
+    let number = text[..digits].iter().fold(0, |number, digit| number * 8 + u64::from(digit - b'0'));
+    Some(number.into())
 }
 
 /// An unsigned decimal number without sign, fraction or leading zeros.

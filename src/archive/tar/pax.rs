@@ -43,16 +43,10 @@ pub(super) fn records(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8])
         if rest.is_empty() {
             return None;
         }
-        match split_record(rest) {
-            Some((key, value, behind)) => {
-                rest = behind;
-                Some(Ok((key, value)))
-            }
-            None => {
-                rest = b"";
-                Some(Err(Fault::Malformed("a record of an extended header is malformed")))
-            }
-        }
+        let split = split_record(rest);
+        rest = split.map_or(&b""[..], |(_, _, behind)| behind);
+        let malformed = Fault::Malformed("a record of an extended header is malformed");
+        Some(split.map(|(key, value, _)| (key, value)).ok_or(malformed))
     })
 }
 

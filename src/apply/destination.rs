@@ -1,0 +1,255 @@
+//! The destination: its root, and which of its directories are staged.
+
+use super::{Failed, failed};
+use crate::error::{Act, Error};
+use crate::plan::{Action, Existing, Place, decide};
+use crate::sys::output::open_parent;
+use crate::sys::{Dir, FileKind, commit, meta, process, xattr};
+use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
+use crate::tree::{Device, Entry, Kind, RelPath, RelPathBuf};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+/// What is set on what is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Owners as the entries say; else those of the running user.
+    pub(crate) same_owner: bool,
+    /// Modes and privileged xattrs as the entries say; else as far as the umask lets through.
+    pub(crate) same_permissions: bool,
+    /// Owners by number, whatever names the entries have.
+    pub(crate) numeric_owner: bool,
+    /// What becomes of what exists.
+    pub(crate) existing: Existing,
+    /// Wait for the disk at every publication.
+    pub(crate) fsync: bool,
+}
+
+/// A tree that is being made or changed.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    pub(super) settings: Settings,
+    /// As the user named it.
+    path: PathBuf,
+    pub(super) root: Dir,
+    /// Where the root is to be, when it is new: it is staged then, and everything with it.
+    root_place: Option<StagedRoot>,
+    /// The topmost new directories, by final path, with their temporary names. Empty when the root is staged.
+    staged: RwLock<HashMap<RelPathBuf, Vec<u8>>>,
+    /// Files made in live directories, by final path: what may be linked to.
+    pub(super) made: Mutex<HashMap<RelPathBuf, (Device, u64)>>,
+    /// With `fsync`, what is to be renamed in live directories: final path and temporary name.
+    pub(super) unpublished: Mutex<HashMap<RelPathBuf, Vec<u8>>>,
+    /// The directories made or found, in the order of their entries.
+    pub(super) directories: Mutex<Vec<Directory>>,
+    /// To whom new files belong by themselves.
+    pub(super) identity: (u32, u32),
+    pub(super) umask: Option<u32>,
+}
+
+#[derive(Debug)]
+struct StagedRoot {
+    parent: Dir,
+    temp: Vec<u8>,
+    name: Vec<u8>,
+}
+
+/// A directory whose metadata are set at the end.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) entry: Entry,
+    /// Its own temporary name, when it is a topmost new one.
+    pub(super) temp: Option<Vec<u8>>,
+}
+
+/// What came of making a directory.
+pub(super) enum Made {
+    /// It is new, under this temporary name if it is the topmost new one.
+    New(Option<Vec<u8>>),
+    /// It was there.
+    Found,
+}
+
+/// A held directory of the destination.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) dir: Dir,
+    pub(super) staged: bool,
+    /// A live directory with a default ACL, which everything made in it inherits (acl(5)) and must lose again.
+    pub(super) gives_acl: bool,
+}
+
+impl Destination {
+    /// Opens the directory at `path`, or stages one that is to be there.
+    pub(crate) fn open(path: &Path, settings: Settings) -> Result<Self, Error> {
+        let io = |act| move |errno: Errno| Error::io(act, path, errno);
+        let (root, root_place) = match Dir::open(path) {
+            Ok(root) => (root, None),
+            Err(Errno::NOENT) => {
+                let (parent, name) = open_parent(path).map_err(io(Act::Create))?;
+                let (temp, root) = commit::create_temp_dir(&parent).map_err(io(Act::Create))?;
+                (root, Some(StagedRoot { parent, temp, name }))
+            }
+            Err(errno) => return Err(io(Act::Open)(errno)),
+        };
+        let destination = Destination {
+            settings,
+            path: path.to_owned(),
+            root,
+            root_place,
+            staged: RwLock::default(),
+            made: Mutex::default(),
+            unpublished: Mutex::default(),
+            directories: Mutex::default(),
+            identity: process::identity(),
+            umask: process::umask(),
+        };
+        if destination.root_place.is_some() {
+            destination.make_plain(&destination.root).map_err(io(Act::Create))?;
+        }
+        Ok(destination)
+    }
+
+    /// The destination as the user named it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the root is new.
+    pub(super) fn is_new(&self) -> bool {
+        self.root_place.is_some()
+    }
+
+    /// Makes the directory of `entry`, or enters the one that exists. Its metadata are set at the end.
+    pub(crate) fn directory(&self, entry: &Entry) -> Result<(), Failed> {
+        let path = entry.path.as_path();
+        let temp = match self.make_directory(path)? {
+            Made::New(temp) => temp,
+            Made::Found => None,
+        };
+        lock(&self.directories).push(Directory { entry: entry.clone(), temp });
+        Ok(())
+    }
+
+    /// Forgets a directory that something else is to replace.
+    pub(crate) fn forget_directory(&self, path: RelPath<'_>) {
+        lock(&self.directories).retain(|directory| directory.entry.path.as_path() != path);
+    }
+
+    /// Makes the directory at `path` if there is none.
+    pub(super) fn make_directory(&self, path: RelPath<'_>) -> Result<Made, Failed> {
+        if path.is_root() {
+            return Ok(Made::Found);
+        }
+        let (parent, name) = path.split();
+        let held = self.hold(parent)?;
+        if held.staged {
+            return match held.dir.create_dir(name, 0o700) {
+                Ok(()) => Ok(Made::New(None)),
+                Err(Errno::EXIST) if is_directory(&held.dir, name) => Ok(Made::Found),
+                Err(errno) => Err(failed(Act::Create)(errno)),
+            };
+        }
+        let place = place(&held.dir, name).map_err(failed(Act::Stat))?;
+        match decide(&Kind::Directory, place, self.settings.existing) {
+            Action::SetMetadata => return Ok(Made::Found),
+            Action::Skip if place == Some(Place::Directory) => return Ok(Made::Found),
+            Action::Skip => return Err(failed(Act::Create)(Errno::NOTDIR)),
+            Action::Create | Action::Replace => {}
+        }
+        let (temp, dir) = commit::create_temp_dir(&held.dir).map_err(failed(Act::Create))?;
+        self.make_plain(&dir).map_err(failed(Act::Create))?;
+        self.staged.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_buf(), temp.clone());
+        Ok(Made::New(Some(temp)))
+    }
+
+    /// Takes from a new directory what it inherited: a default ACL, and set-group-ID with the parent's group. What is
+    /// made below it then has nothing that it was not given.
+    fn make_plain(&self, dir: &Dir) -> rustix::io::Result<()> {
+        xattr::remove(dir.as_fd(), ACL_DEFAULT)?;
+        xattr::remove(dir.as_fd(), ACL_ACCESS)?;
+        if dir.stat_self()?.gid != self.identity.1 {
+            meta::set_owner(dir.as_fd(), self.identity.0, self.identity.1)?;
+        }
+        meta::set_mode(dir.as_fd(), 0o700)
+    }
+
+    /// Opens the directory whose final path is `path`, wherever it is now.
+    pub(super) fn hold(&self, path: RelPath<'_>) -> Result<Held, Failed> {
+        let (actual, staged) = self.actual(path);
+        let dir = self.root.open_dir_beneath(actual.as_path()).map_err(|errno| match errno {
+            Errno::LOOP => Failed::Refused("a directory above it is a symbolic link"),
+            errno => failed(Act::Open)(errno),
+        })?;
+        let gives_acl = !staged
+            && xattr::of(dir.as_fd()).is_ok_and(|xattrs| xattrs.iter().any(|x| *x.name == *ACL_DEFAULT));
+        Ok(Held { dir, staged, gives_acl })
+    }
+
+    /// Where the directory with this final path is now, and whether it is staged.
+    fn actual(&self, path: RelPath<'_>) -> (RelPathBuf, bool) {
+        if self.is_new() {
+            return (path.to_buf(), true);
+        }
+        let staged = self.staged.read().unwrap_or_else(PoisonError::into_inner);
+        let top = path.ancestors().chain([path]).find_map(|above| {
+            let temp = staged.get(&above.to_buf())?;
+            let (parent, _) = above.split();
+            let below = &path.as_bytes()[above.as_bytes().len()..];
+            RelPathBuf::from_member_name(&[b"./", parent.as_bytes(), b"/", temp, below].concat()).ok()
+        });
+        top.map_or_else(|| (path.to_buf(), false), |actual| (actual, true))
+    }
+
+    /// Gives a staged root its name. With `fsync`, what is in it is on the disk before.
+    pub(super) fn publish_root(&self) -> rustix::io::Result<()> {
+        let Some(StagedRoot { parent, temp, name }) = &self.root_place else { return Ok(()) };
+        match parent.rename_new(temp, name) {
+            // Somebody made it meanwhile. Empty, it can be replaced, rename(2); else nothing of it is touched.
+            Err(Errno::EXIST) => parent.rename(temp, name),
+            result => result,
+        }
+    }
+
+    /// The directory to sync, once everything has its name.
+    pub(super) fn sync_root(&self) -> &Dir {
+        self.root_place.as_ref().map_or(&self.root, |place| &place.parent)
+    }
+
+    /// Removes everything that has no final name yet. Best effort: what cannot be removed is known by its name.
+    pub(crate) fn abandon(self) {
+        if let Some(StagedRoot { parent, temp, .. }) = &self.root_place {
+            let _ = commit::remove_tree(parent, temp);
+        }
+        let staged = self.staged.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let unpublished = std::mem::take(&mut *lock(&self.unpublished));
+        for (path, temp) in staged.into_iter().chain(unpublished) {
+            let (parent, _) = path.as_path().split();
+            if let Ok(dir) = self.root.open_dir_beneath(parent) {
+                let _ = commit::remove_tree(&dir, &temp);
+            }
+        }
+    }
+}
+
+/// What is at `name`, symlinks not followed.
+pub(super) fn place(dir: &Dir, name: &[u8]) -> rustix::io::Result<Option<Place>> {
+    match dir.stat(name) {
+        Ok(stat) if stat.kind == FileKind::Directory => Ok(Some(Place::Directory)),
+        Ok(_) => Ok(Some(Place::Other)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn is_directory(dir: &Dir, name: &[u8]) -> bool {
+    matches!(place(dir, name), Ok(Some(Place::Directory)))
+}
+
+/// The guarded collections are whole at every point where a panic could occur.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

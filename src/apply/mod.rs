@@ -1,0 +1,46 @@
+//! Carries out one step in a destination: makes a file, a link, a directory, and sets what belongs to it.
+//!
+//! Owns how things come to be at their names; decides nothing about which. Keeps promise 1 of the design: a final name
+//! is absent, completely old or completely new. There are two ways to that:
+//!
+//! * A directory that is new is *staged*: it is made under a temporary name, filled in place with the fewest calls,
+//!   and takes its own name when everything below it is complete.
+//! * A directory that existed is *live*: what is new in it is made under a temporary name each and renamed.
+//!
+//! Only the topmost new directory has a temporary name; what is below one is staged with it.
+
+mod destination;
+mod file;
+mod finish;
+mod node;
+mod owner;
+mod settle;
+
+pub(crate) use destination::{Destination, Settings};
+pub(crate) use file::{Applier, LargeFile};
+
+use crate::error::Act;
+use crate::report::Cause;
+use rustix::io::Errno;
+
+/// Why a step was not carried out.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The entry could not be made.
+    Entry(Act, Cause),
+    /// The entry must not be made: it would leave the destination.
+    Refused(&'static str),
+}
+
+/// For `map_err`: what was being done when the system said no.
+fn failed(act: Act) -> impl Fn(Errno) -> Failed {
+    move |errno| Failed::Entry(act, errno.into())
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    Made,
+    /// What was there stays, as the settings say.
+    Kept,
+}

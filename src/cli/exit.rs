@@ -1,0 +1,119 @@
+//! The only map from the result of a run to an exit code.
+
+use haul::error::Error;
+use haul::report::{End, Report};
+use std::process::ExitCode;
+
+/// How the process ends. The numbers are a promise to scripts: they never change their meaning. 6 is kept for "another
+/// run holds the target", which no command reports yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: everything asked for was done.
+    Done,
+    /// 1: the run could not start, or had to stop.
+    Failed,
+    /// 2: the command line cannot be understood. (clap uses the same number.)
+    Usage,
+    /// 3: done, but some entries failed. Stronger than 4, for what failed was not compared.
+    Partial,
+    /// 4: differences were found.
+    Different,
+    /// 5: the archive is malformed, or asks for something that is refused.
+    Archive,
+    /// 128 + n: stopped by signal n, as shells count.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The end of a run that was told to stop by `signal`, or by none (0).
+    pub(crate) fn of(outcome: &Result<Report, Error>, signal: usize) -> Self {
+        match outcome {
+            Err(error) => Self::of_error(error),
+            Ok(report) => match &report.end {
+                End::Stopped(error) => Self::of_error(error),
+                End::Interrupted => Self::Signal(u8::try_from(signal).unwrap_or(0)),
+                End::Complete if !report.failures.is_empty() => Self::Partial,
+                End::Complete if !report.differences.is_empty() => Self::Different,
+                End::Complete => Self::Done,
+            },
+        }
+    }
+
+    /// The end of a run that an error stopped, or kept from starting.
+    pub(crate) fn of_error(error: &Error) -> Self {
+        match error {
+            Error::Io { .. } => Self::Failed,
+            Error::Malformed { .. } | Error::Refused { .. } => Self::Archive,
+            Error::Usage(_) => Self::Usage,
+        }
+    }
+
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Partial => 3,
+            Self::Different => 4,
+            Self::Archive => 5,
+            Self::Signal(number) => 128_u8.saturating_add(number),
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul::error::Act;
+    use haul::report::{Difference, Differs};
+    use haul::tree::RelPath;
+    use std::path::Path;
+
+    fn io_error() -> Error {
+        Error::io(Act::Open, Path::new("a"), std::io::Error::from_raw_os_error(2))
+    }
+
+    fn malformed() -> Error {
+        Error::Malformed { archive: "a".into(), what: "it is".into() }
+    }
+
+    fn ended(end: End) -> Report {
+        Report { end, ..Report::default() }
+    }
+
+    #[test]
+    fn every_result_has_the_code_of_the_table() {
+        let mut failed = Report::default();
+        failed.fail(RelPath::ROOT, Act::Open, std::io::Error::from_raw_os_error(13));
+        let difference = Difference { path: "a".into(), what: vec![Differs::Mode] };
+        let different = Report { differences: vec![difference.clone()], ..Report::default() };
+        let mut both = Report { differences: vec![difference], ..Report::default() };
+        both.fail(RelPath::ROOT, Act::Open, std::io::Error::from_raw_os_error(13));
+        for (outcome, signal, code) in [
+            (Ok(ended(End::Complete)), 0, 0),
+            (Err(io_error()), 0, 1),
+            (Ok(ended(End::Stopped(io_error()))), 0, 1),
+            (Err(Error::Usage("no".into())), 0, 2),
+            (Ok(failed), 0, 3),
+            (Ok(different), 0, 4),
+            (Ok(both), 0, 3),
+            (Err(malformed()), 0, 5),
+            (Ok(ended(End::Stopped(malformed()))), 0, 5),
+            (Err(Error::Refused { archive: "a".into(), what: "it".into() }), 0, 5),
+            (Ok(ended(End::Interrupted)), 2, 130),
+            (Ok(ended(End::Interrupted)), 15, 143),
+            (Ok(ended(End::Interrupted)), 1, 129),
+            // Too late to matter: the run was complete.
+            (Ok(ended(End::Complete)), 2, 0),
+        ] {
+            assert_eq!(Exit::of(&outcome, signal).code(), code, "{outcome:?} with signal {signal}");
+        }
+    }
+}

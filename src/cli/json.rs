@@ -1,0 +1,263 @@
+//! The JSON that scripts read.
+//!
+//! Owns its shape, which is a promise: fields are added, never renamed or removed. A name that is UTF-8 stands as it
+//! is. Of one that is not, `path` is the shown text and `path_bytes` the exact bytes in hexadecimal; the same holds
+//! for `target`.
+
+use super::exit::Exit;
+use haul::error::{Act, Error, errno_name};
+use haul::ops::list::Listed;
+use haul::report::{Cause, Counts, Difference, End, Failure, Report};
+use haul::tree::path::escape;
+use haul::tree::{Kind, Xattr};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Writes one value and a line end.
+pub(crate) fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// What `--json` shows of a run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome<'a> {
+    command: &'static str,
+    /// `complete`, `interrupted` or `stopped`.
+    end: &'static str,
+    exit_code: u8,
+    /// Why it was stopped.
+    error: Option<String>,
+    elapsed_seconds: f64,
+    counts: Counts,
+    failures: Vec<FailureLine>,
+    differences: &'a [Difference],
+}
+
+#[derive(Debug, Serialize)]
+struct FailureLine {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    act: Act,
+    errno: Option<i32>,
+    errno_name: Option<&'static str>,
+    /// The whole sentence that is shown to people.
+    message: String,
+}
+
+impl<'a> Outcome<'a> {
+    pub(crate) fn new(
+        command: &'static str,
+        outcome: &'a Result<Report, Error>,
+        exit: Exit,
+        elapsed: Duration,
+    ) -> Self {
+        let report = outcome.as_ref().ok();
+        let (end, error) = match outcome.as_ref().map(|report| &report.end) {
+            Ok(End::Complete) => ("complete", None),
+            Ok(End::Interrupted) => ("interrupted", None),
+            Ok(End::Stopped(error)) | Err(error) => ("stopped", Some(error.to_string())),
+        };
+        Self {
+            command,
+            end,
+            exit_code: exit.code(),
+            error,
+            elapsed_seconds: elapsed.as_secs_f64(),
+            counts: report.map(|report| report.counts.clone()).unwrap_or_default(),
+            failures: report.map_or_else(Vec::new, |report| report.failures.iter().map(failure).collect()),
+            differences: report.map_or(&[], |report| &report.differences),
+        }
+    }
+}
+
+fn failure(failure: &Failure) -> FailureLine {
+    let (path, path_bytes) = text(&failure.path);
+    let errno = if let Cause::Os(error) = &failure.cause { error.raw_os_error() } else { None };
+    FailureLine {
+        path,
+        path_bytes,
+        act: failure.act,
+        errno,
+        errno_name: errno.and_then(errno_name),
+        message: failure.to_string(),
+    }
+}
+
+/// What `haul list --json` shows of an entry.
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    kind: &'static str,
+    size: u64,
+    /// Octal, as chmod(1) takes it.
+    mode: String,
+    uid: u32,
+    gid: u32,
+    user: String,
+    group: String,
+    mtime_seconds: i64,
+    mtime_nanos: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_bytes: Option<String>,
+    /// Major and minor number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<[u32; 2]>,
+    /// Offset and length of each stretch of data in a sparse file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extents: Option<Vec<[u64; 2]>>,
+    /// Values in hexadecimal.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    xattrs: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+}
+
+impl Line {
+    pub(crate) fn new(listed: Listed<'_>) -> Self {
+        let Listed { entry, digest } = listed;
+        let (path, path_bytes) = text(entry.path.as_path().as_bytes());
+        let (target, target_bytes) = match &entry.kind {
+            Kind::Symlink(target) => Some(text(target)).unzip(),
+            Kind::HardLink(first) => Some(text(first.as_path().as_bytes())).unzip(),
+            _ => (None, None),
+        };
+        let owner = &entry.meta.owner;
+        Self {
+            path,
+            path_bytes,
+            kind: entry.kind.name(),
+            size: entry.kind.size(),
+            mode: format!("{:04o}", entry.meta.mode),
+            uid: owner.uid,
+            gid: owner.gid,
+            user: escape(&owner.user).into_owned(),
+            group: escape(&owner.group).into_owned(),
+            mtime_seconds: entry.meta.mtime.seconds,
+            mtime_nanos: entry.meta.mtime.nanos,
+            target,
+            target_bytes: target_bytes.flatten(),
+            device: match &entry.kind {
+                Kind::CharDevice(device) | Kind::BlockDevice(device) => Some([device.major, device.minor]),
+                _ => None,
+            },
+            extents: match &entry.kind {
+                Kind::File { extents: Some(extents), .. } => {
+                    Some(extents.iter().map(|extent| [extent.offset, extent.len]).collect())
+                }
+                _ => None,
+            },
+            xattrs: entry.meta.xattrs.iter().map(xattr).collect(),
+            digest: digest.map(|digest| digest.to_string()),
+        }
+    }
+}
+
+fn xattr(xattr: &Xattr) -> (String, String) {
+    (escape(&xattr.name).into_owned(), hex(&xattr.value))
+}
+
+/// A name as text, and its bytes where the text is not exact. The root is `.`.
+fn text(name: &[u8]) -> (String, Option<String>) {
+    match std::str::from_utf8(name) {
+        Ok("") => (".".to_owned(), None),
+        Ok(text) => (text.to_owned(), None),
+        Err(_) => (escape(name).into_owned(), Some(hex(name))),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul::report::Differs;
+    use haul::tree::{Digest, Entry, Extent, Metadata, Owner, RelPath, RelPathBuf, Timestamp};
+    use serde_json::{Value, json};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn value(outcome: &Result<Report, Error>) -> Value {
+        let exit = Exit::of(outcome, 2);
+        serde_json::to_value(Outcome::new("pack", outcome, exit, Duration::from_millis(1500))).unwrap()
+    }
+
+    #[test]
+    fn a_report_is_told_in_full() {
+        let mut report = Report::default();
+        report.counts.files = 3;
+        report.fail(RelPath::new(b"a\xff").unwrap(), Act::Open, io::Error::from_raw_os_error(13));
+        report.fail(RelPath::new(b"b\n").unwrap(), Act::Read, Cause::Shrunk);
+        report
+            .differences
+            .push(Difference { path: "c".into(), what: vec![Differs::Mode, Differs::HardLink] });
+        let value = value(&Ok(report));
+        assert_eq!(
+            (&value["end"], &value["exit_code"], &value["error"]),
+            (&json!("complete"), &json!(3), &Value::Null)
+        );
+        assert_eq!((&value["counts"]["files"], &value["elapsed_seconds"]), (&json!(3), &json!(1.5)));
+        assert_eq!(
+            value["failures"][0],
+            json!({
+                "path": "a\\xff", "path_bytes": "61ff", "act": "open", "errno": 13, "errno_name": "EACCES",
+                "message": "cannot open a\\xff: Permission denied (EACCES)",
+            })
+        );
+        assert_eq!(
+            (&value["failures"][1]["path"], &value["failures"][1]["errno"]),
+            (&json!("b\n"), &Value::Null)
+        );
+        assert_eq!(value["differences"], json!([{ "path": "c", "what": ["mode", "hard-link"] }]));
+    }
+
+    #[test]
+    fn an_error_is_a_report_without_counts() {
+        let error = || Error::io(Act::Open, Path::new("x"), io::Error::from_raw_os_error(2));
+        let stopped = Report { end: End::Stopped(error()), ..Report::default() };
+        for outcome in [Err(error()), Ok(stopped)] {
+            let value = value(&outcome);
+            assert_eq!((&value["end"], &value["exit_code"]), (&json!("stopped"), &json!(1)));
+            assert_eq!(value["error"], json!("cannot open x: No such file or directory (ENOENT)"));
+            assert_eq!(value["counts"]["files"], json!(0));
+        }
+        let interrupted = value(&Ok(Report { end: End::Interrupted, ..Report::default() }));
+        assert_eq!((&interrupted["end"], &interrupted["exit_code"]), (&json!("interrupted"), &json!(130)));
+    }
+
+    #[test]
+    fn an_entry_is_told_in_full() {
+        let owner = Owner { uid: 1, gid: 2, user: b"u"[..].into(), group: [].into() };
+        let xattr = Xattr { name: b"user.x"[..].into(), value: [0, 255].into() };
+        let mtime = Timestamp { seconds: -2, nanos: 5 };
+        let meta = Metadata { mode: 0o4755, owner: Arc::new(owner), mtime, xattrs: [xattr].into() };
+        let path = RelPathBuf::from_member_name("d/ü\u{1b}".as_bytes()).unwrap();
+        let kind = Kind::File { size: 9, extents: Some([Extent { offset: 4, len: 5 }].into()) };
+        let entry = Entry { path, kind, meta };
+        let told = |entry, digest| serde_json::to_value(Line::new(Listed { entry, digest })).unwrap();
+        let expected = json!({
+            "path": "d/ü\u{1b}", "kind": "file", "size": 9, "mode": "4755", "uid": 1, "gid": 2, "user": "u",
+            "group": "", "mtime_seconds": -2, "mtime_nanos": 5, "extents": [[4, 5]],
+            "xattrs": { "user.x": "00ff" }, "digest": "000000000000000000000000000000ab",
+        });
+        assert_eq!(told(&entry, Some(Digest(0xab))), expected);
+
+        let symlink = Entry { kind: Kind::Symlink(b"\xff"[..].into()), ..entry.clone() };
+        let value = told(&symlink, None);
+        assert_eq!((&value["target"], &value["target_bytes"]), (&json!("\\xff"), &json!("ff")));
+    }
+}

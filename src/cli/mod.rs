@@ -1,0 +1,17 @@
+//! The terminal: what the `haul` command reads and shows.
+//!
+//! Part of the binary, not of the library, so that it can use only what every other program can. Owns the flags, the
+//! exit codes and every byte that reaches stdout and stderr as text; does none of the work.
+
+pub(crate) mod args;
+pub(crate) mod exit;
+pub(crate) mod filters;
+pub(crate) mod generate;
+pub(crate) mod json;
+pub(crate) mod listing;
+pub(crate) mod options;
+pub(crate) mod owner;
+pub(crate) mod progress;
+pub(crate) mod render;
+pub(crate) mod signals;
+pub(crate) mod stdio;

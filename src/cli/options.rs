@@ -1,0 +1,382 @@
+//! From flags to the options of one operation.
+//!
+//! Owns every rule that concerns more than one flag, or a flag and the environment: defaults for root, `-` for stdin
+//! and stdout, what else stdout is used for, `SOURCE_DATE_EPOCH`. Decides by values only; the environment is passed in.
+
+use super::args::{ListArgs, Operation, PackArgs, UnpackArgs, VerifyArgs, Voice};
+use super::listing::Format;
+use super::owner::{self, Accounts};
+use super::render::Verb;
+use super::stdio;
+use haul::error::Error;
+use haul::ops::pack::{self, OwnerId, OwnerOptions};
+use haul::ops::unpack::{self, Select, Source};
+use haul::ops::{self, verify};
+use haul::tree::RelPathBuf;
+use haul::tree::path::escape;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// What one call of the program is to do, and how it voices it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) task: Task,
+    pub(crate) output: Output,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Pack { src: PathBuf, dst: Place, options: pack::Options },
+    Unpack { archive: Place, dst: PathBuf, options: unpack::Options },
+    List { archive: Place, select: Select, format: Format },
+    Verify { archive: Place, dir: Option<PathBuf>, options: verify::Options },
+}
+
+impl Task {
+    /// The verb, for the report.
+    pub(crate) fn verb(&self) -> Verb {
+        match self {
+            Self::Pack { .. } => Verb::Pack,
+            Self::Unpack { .. } => Verb::Unpack,
+            Self::List { .. } => Verb::List,
+            Self::Verify { .. } => Verb::Verify,
+        }
+    }
+}
+
+/// Where an archive is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `-`: stdin or stdout.
+    Standard,
+    Path(PathBuf),
+}
+
+/// What is shown, and where.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// The report is one JSON object on stdout.
+    pub(crate) json: bool,
+    /// A bar on stderr, if that is a terminal.
+    pub(crate) progress: bool,
+    /// Warnings, on stderr.
+    pub(crate) warnings: bool,
+    /// A line at the end, on stderr.
+    pub(crate) summary: bool,
+    /// Where each entry is named when it is done.
+    pub(crate) names: Option<Stream>,
+    /// What was left out on purpose, on stderr.
+    pub(crate) skipped: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What the rules need to know of the process's surroundings.
+pub(crate) struct Environment {
+    pub(crate) is_root: bool,
+    pub(crate) stdin_is_terminal: bool,
+    pub(crate) stdout_is_terminal: bool,
+    pub(crate) source_date_epoch: Option<OsString>,
+}
+
+impl Environment {
+    /// The surroundings of this process.
+    pub(crate) fn here() -> Self {
+        Self {
+            is_root: rustix::process::geteuid().is_root(),
+            stdin_is_terminal: std::io::stdin().is_terminal(),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
+        }
+    }
+}
+
+impl Place {
+    fn new(text: &OsStr) -> Self {
+        if text == "-" { Self::Standard } else { Self::Path(text.into()) }
+    }
+
+    fn input(text: &OsStr, environment: &Environment) -> Result<Self, Error> {
+        if text == "-" && environment.stdin_is_terminal {
+            return usage("an archive is not read from a terminal");
+        }
+        Ok(Self::new(text))
+    }
+
+    /// The archive to read; `stdin` keeps it open.
+    pub(crate) fn source<'a>(&'a self, stdin: &'a mut Option<File>) -> Result<Source<'a>, Error> {
+        Ok(match self {
+            Self::Standard => Source::Reader(stdin.insert(stdio::input()?)),
+            Self::Path(path) => Source::Path(path),
+        })
+    }
+}
+
+/// Applies every rule.
+pub(crate) fn resolve(operation: Operation, voice: &Voice, environment: &Environment) -> Result<Run, Error> {
+    let task = match operation {
+        Operation::Pack(args) => pack_task(args, voice, environment)?,
+        Operation::Unpack(args) => unpack_task(args, environment)?,
+        Operation::List(args) => list_task(&args, voice, environment)?,
+        Operation::Verify(args) => verify_task(args, environment)?,
+    };
+    let output = output(&task, voice);
+    Ok(Run { task, output })
+}
+
+fn output(task: &Task, voice: &Voice) -> Output {
+    let is_listing = matches!(task, Task::List { .. });
+    let stdout_has_data = voice.json || matches!(task, Task::Pack { dst: Place::Standard, .. });
+    let names = if stdout_has_data { Stream::Stderr } else { Stream::Stdout };
+    Output {
+        // A listing's lines are its report.
+        json: voice.json && !is_listing,
+        // Each would draw over the other.
+        progress: !voice.quiet && !voice.verbose && !is_listing,
+        warnings: !voice.quiet,
+        summary: !voice.quiet && !voice.json && !is_listing,
+        names: (voice.verbose && !is_listing).then_some(names),
+        // A tree has few sockets; --keep-existing can leave out everything.
+        skipped: voice.verbose || (matches!(task, Task::Pack { .. }) && !voice.quiet),
+    }
+}
+
+fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+    let dst = Place::new(&args.archive);
+    if dst == Place::Standard {
+        if environment.stdout_is_terminal {
+            return usage("an archive is not written to a terminal");
+        }
+        if voice.json {
+            return usage("stdout cannot hold both the archive and the report of --json");
+        }
+        if args.fsync {
+            return usage("--fsync needs an archive with a name");
+        }
+    }
+    let options = pack::Options {
+        threads: args.work.threads.unwrap_or_else(ops::default_threads),
+        level: args.level,
+        filter: args.filter.compile()?,
+        one_file_system: args.one_file_system,
+        single_frame: args.single_frame,
+        latest_mtime: latest_mtime(environment.source_date_epoch.as_deref())?,
+        owner: OwnerOptions {
+            numeric: args.numeric_owner,
+            user: owner_id(args.owner, "--owner", owner::USERS)?,
+            group: owner_id(args.group, "--group", owner::GROUPS)?,
+        },
+        fsync: args.fsync,
+    };
+    Ok(Task::Pack { src: args.dir, dst, options })
+}
+
+fn unpack_task(args: UnpackArgs, environment: &Environment) -> Result<Task, Error> {
+    let options = unpack::Options {
+        threads: args.work.threads.unwrap_or_else(ops::default_threads),
+        select: Select { paths: member_paths(&args.paths)?, filter: args.filter.compile()? },
+        same_owner: either(args.same_owner, args.no_same_owner, environment.is_root),
+        same_permissions: either(args.same_permissions, args.no_same_permissions, environment.is_root),
+        numeric_owner: args.numeric_owner,
+        keep_existing: args.keep_existing,
+        fsync: args.fsync,
+    };
+    Ok(Task::Unpack { archive: Place::input(&args.archive, environment)?, dst: args.dir, options })
+}
+
+fn list_task(args: &ListArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+    let format = match (voice.json, args.long || voice.verbose) {
+        (true, _) if args.long => return usage("--long and --json exclude each other"),
+        (true, _) => Format::Json,
+        (false, true) => Format::Long,
+        (false, false) => Format::Names,
+    };
+    let select = Select { paths: member_paths(&args.paths)?, filter: args.filter.compile()? };
+    Ok(Task::List { archive: Place::input(&args.archive, environment)?, select, format })
+}
+
+fn verify_task(args: VerifyArgs, environment: &Environment) -> Result<Task, Error> {
+    let options = verify::Options {
+        threads: args.work.threads.unwrap_or_else(ops::default_threads),
+        numeric_owner: args.numeric_owner,
+    };
+    Ok(Task::Verify { archive: Place::input(&args.archive, environment)?, dir: args.dir, options })
+}
+
+/// Of a pair of flags that undo each other the parser lets only the last stand.
+fn either(yes: bool, no: bool, default: bool) -> bool {
+    yes || (default && !no)
+}
+
+fn member_paths(typed: &[OsString]) -> Result<Vec<RelPathBuf>, Error> {
+    let member = |name: &OsString| {
+        RelPathBuf::from_member_name(name.as_bytes())
+            .map_err(|error| Error::Usage(format!("'{}': {error}", escape(name.as_bytes()))))
+    };
+    typed.iter().map(member).collect()
+}
+
+fn owner_id(typed: Option<OsString>, flag: &str, accounts: Accounts) -> Result<Option<OwnerId>, Error> {
+    typed.map(|text| owner::parse(text.as_bytes(), flag, accounts)).transpose()
+}
+
+/// `SOURCE_DATE_EPOCH`: the output of `date +%s`, and nothing else
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
+fn latest_mtime(value: Option<&OsStr>) -> Result<Option<i64>, Error> {
+    let Some(value) = value else { return Ok(None) };
+    let digits = value.to_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(seconds) => Ok(Some(seconds)),
+        None => {
+            usage(&format!("SOURCE_DATE_EPOCH is '{}', not a number of seconds", escape(value.as_bytes())))
+        }
+    }
+}
+
+fn usage<T>(what: &str) -> Result<T, Error> {
+    Err(Error::Usage(what.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+    use clap::Parser;
+
+    fn user() -> Environment {
+        Environment {
+            is_root: false,
+            stdin_is_terminal: false,
+            stdout_is_terminal: false,
+            source_date_epoch: None,
+        }
+    }
+
+    fn try_run(line: &str, environment: &Environment) -> Result<Run, Error> {
+        let words = std::iter::once("haul").chain(line.split_whitespace());
+        match Cli::try_parse_from(words).unwrap() {
+            Cli { voice, command: Command::Operation(operation) } => resolve(operation, &voice, environment),
+            other @ Cli { .. } => panic!("{other:?}"),
+        }
+    }
+
+    fn run(line: &str) -> Run {
+        try_run(line, &user()).unwrap()
+    }
+
+    fn pack_options(line: &str) -> pack::Options {
+        match run(line).task {
+            Task::Pack { options, .. } => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn unpack_options(line: &str, environment: &Environment) -> unpack::Options {
+        match try_run(line, environment).unwrap().task {
+            Task::Unpack { options, .. } => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_level_may_be_negative() {
+        for (line, level) in [
+            ("pack d a", 3),
+            ("pack d a --level=-5", -5),
+            ("pack --level -7 d a", -7),
+            ("pack d a --level 19", 19),
+        ] {
+            assert_eq!(pack_options(line).level, level, "{line}");
+        }
+        for level in ["0", "20", "-8", "x", "99999999999"] {
+            let typed = ["haul", "pack", "d", "a", "--level", level];
+            assert_eq!(Cli::try_parse_from(typed).unwrap_err().exit_code(), 2, "{level}");
+        }
+    }
+
+    #[test]
+    fn root_restores_owners_and_modes_unless_told_otherwise() {
+        for (line, is_root, owner, permissions) in [
+            ("unpack a d", true, true, true),
+            ("unpack a d", false, false, false),
+            ("unpack a d --no-same-owner --no-same-permissions", true, false, false),
+            ("unpack a d --same-owner --same-permissions", false, true, true),
+            ("unpack a d --no-same-owner --same-owner", true, true, true),
+            ("unpack a d --same-owner --no-same-owner", true, false, true),
+            ("unpack a d --same-owner --no-same-owner", false, false, false),
+        ] {
+            let options = unpack_options(line, &Environment { is_root, ..user() });
+            assert_eq!(
+                (options.same_owner, options.same_permissions),
+                (owner, permissions),
+                "{line} {is_root}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_go_to_stderr_when_stdout_carries_data() {
+        for (line, names) in [
+            ("pack d a -v", Some(Stream::Stdout)),
+            ("pack d - -v", Some(Stream::Stderr)),
+            ("-v --json pack d a", Some(Stream::Stderr)),
+            ("unpack - d -v", Some(Stream::Stdout)),
+            ("pack d a", None),
+            ("list a -v", None),
+        ] {
+            assert_eq!(run(line).output.names, names, "{line}");
+        }
+    }
+
+    #[test]
+    fn quiet_leaves_only_errors() {
+        assert_eq!(run("pack d a -q").output, Output::default());
+        assert!(Cli::try_parse_from(["haul", "-q", "-v", "list", "a"]).is_err());
+    }
+
+    #[test]
+    fn stdout_holds_one_thing_at_a_time() {
+        for line in ["pack d - --json", "pack d - --fsync", "list a --json --long"] {
+            assert!(matches!(try_run(line, &user()), Err(Error::Usage(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn archives_keep_away_from_terminals() {
+        let terminal = Environment { stdin_is_terminal: true, stdout_is_terminal: true, ..user() };
+        for line in ["pack d -", "unpack - d", "list -", "verify -"] {
+            assert!(matches!(try_run(line, &terminal), Err(Error::Usage(_))), "{line}");
+        }
+        for line in ["pack d a", "unpack a d", "list a", "verify a"] {
+            assert!(try_run(line, &terminal).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn members_are_named_as_tar_spells_them() {
+        let select = unpack_options("unpack a d ./b/ c/d", &user()).select;
+        let names: Vec<_> = select.paths.iter().map(|path| path.as_path().as_bytes()).collect();
+        assert_eq!(names, [&b"b"[..], b"c/d"]);
+        for line in ["unpack a d /etc", "list a ../x", "list a b/../c"] {
+            assert!(matches!(try_run(line, &user()), Err(Error::Usage(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn source_date_epoch_is_a_number_or_an_error() {
+        let parse = |text: &str| latest_mtime(Some(OsStr::new(text)));
+        assert_eq!(latest_mtime(None).unwrap(), None);
+        assert_eq!(parse("1763866260").unwrap(), Some(1_763_866_260));
+        for text in ["", "-1", "+1", "1.5", "1 ", "now", "99999999999999999999"] {
+            assert!(matches!(parse(text), Err(Error::Usage(_))), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What is shown when a run is over.
+//!
+//! Failures and errors go to stderr, always; differences and JSON are what was asked for and go to stdout; the
+//! summary is a line on stderr.
+
+use super::exit::Exit;
+use super::json;
+use super::options::Output;
+use super::progress::per_second;
+use super::stdio;
+use haul::error::Error;
+use haul::report::{Counts, End, Report};
+use indicatif::{DecimalBytes, HumanCount};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// The verbs that end with a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Pack,
+    Unpack,
+    List,
+    Verify,
+}
+
+impl Verb {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pack => "pack",
+            Self::Unpack => "unpack",
+            Self::List => "list",
+            Self::Verify => "verify",
+        }
+    }
+
+    fn past(self) -> &'static str {
+        match self {
+            Self::Pack => "packed",
+            Self::Unpack => "unpacked",
+            Self::List => "listed",
+            Self::Verify => "verified",
+        }
+    }
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) verb: Verb,
+    pub(crate) outcome: Result<Report, Error>,
+    pub(crate) exit: Exit,
+    pub(crate) elapsed: Duration,
+}
+
+impl Ended {
+    /// Shows all of it.
+    pub(crate) fn show(&self, output: &Output) {
+        self.complain();
+        // The run is over and its outcome stands: a reader that went away changes nothing.
+        let _ = self.write_results(&mut io::stdout().lock(), output.json);
+        if let Ok(report @ Report { end: End::Complete, .. }) = &self.outcome
+            && output.summary
+        {
+            stdio::say(format_args!("{}", summary(self.verb, report, self.elapsed)));
+        }
+    }
+
+    fn complain(&self) {
+        let report = match &self.outcome {
+            Ok(report) => report,
+            Err(error) => return stdio::say(format_args!("haul: {error}")),
+        };
+        for failure in &report.failures {
+            stdio::say(format_args!("haul: {failure}"));
+        }
+        match &report.end {
+            End::Complete => {}
+            End::Interrupted => stdio::say(format_args!("haul: interrupted")),
+            End::Stopped(error) => stdio::say(format_args!("haul: {error}")),
+        }
+    }
+
+    fn write_results(&self, out: &mut impl Write, as_json: bool) -> io::Result<()> {
+        if as_json {
+            let document = json::Outcome::new(self.verb.name(), &self.outcome, self.exit, self.elapsed);
+            json::write_line(out, &document)?;
+        } else if let Ok(report) = &self.outcome {
+            for difference in &report.differences {
+                writeln!(out, "{difference}")?;
+            }
+        }
+        out.flush()
+    }
+}
+
+/// `packed 26,012 entries, 575.10 MB into 143.20 MB (24.9 %) in 2.10 s, 273.86 MB/s`
+fn summary(verb: Verb, report: &Report, elapsed: Duration) -> String {
+    let Counts { content_bytes, archive_bytes, skipped, .. } = report.counts;
+    let mut line = format!(
+        "{} {} entries, {}",
+        verb.past(),
+        HumanCount(report.counts.entries()),
+        DecimalBytes(content_bytes)
+    );
+    // Writing to a String cannot fail.
+    if verb == Verb::Pack && content_bytes > 0 {
+        let per_mille = u128::from(archive_bytes) * 1000 / u128::from(content_bytes);
+        let (whole, tenth) = (per_mille / 10, per_mille % 10);
+        let _ = write!(line, " into {} ({whole}.{tenth} %)", DecimalBytes(archive_bytes));
+    }
+    let rate = DecimalBytes(per_second(content_bytes, elapsed));
+    let _ = write!(line, " in {:.2} s, {rate}/s", elapsed.as_secs_f64());
+    for (count, what) in [
+        (skipped, "skipped"),
+        (report.failures.len() as u64, "failed"),
+        (report.differences.len() as u64, "different"),
+    ] {
+        if count > 0 {
+            let _ = write!(line, "; {} {what}", HumanCount(count));
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul::error::Act;
+    use haul::report::{Difference, Differs};
+    use haul::tree::RelPath;
+
+    fn report() -> Report {
+        let counts = Counts {
+            files: 26_000,
+            directories: 12,
+            content_bytes: 575_100_000,
+            archive_bytes: 143_200_000,
+            ..Counts::default()
+        };
+        Report { counts, ..Report::default() }
+    }
+
+    fn ended(verb: Verb, report: Report) -> Ended {
+        Ended { verb, outcome: Ok(report), exit: Exit::Done, elapsed: Duration::from_secs(2) }
+    }
+
+    fn results(ended: &Ended, as_json: bool) -> String {
+        let mut out = Vec::new();
+        ended.write_results(&mut out, as_json).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_summary_is_one_line() {
+        let elapsed = Duration::from_millis(2100);
+        assert_eq!(
+            summary(Verb::Pack, &report(), elapsed),
+            "packed 26,012 entries, 575.10 MB into 143.20 MB (24.9 %) in 2.10 s, 273.86 MB/s"
+        );
+        let mut report = report();
+        report.counts.skipped = 2;
+        report.fail(RelPath::ROOT, Act::Open, io::Error::from_raw_os_error(13));
+        assert_eq!(
+            summary(Verb::Unpack, &report, elapsed),
+            "unpacked 26,012 entries, 575.10 MB in 2.10 s, 273.86 MB/s; 2 skipped; 1 failed"
+        );
+    }
+
+    #[test]
+    fn an_empty_tree_has_a_summary() {
+        let line = summary(Verb::Pack, &Report::default(), Duration::ZERO);
+        assert_eq!(line, "packed 0 entries, 0 B in 0.00 s, 0 B/s");
+    }
+
+    #[test]
+    fn differences_are_lines_or_part_of_the_object() {
+        let mut report = report();
+        report.differences.push(Difference { path: "a".into(), what: vec![Differs::Mode, Differs::Owner] });
+        let ended = ended(Verb::Verify, report);
+        assert_eq!(results(&ended, false), "a: mode, owner\n");
+        let object: serde_json::Value = serde_json::from_str(&results(&ended, true)).unwrap();
+        assert_eq!(object["differences"][0]["path"], "a");
+    }
+
+    #[test]
+    fn nothing_is_on_stdout_where_nothing_was_asked_for() {
+        assert_eq!(results(&ended(Verb::Unpack, report()), false), "");
+    }
+}

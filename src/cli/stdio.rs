@@ -1,0 +1,43 @@
+//! The process's own files: stdin, stdout, stderr, and files that a flag names.
+//!
+//! Nothing here can panic on a closed or full stream. (Rust's runtime opens descriptors 0 to 2 on `/dev/null` where
+//! they were closed at the start, and ignores SIGPIPE, so that a reader that went away is an `EPIPE` like any other.)
+
+use haul::error::{Act, Error};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// Stdin without the standard library's buffer, which would only copy the archive once more.
+pub(crate) fn input() -> Result<File, Error> {
+    own(io::stdin().as_fd(), Act::Read, "standard input")
+}
+
+/// Stdout without the standard library's buffer, which looks for line ends.
+pub(crate) fn output() -> Result<File, Error> {
+    own(io::stdout().as_fd(), Act::Write, "standard output")
+}
+
+fn own(fd: std::os::fd::BorrowedFd<'_>, act: Act, name: &str) -> Result<File, Error> {
+    fd.try_clone_to_owned().map(File::from).map_err(|error| Error::io(act, Path::new(name), error))
+}
+
+/// Writes a line to stderr. It may go nowhere: there is no other place to complain to.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    // One write(2) a line, so that lines of several processes do not mix.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// The contents of a file that a flag names.
+#[expect(clippy::disallowed_methods, reason = "the user's own path, outside every root")]
+pub(crate) fn read_named(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|error| Error::io(Act::Open, path, error))
+}
+
+/// Writes a file that a flag names.
+#[expect(clippy::disallowed_methods, reason = "the user's own path, outside every root")]
+pub(crate) fn write_named(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    std::fs::write(path, bytes).map_err(|error| Error::io(Act::Write, path, error))
+}

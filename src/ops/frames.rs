@@ -1,0 +1,94 @@
+//! Decoding the frames of an archive in parallel, for every verb that reads content.
+
+use crate::archive::Fault;
+use crate::archive::reader::{Archive, Decoder, Member};
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::pool;
+use crate::report::End;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Why a run stops before its end.
+pub(super) enum Halt {
+    /// The archive is at fault.
+    Fault(Fault),
+    /// Something else is.
+    Error(Error),
+}
+
+impl Halt {
+    /// The error of a run that reads the archive at `path`.
+    pub(super) fn at(self, path: &Path) -> Error {
+        match self {
+            Halt::Fault(fault) => fault.at(path),
+            Halt::Error(error) => error,
+        }
+    }
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Halt::Fault(fault)
+    }
+}
+
+/// What is decoded, and how.
+pub(super) struct Decoding<'a> {
+    pub(super) archive: &'a Archive<'a>,
+    /// The archive's path, for errors.
+    pub(super) path: &'a Path,
+    pub(super) threads: NonZeroUsize,
+    pub(super) cancel: &'a Cancel,
+}
+
+impl Decoding<'_> {
+    /// Decodes the `wanted` frames and calls `member` for what they hold, in any order, with each thread's own state
+    /// from `start`. Returns the states, and how it ended.
+    pub(super) fn each_member<S: Send>(
+        &self,
+        wanted: impl Fn(usize) -> bool + Send,
+        start: impl Fn() -> S + Sync,
+        member: impl Fn(&mut S, Member<'_>) -> Result<(), Halt> + Sync,
+    ) -> (Vec<S>, End) {
+        let halt: Mutex<Option<Error>> = Mutex::new(None);
+        let halted = AtomicBool::new(false);
+        let goes_on = |_: &usize| !halted.load(Ordering::Relaxed) && !self.cancel.is_set();
+        let frames = (0..self.archive.frame_count()).filter(move |&frame| wanted(frame)).take_while(goes_on);
+        let states = pool::scatter(
+            self.threads,
+            frames,
+            || (start(), Decoder::new()),
+            |(state, decoder), frame| {
+                let decoded = match decoder {
+                    Ok(decoder) => self.frame(frame, decoder, |found| member(state, found)),
+                    Err(error) => Err(Fault::Io(error.kind().into()).into()),
+                };
+                if let Err(error) = decoded {
+                    halted.store(true, Ordering::Relaxed);
+                    halt.lock().map_or((), |mut halt| {
+                        halt.get_or_insert(error.at(self.path));
+                    });
+                }
+            },
+        );
+        let end = match halt.into_inner() {
+            Ok(Some(error)) => End::Stopped(error),
+            _ if self.cancel.is_set() => End::Interrupted,
+            _ => End::Complete,
+        };
+        (states.into_iter().map(|(state, _)| state).collect(), end)
+    }
+
+    fn frame(
+        &self,
+        frame: usize,
+        decoder: &mut Decoder,
+        member: impl FnMut(Member<'_>) -> Result<(), Halt>,
+    ) -> Result<(), Halt> {
+        let tar = self.archive.decode(frame, decoder)?;
+        self.archive.members(frame, tar, member)
+    }
+}

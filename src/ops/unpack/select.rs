@@ -1,0 +1,173 @@
+//! Which members of an archive are unpacked, and as what.
+//!
+//! Pure. The paths given and the filter choose; a directory is also chosen when something below it is.
+
+use super::Select;
+use crate::archive::index::Record;
+use crate::tree::{Entry, Kind, RelPath};
+use crate::walk::Verdict;
+use std::collections::HashMap;
+
+/// What becomes of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// It is left out.
+    Left,
+    /// It is unpacked as it is.
+    Taken,
+    /// Its content is unpacked as this entry: the first chosen name of a hard-link group whose own first name is left
+    /// out gets the content, and further ones are links to it.
+    As(Box<Entry>),
+}
+
+impl Choice {
+    /// The entry to make, if any.
+    pub(super) fn entry<'a>(&'a self, record: &'a Record) -> Option<&'a Entry> {
+        match self {
+            Choice::Left => None,
+            Choice::Taken => Some(&record.entry),
+            Choice::As(entry) => Some(entry),
+        }
+    }
+}
+
+impl Select {
+    /// Whether every member is chosen.
+    pub(crate) fn is_all(&self) -> bool {
+        self.paths.is_empty() && self.filter.is_empty()
+    }
+
+    /// What is said of one entry by itself.
+    pub(crate) fn verdict(&self, path: RelPath<'_>, is_dir: bool) -> Verdict {
+        if !self.paths.is_empty() && !self.paths.iter().any(|given| path.is_within(given.as_path())) {
+            let leads_to_one = is_dir && self.paths.iter().any(|given| given.as_path().is_within(path));
+            return if leads_to_one { Verdict::Pass } else { Verdict::Drop };
+        }
+        self.filter.decide(path, is_dir)
+    }
+}
+
+/// What becomes of each record.
+pub(super) fn choose(records: &[Record], select: &Select) -> Vec<Choice> {
+    if select.is_all() {
+        return vec![Choice::Taken; records.len()];
+    }
+    let mut choices = vec![Choice::Left; records.len()];
+    // From the end: what lies below a directory is judged before it.
+    let mut last_taken: Option<RelPath<'_>> = None;
+    for (number, record) in records.iter().enumerate().rev() {
+        let path = record.entry.path.as_path();
+        let is_dir = record.entry.kind == Kind::Directory;
+        let holds_taken = is_dir && last_taken.is_some_and(|taken| taken.is_within(path));
+        if holds_taken || select.verdict(path, is_dir) == Verdict::Keep {
+            choices[number] = Choice::Taken;
+            last_taken = Some(path);
+        }
+    }
+    pass_on_content(records, &mut choices);
+    choices
+}
+
+/// Gives the content of files that are left out to the first of their links that is not.
+fn pass_on_content(records: &[Record], choices: &mut [Choice]) {
+    let mut heirs: HashMap<RelPath<'_>, usize> = HashMap::new();
+    for number in 0..records.len() {
+        let Kind::HardLink(target) = &records[number].entry.kind else { continue };
+        if choices[number] == Choice::Left {
+            continue;
+        }
+        let Ok(first) = records.binary_search_by(|record| record.entry.path.cmp(target)) else { continue };
+        match heirs.get(&target.as_path()) {
+            Some(&heir) => {
+                let kind = Kind::HardLink(records[heir].entry.path.clone());
+                choices[number] = Choice::As(Box::new(Entry { kind, ..records[number].entry.clone() }));
+            }
+            None if choices[first] == Choice::Left => {
+                let path = records[number].entry.path.clone();
+                choices[first] = Choice::As(Box::new(Entry { path, ..records[first].entry.clone() }));
+                choices[number] = Choice::Left;
+                heirs.insert(target.as_path(), number);
+            }
+            None => {}
+        }
+    }
+}
+
+/// The paths given that no record matches.
+pub(super) fn unmatched<'s>(records: &[Record], select: &'s Select) -> Vec<RelPath<'s>> {
+    let is_there = |given: RelPath<'_>| {
+        records.binary_search_by(|record| record.entry.path.as_path().cmp(&given)).is_ok() || given.is_root()
+    };
+    select.paths.iter().map(|path| path.as_path()).filter(|&given| !is_there(given)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Metadata, RelPathBuf, Timestamp};
+    use crate::walk::{Filter, Rule};
+    use std::sync::Arc;
+
+    fn path(text: &str) -> RelPathBuf {
+        RelPathBuf::from_member_name(text.as_bytes()).unwrap()
+    }
+
+    fn records() -> Vec<Record> {
+        let link = || Kind::HardLink(path("a/first"));
+        let dir = Kind::Directory;
+        let entries = [
+            (".", dir.clone()),
+            ("a", dir.clone()),
+            ("a/first", Kind::file(1)),
+            ("a/x", Kind::file(1)),
+            ("b", dir.clone()),
+            ("b/link", link()),
+            ("b/link2", link()),
+            ("c", dir),
+        ];
+        let meta =
+            Metadata { mode: 0, owner: Arc::default(), mtime: Timestamp::default(), xattrs: Box::default() };
+        let record = |(text, kind): (&str, Kind)| {
+            let entry = Entry { path: path(text), kind, meta: meta.clone() };
+            Record { entry, digest: None, offset: 0, header_bytes: 512 }
+        };
+        entries.map(record).to_vec()
+    }
+
+    fn made(select: &Select) -> Vec<String> {
+        let records = records();
+        let choices = choose(&records, select);
+        let shown = |entry: &Entry| match &entry.kind {
+            Kind::HardLink(to) => format!("{} -> {}", entry.path.as_path().display(), to.as_path().display()),
+            _ => entry.path.as_path().display().into_owned(),
+        };
+        choices.iter().zip(&records).filter_map(|(choice, record)| choice.entry(record)).map(shown).collect()
+    }
+
+    #[test]
+    fn a_path_takes_what_is_below_it_and_the_directories_above() {
+        let select = Select { paths: vec![path("a/x")], filter: Filter::default() };
+        assert_eq!(made(&select), [".", "a", "a/x"]);
+        let select = Select { paths: vec![path("a")], filter: Filter::default() };
+        assert_eq!(made(&select), [".", "a", "a/first", "a/x"]);
+    }
+
+    #[test]
+    fn the_first_chosen_link_inherits_the_content() {
+        let select = Select { paths: vec![path("b")], filter: Filter::default() };
+        assert_eq!(made(&select), [".", "b/link", "b", "b/link2 -> b/link"]);
+    }
+
+    #[test]
+    fn a_filter_drops_what_it_excludes() {
+        let filter = Filter::new([Rule::exclude("/a"), Rule::exclude("link2")]).unwrap();
+        assert_eq!(made(&Select { paths: vec![], filter }), [".", "b/link", "b", "c"]);
+        assert_eq!(made(&Select::default()).len(), 8);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_told() {
+        let select = Select { paths: vec![path("a"), path("nowhere")], filter: Filter::default() };
+        assert_eq!(unmatched(&records(), &select), [path("nowhere").as_path()]);
+    }
+}

@@ -1,0 +1,10 @@
+//! Decides what to do with an entry; does nothing.
+//!
+//! Pure functions over values: no I/O, no state. What one entry needs depends on the entry, on what is at its place,
+//! and on the policy.
+
+mod compare;
+mod decide;
+
+pub(crate) use compare::{Fields, differences};
+pub(crate) use decide::{Action, Existing, Place, decide};

@@ -1,0 +1,217 @@
+//! The rules of the house that no lint knows: who may use whom, and how much one file may hold.
+//!
+//! `docs/architecture.md` explains them. The bounds on functions, and the ban of `std::fs` paths outside `src/sys`,
+//! are clippy's (`clippy.toml`).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules at the bottom, which everyone may use and which use only each other.
+const BASE: &[&str] = &["tree", "error", "report", "event", "cancel"];
+
+/// Who may use whom, beside itself and the base.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("ops", &["walk", "plan", "apply", "archive", "delta", "pool", "sys"]),
+    ("apply", &["delta", "sys"]),
+    ("walk", &["sys", "pool"]),
+    ("archive", &["pool"]),
+    ("plan", &[]),
+    ("delta", &[]),
+    ("sys", &[]),
+    ("pool", &[]),
+    ("tree", &[]),
+    ("error", &[]),
+    ("report", &[]),
+    ("event", &[]),
+    ("cancel", &[]),
+];
+
+/// One file of `src/`, by its path below it.
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The code without the tests at its end, and without comments.
+    fn code(&self) -> String {
+        let code = self.text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The layer that the file belongs to: the first component of its path.
+    fn layer(&self) -> String {
+        let first = self.path.components().next().unwrap();
+        first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    let mut dirs = vec![root.clone()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                sources.push(Source { path: path.strip_prefix(&root).unwrap().to_owned(), text });
+            }
+        }
+    }
+    assert!(sources.len() > 10, "the sources were not found");
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    sources
+}
+
+/// The modules that `code` names by a path from the root of `krate`: `crate::a::b`, `use crate::{a::b, c}`, and
+/// `super::` chains, which `depth` tells apart from the file's own layer.
+fn used_layers(code: &str, krate: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (at, root) in code.match_indices(&format!("{krate}::")) {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + root.len()..];
+        match rest.strip_prefix('{') {
+            None => used.extend(first_name(rest)),
+            Some(group) => used.extend(top_names(group)),
+        }
+    }
+    used
+}
+
+fn first_name(text: &str) -> Option<String> {
+    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// The first name of each element of a `{...}` group, whose opening brace is already taken off.
+fn top_names(group: &str) -> Vec<String> {
+    let (mut names, mut depth, mut start) = (Vec::new(), 0_usize, true);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => start = true,
+            c if start && c.is_alphabetic() => {
+                names.extend(first_name(&group[at..]));
+                start = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// What a file of `layer` may name.
+fn is_allowed(layer: &str, used: &str) -> bool {
+    let Some((_, below)) = LAYERS.iter().find(|(name, _)| *name == layer) else { return false };
+    used == layer || BASE.contains(&used) || below.contains(&used)
+}
+
+#[test]
+fn every_layer_uses_only_those_below_it() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let layer = source.layer();
+        if ["main", "cli"].contains(&layer.as_str()) || layer == "lib" {
+            continue;
+        }
+        for used in used_layers(&source.code(), "crate") {
+            if !is_allowed(&layer, &used) {
+                wrong.push(format!("src/{} ({layer}) uses crate::{used}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_path_climbs_out_of_its_layer() {
+    for source in sources() {
+        // `a/b.rs` is at depth 2 of the crate, so one `super` stays in `a`; `a/mod.rs` is at depth 1.
+        let depth = source.path.components().count() - usize::from(source.path.ends_with("mod.rs"));
+        let climb = "super::".repeat(depth);
+        assert!(!source.code().contains(&climb), "src/{} climbs out of its layer", source.path.display());
+    }
+}
+
+#[test]
+fn the_tar_codec_uses_only_the_base() {
+    for source in sources().iter().filter(|source| source.path.starts_with("archive/tar")) {
+        let code = source.code();
+        for used in used_layers(&code, "crate") {
+            let is_codec =
+                used == "archive" && !code.replace("crate::archive::tar", "").contains("crate::archive");
+            assert!(
+                BASE.contains(&used.as_str()) || is_codec,
+                "src/{} uses crate::{used}",
+                source.path.display()
+            );
+        }
+        let climb = "super::"
+            .repeat(source.path.components().count() - usize::from(source.path.ends_with("mod.rs")) - 1);
+        assert!(!code.contains(&climb), "src/{} climbs out of the codec", source.path.display());
+    }
+}
+
+#[test]
+fn the_terminal_uses_only_the_public_library() {
+    for source in sources().iter().filter(|source| source.layer() == "cli") {
+        let used = used_layers(&source.code(), "crate");
+        assert!(used.iter().all(|used| used == "cli"), "src/{} uses {used:?}", source.path.display());
+    }
+}
+
+#[test]
+fn the_library_neither_prints_nor_exits_nor_asks_for_a_terminal() {
+    for source in sources().iter().filter(|source| !["cli", "main"].contains(&source.layer().as_str())) {
+        for word in ["print!", "println!", "stderr()", "process::exit", "is_terminal"] {
+            assert!(!source.code().contains(word), "src/{} says {word}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_only_in_sys() {
+    for source in sources().iter().filter(|source| source.layer() != "sys") {
+        let has_unsafe =
+            source.code().split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
+        assert!(!has_unsafe, "src/{} has unsafe code", source.path.display());
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns() {
+    for source in sources() {
+        assert!(source.text.starts_with("//! "), "src/{} has no module docs", source.path.display());
+    }
+}
+
+#[test]
+fn main_and_the_verbs_are_short() {
+    for source in sources() {
+        let lines = source.text.split("#[cfg(test)]\nmod tests").next().unwrap().lines().count();
+        let bound = match source.layer().as_str() {
+            "main" => 80,
+            "ops" => 200,
+            _ => continue,
+        };
+        assert!(lines <= bound, "src/{} has {lines} lines; {bound} are allowed", source.path.display());
+    }
+}
+
+#[test]
+fn the_reader_of_paths_finds_every_form_of_use() {
+    let code = "use crate::error::{Act, Error};\nuse crate::{\n    sys::{self, dir::Dir},\n    tree::path, walk};\nlet x = crate::pool::run();";
+    let found: Vec<_> = used_layers(code, "crate").into_iter().collect();
+    assert_eq!(found, ["error", "pool", "sys", "tree", "walk"]);
+    assert!(used_layers("mycrate::sys::x", "crate").is_empty());
+    assert!(is_allowed("walk", "sys") && is_allowed("walk", "walk") && is_allowed("walk", "tree"));
+    assert!(!is_allowed("walk", "archive") && !is_allowed("tree", "sys") && !is_allowed("new-layer", "tree"));
+}
