@@ -214,7 +214,9 @@ fn write(file: &File, entry: &Entry, stored: u64, data: &[u8]) -> rustix::io::Re
 /// A file that ends in a hole gets its length by ftruncate(2).
 fn end_hole(file: &File, entry: &Entry) -> rustix::io::Result<()> {
     match &entry.kind {
-        Kind::File { size, extents: Some(extents) } if extents.last().map_or(0, |last| last.end()) < *size => {
+        Kind::File { size, extents: Some(extents) }
+            if extents.last().map_or(0, |last| last.end()) < *size =>
+        {
             rustix::fs::ftruncate(file, *size)
         }
         _ => Ok(()),

@@ -81,7 +81,12 @@ impl Applier<'_> {
 
     /// In a staged directory there is only what this run made. In a live one, a name can lead to something else, or
     /// have been replaced since: then the link is taken back.
-    fn check_link(&self, held: &Held, at: &[u8], (target, staged): (RelPath<'_>, bool)) -> Result<(), Failed> {
+    fn check_link(
+        &self,
+        held: &Held,
+        at: &[u8],
+        (target, staged): (RelPath<'_>, bool),
+    ) -> Result<(), Failed> {
         if staged {
             return Ok(());
         }

@@ -29,7 +29,8 @@ impl Owners {
 }
 
 fn look_up(owner: &Owner) -> (u32, u32) {
-    let named = |name: &[u8], look_up: fn(&[u8]) -> Option<u32>| (!name.is_empty()).then(|| look_up(name)).flatten();
+    let named =
+        |name: &[u8], look_up: fn(&[u8]) -> Option<u32>| (!name.is_empty()).then(|| look_up(name)).flatten();
     (
         named(&owner.user, users::user_id).unwrap_or(owner.uid),
         named(&owner.group, users::group_id).unwrap_or(owner.gid),
@@ -42,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_known_name_wins_and_an_unknown_one_does_not() {
-        let owner = |user: &[u8]| Arc::new(Owner { uid: 7, gid: 8, user: user.into(), group: Box::default() });
+        let owner =
+            |user: &[u8]| Arc::new(Owner { uid: 7, gid: 8, user: user.into(), group: Box::default() });
         let mut owners = Owners::default();
         assert_eq!(owners.ids(&owner(b"root"), false), (0, 8));
         assert_eq!(owners.ids(&owner(b"root"), true), (7, 8));

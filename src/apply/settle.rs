@@ -26,7 +26,11 @@ impl Destination {
 
     /// The mode that an entry gets in the end.
     fn final_mode(&self, meta: &Metadata) -> u32 {
-        if self.settings.same_permissions { meta.mode } else { meta.mode & 0o777 & !self.umask.unwrap_or(0o022) }
+        if self.settings.same_permissions {
+            meta.mode
+        } else {
+            meta.mode & 0o777 & !self.umask.unwrap_or(0o022)
+        }
     }
 
     /// The xattrs that an entry gets: those that grant power only where modes that grant it are set, too.
@@ -35,9 +39,8 @@ impl Destination {
     /// could make files appear or disappear.
     fn final_xattrs<'e>(&self, meta: &'e Metadata) -> impl Iterator<Item = &'e Xattr> + use<'e> {
         let privileged = self.settings.same_permissions && self.identity.0 == 0;
-        let is_set = move |x: &&Xattr| {
-            x.is_unprivileged() || (privileged && !x.name.starts_with(b"trusted.overlay."))
-        };
+        let is_set =
+            move |x: &&Xattr| x.is_unprivileged() || (privileged && !x.name.starts_with(b"trusted.overlay."));
         meta.xattrs.iter().filter(is_set)
     }
 

@@ -104,9 +104,11 @@ impl<'f> Archive<'f> {
         let info = self.index.frames[frame];
         let Decoder { decompressor, compressed, tar } = decoder;
         compressed.resize(info.compressed as usize, 0);
-        self.file.read_exact_at(compressed, self.places[frame].offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => malformed("the archive is cut short").into(),
-            _ => Fault::from(error),
+        self.file.read_exact_at(compressed, self.places[frame].offset).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => malformed("the archive is cut short").into(),
+                _ => Fault::from(error),
+            }
         })?;
         decompressor.decompress(compressed, tar, info.decoded as usize)?;
         Ok(tar)
@@ -167,7 +169,9 @@ impl<'f> Archive<'f> {
     /// What stands behind the last member is the end-of-archive marker.
     fn check_end(&self, rest: &[u8]) -> Result<(), Fault> {
         if rest.iter().any(|&byte| byte != 0) {
-            return Err(malformed("there is something behind the last member that the index does not know").into());
+            return Err(
+                malformed("there is something behind the last member that the index does not know").into()
+            );
         }
         Ok(())
     }
@@ -312,11 +316,8 @@ fn check_table(
     let damaged = || malformed("the seek table and the index disagree");
     let (Some(table), Some((end, data))) = (table, index.frames.split_last()) else { return Err(damaged()) };
     let line = |compressed, decoded| SeekEntry { compressed, decoded };
-    let tail = [
-        line(locator.len as u32, 0),
-        line(end.compressed, end.decoded),
-        line(LOCATOR_FRAME as u32, 0),
-    ];
+    let tail =
+        [line(locator.len as u32, 0), line(end.compressed, end.decoded), line(LOCATOR_FRAME as u32, 0)];
     let expected = data.iter().map(|frame| line(frame.compressed, frame.decoded)).chain(tail);
     let data_bytes: u64 = data.iter().map(|frame| u64::from(frame.compressed)).sum();
     let index_end = locator.offset + locator.len;

@@ -183,7 +183,12 @@ impl<R: Read> Iterator for Split<R> {
 }
 
 /// Decodes a frame that was handed on whole.
-pub(crate) fn decode_frame(context: &mut DCtx<'_>, frame: &[u8], bound: usize, tar: &mut Vec<u8>) -> Result<(), Fault> {
+pub(crate) fn decode_frame(
+    context: &mut DCtx<'_>,
+    frame: &[u8],
+    bound: usize,
+    tar: &mut Vec<u8>,
+) -> Result<(), Fault> {
     tar.clear();
     tar.try_reserve_exact(bound).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     context.decompress(tar, frame).map_err(damaged_frame)?;

@@ -1,8 +1,8 @@
 //! Decodes an archive front to back, on several threads as far as its frames allow.
 
+use super::Fault;
 use super::frame::streaming_decoder;
 use super::split::{Piece, Split, decode_frame};
-use super::Fault;
 use crate::pool;
 use std::io::Read;
 use std::num::NonZeroUsize;

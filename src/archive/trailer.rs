@@ -80,7 +80,8 @@ impl Locator {
         {
             return Ok(None);
         }
-        let header_fits = rest.u32() == HAUL_SKIPPABLE && rest.u32() as usize == LOCATOR_FRAME - SKIPPABLE_HEADER;
+        let header_fits =
+            rest.u32() == HAUL_SKIPPABLE && rest.u32() as usize == LOCATOR_FRAME - SKIPPABLE_HEADER;
         let payload = &frame[SKIPPABLE_HEADER..];
         let (hashed, hash) = payload.split_at(payload.len() - 8);
         if !header_fits || xxh3_64(hashed) != Bytes(hash).u64() {

@@ -4,7 +4,8 @@
 //! is not needed, but it must be whole all the same: a damaged archive is a damaged archive, whichever way it is read.
 
 use super::trailer::{
-    HAUL_SKIPPABLE, INDEX_MAGIC, LOCATOR_FRAME, Locator, SEEK_SKIPPABLE, SKIPPABLE_HEADER, SeekEntry, decode_seek_table,
+    HAUL_SKIPPABLE, INDEX_MAGIC, LOCATOR_FRAME, Locator, SEEK_SKIPPABLE, SKIPPABLE_HEADER, SeekEntry,
+    decode_seek_table,
 };
 use super::{Malformed, malformed};
 use xxhash_rust::xxh3::Xxh3;

@@ -18,7 +18,8 @@ pub(super) fn each_event(
     cancel: &Cancel,
     mut visit: impl FnMut(Event<'_>) -> Result<(), Halt>,
 ) -> End {
-    let look_up = |is_group: bool, name: &[u8]| if is_group { users::group_id(name) } else { users::user_id(name) };
+    let look_up =
+        |is_group: bool, name: &[u8]| if is_group { users::group_id(name) } else { users::user_id(name) };
     let mut decoder = Decoder::new(Limits::default()).with_lookup(look_up);
     let mut halt = None;
     let decoded = stream::decode(reader, threads, |tar| {
@@ -56,7 +57,11 @@ fn cut_short() -> Fault {
 
 fn fault(error: &crate::archive::tar::DecodeError) -> Fault {
     match error.fault {
-        TarFault::Refused { .. } | TarFault::Unsupported(_) | TarFault::TooLarge(_) => Fault::Refused(error.to_string()),
-        TarFault::NotTar | TarFault::Malformed(_) | TarFault::Truncated => malformed(error.to_string()).into(),
+        TarFault::Refused { .. } | TarFault::Unsupported(_) | TarFault::TooLarge(_) => {
+            Fault::Refused(error.to_string())
+        }
+        TarFault::NotTar | TarFault::Malformed(_) | TarFault::Truncated => {
+            malformed(error.to_string()).into()
+        }
     }
 }

@@ -40,7 +40,9 @@ fn kind_difference(src: &Kind, dst: &Kind) -> Option<Differs> {
         (Kind::Symlink(a), Kind::Symlink(b)) => (a != b).then_some(Differs::Target),
         (Kind::HardLink(a), Kind::HardLink(b)) => (a != b).then_some(Differs::HardLink),
         // One name of a group is a link here and a file of its own there.
-        (Kind::HardLink(_), Kind::File { .. }) | (Kind::File { .. }, Kind::HardLink(_)) => Some(Differs::HardLink),
+        (Kind::HardLink(_), Kind::File { .. }) | (Kind::File { .. }, Kind::HardLink(_)) => {
+            Some(Differs::HardLink)
+        }
         (Kind::CharDevice(a), Kind::CharDevice(b)) | (Kind::BlockDevice(a), Kind::BlockDevice(b)) => {
             (a != b).then_some(Differs::Device)
         }
@@ -52,7 +54,11 @@ fn kind_difference(src: &Kind, dst: &Kind) -> Option<Differs> {
 
 fn is_same_owner(a: &Owner, b: &Owner, fields: Fields) -> bool {
     let same = |id: (u32, u32), name: (&[u8], &[u8])| {
-        if fields.numeric_owner || name.0.is_empty() || name.1.is_empty() { id.0 == id.1 } else { name.0 == name.1 }
+        if fields.numeric_owner || name.0.is_empty() || name.1.is_empty() {
+            id.0 == id.1
+        } else {
+            name.0 == name.1
+        }
     };
     same((a.uid, b.uid), (&a.user, &b.user)) && same((a.gid, b.gid), (&a.group, &b.group))
 }

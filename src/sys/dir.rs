@@ -18,8 +18,11 @@ pub(crate) struct Dir(OwnedFd);
 /// How big a buffer `names` reads through: getdents64(2) fills 32 KiB with some 800 names.
 pub(crate) const LISTING_BYTES: usize = 32 << 10;
 
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
 
 impl Dir {
     /// Opens a root that the user named: here, and only here, symlinks are followed.

@@ -35,6 +35,7 @@ pub(crate) fn raise_open_files() {
     let limit = process::getrlimit(Resource::Nofile);
     if limit.current < limit.maximum {
         // Refused only where a sandbox forbids it; then the walk simply has fewer descriptors.
-        let _ = process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+        let _ =
+            process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
 }

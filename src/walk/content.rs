@@ -49,12 +49,14 @@ pub(crate) fn examine(root: &Dir, found: &mut Vec<Found>) -> Vec<Failure> {
     }
     if !lost.is_empty() {
         found.retain(|one| match &one.entry.kind {
-            Kind::HardLink(target) => !lost.contains(target) || {
-                let (path, missing) = (one.entry.path.as_path(), target.as_path());
-                let cause = Cause::Missing(missing.as_bytes().into());
-                failures.push(Failure { path: path.as_bytes().into(), act: Act::Link, cause });
-                false
-            },
+            Kind::HardLink(target) => {
+                !lost.contains(target) || {
+                    let (path, missing) = (one.entry.path.as_path(), target.as_path());
+                    let cause = Cause::Missing(missing.as_bytes().into());
+                    failures.push(Failure { path: path.as_bytes().into(), act: Act::Link, cause });
+                    false
+                }
+            }
             _ => !lost.contains(&one.entry.path),
         });
     }

@@ -241,17 +241,9 @@ impl<'a> Worker<'a> {
         spawner.spawn(directories.into_iter());
     }
 
-    fn child(
-        &mut self,
-        dir: &Dir,
-        path: RelPathBuf,
-        kind: Option<FileKind>,
-        above: Verdict,
-    ) -> Option<Next> {
+    fn child(&mut self, dir: &Dir, path: RelPathBuf, kind: Option<FileKind>, above: Verdict) -> Option<Next> {
         let filter = self.shared.options.filter;
-        let judge = |kind: FileKind| {
-            filter.decide_below(above, path.as_path(), kind == FileKind::Directory)
-        };
+        let judge = |kind: FileKind| filter.decide_below(above, path.as_path(), kind == FileKind::Directory);
         // With d_type, what is dropped costs no call, and a directory only those on its own descriptor.
         if let Some(kind) = kind {
             match judge(kind) {
@@ -310,9 +302,10 @@ impl<'a> Worker<'a> {
             self.fail(path.as_path(), Act::ReadXattrs, errno);
             Box::default()
         });
-        let owner = self.owners.entry((stat.uid, stat.gid)).or_insert_with(|| {
-            Arc::new(Owner { uid: stat.uid, gid: stat.gid, ..Owner::default() })
-        });
+        let owner = self
+            .owners
+            .entry((stat.uid, stat.gid))
+            .or_insert_with(|| Arc::new(Owner { uid: stat.uid, gid: stat.gid, ..Owner::default() }));
         let meta = Metadata { mode: stat.mode, owner: Arc::clone(owner), mtime: stat.mtime, xattrs };
         Found { entry: Entry { path, kind, meta }, stamp: Stamp::of(stat), has_links: false }
     }

@@ -1,7 +1,23 @@
-//! Tests of haul from outside: of the command, and of the house that the code is.
+//! Tests of haul from outside: of the command, run on real trees, and of the house that the code is.
+//!
+//! Two oracles judge a tree: [`support::snapshot`], which is ours and sees everything, and `rsync`, which is not ours.
+//! A test that needs a program that is not installed says so and is skipped; with `HAUL_REQUIRE_PEERS=1` it fails.
 
-// Tests stop at the first thing that goes wrong, and touch the disk as any program does.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+// A test has no caller to report to, is no library, and looks at trees through plain paths on purpose.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr, clippy::missing_panics_doc)]
+#![allow(unreachable_pub, missing_debug_implementations)]
 
+mod change;
 mod cli;
+mod damage;
+mod determinism;
+mod hostile;
 mod house;
+mod listing;
+mod props;
+mod real;
+mod roundtrip;
+mod select;
+mod signals;
+mod stock;
+mod support;

@@ -178,11 +178,7 @@ fn xattrs(columns: &mut Columns<'_>) -> Result<Box<[Xattr]>, Malformed> {
 }
 
 /// Gives each entry its digest and its place: members lie one behind the other.
-fn place(
-    columns: &mut Columns<'_>,
-    entries: Vec<Entry>,
-    headers: &[u32],
-) -> Result<Vec<Record>, Malformed> {
+fn place(columns: &mut Columns<'_>, entries: Vec<Entry>, headers: &[u32]) -> Result<Vec<Record>, Malformed> {
     let mut offset = 0_u64;
     let mut records = Vec::with_capacity(entries.len());
     for (entry, &blocks) in entries.into_iter().zip(headers) {
@@ -193,7 +189,8 @@ fn place(
             _ => None,
         };
         let header_bytes = blocks.checked_mul(512).filter(|&bytes| bytes > 0);
-        let header_bytes = header_bytes.ok_or_else(|| malformed("the index holds a header without length"))?;
+        let header_bytes =
+            header_bytes.ok_or_else(|| malformed("the index holds a header without length"))?;
         let member = u64::from(header_bytes).checked_add(entry.kind.stored_bytes());
         let end = member.and_then(|bytes| bytes.checked_next_multiple_of(512)?.checked_add(offset));
         let end = end.ok_or_else(|| malformed("the index holds a file that is too large"))?;

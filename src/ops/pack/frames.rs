@@ -26,8 +26,11 @@ pub(super) fn write(run: &Run<'_>, found: &[Found], sink: impl Write) -> io::Res
     let Options { threads, level, single_frame, .. } = *run.options;
     // What a level cannot do is found out before anything is written.
     Compressor::new(level)?;
-    let mut archive =
-        if single_frame { Sink::Single(SingleFrame::new(sink, level, threads)?) } else { Sink::Frames(Writer::new(sink)) };
+    let mut archive = if single_frame {
+        Sink::Single(SingleFrame::new(sink, level, threads)?)
+    } else {
+        Sink::Frames(Writer::new(sink))
+    };
     let mut outcomes = Outcomes::new(found.len());
     let mut report = Report::default();
     let mut result = Ok(());

@@ -1,13 +1,13 @@
 //! Unpacks an archive by its index.
 
 use super::super::frames::{Decoding, Halt};
+use super::Run;
 use super::hand::Hand;
 use super::select::{Choice, choose, unmatched};
-use super::Run;
 use crate::apply::{Destination, LargeFile};
+use crate::archive::Fault;
 use crate::archive::index::Record;
 use crate::archive::reader::{Archive, Member, PartDigests};
-use crate::archive::Fault;
 use crate::error::{Act, Error};
 use crate::event::Event;
 use crate::report::{Cause, End, Report};
@@ -50,7 +50,8 @@ pub(super) fn unpack(run: &Run<'_>, archive: &Archive<'_>) -> Result<Report, Err
     };
     if matches!(report.end, End::Complete) {
         // Symlinks after all files, so that no file can be written through one; links after what they link to.
-        let is_node = |entry: &&Entry| !matches!(entry.kind, Kind::File { .. } | Kind::Directory | Kind::HardLink(_));
+        let is_node =
+            |entry: &&Entry| !matches!(entry.kind, Kind::File { .. } | Kind::Directory | Kind::HardLink(_));
         let is_link = |entry: &&Entry| matches!(entry.kind, Kind::HardLink(_));
         let mut bare = chosen().filter(is_node).chain(chosen().filter(is_link));
         if let Err(halt) = bare.try_for_each(|entry| hand.bare(entry)) {
@@ -74,10 +75,8 @@ fn files(run: &Run<'_>, archive: &Archive<'_>, choices: &[Choice], destination: 
         is_file && choices[number] != Choice::Left
     };
     // All of them for a whole archive: then all of it is checked.
-    let wanted =
-        |frame: usize| run.options.select.is_all() || archive.records_in(frame).any(is_needed);
-    let decoding =
-        Decoding { archive, path: run.path, threads: run.options.threads, cancel: run.cancel };
+    let wanted = |frame: usize| run.options.select.is_all() || archive.records_in(frame).any(is_needed);
+    let decoding = Decoding { archive, path: run.path, threads: run.options.threads, cancel: run.cancel };
     let (hands, end) = decoding.each_member(
         wanted,
         || Hand::new(run, destination),

@@ -100,10 +100,7 @@ impl Run<'_> {
     fn destination(&self) -> Result<Destination, Error> {
         let Options { same_owner, same_permissions, numeric_owner, keep_existing, fsync, .. } = *self.options;
         let existing = if keep_existing { Existing::Keep } else { Existing::Replace };
-        Destination::open(
-            self.dst,
-            Settings { same_owner, same_permissions, numeric_owner, existing, fsync },
-        )
+        Destination::open(self.dst, Settings { same_owner, same_permissions, numeric_owner, existing, fsync })
     }
 
     /// Publishes what was made, or takes it back when the run did not come to its end.

@@ -125,12 +125,8 @@ mod tests {
             ("b/link2", link()),
             ("c", dir),
         ];
-        let meta = Metadata {
-            mode: 0,
-            owner: Arc::default(),
-            mtime: Timestamp::default(),
-            xattrs: Box::default(),
-        };
+        let meta =
+            Metadata { mode: 0, owner: Arc::default(), mtime: Timestamp::default(), xattrs: Box::default() };
         let record = |(text, kind): (&str, Kind)| {
             let entry = Entry { path: path(text), kind, meta: meta.clone() };
             Record { entry, digest: None, offset: 0, header_bytes: 512 }

@@ -6,10 +6,10 @@
 
 use super::super::events::each_event;
 use super::super::frames::Halt;
+use super::Run;
 use super::hand::Hand;
 use super::seen::{Seen, Standing};
 use super::writers::{Large, Task, Writers};
-use super::Run;
 use crate::apply::Destination;
 use crate::archive::Fault;
 use crate::archive::tar;
@@ -33,7 +33,8 @@ pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, 
     let destination = run.destination()?;
     let report = Writers::run(run, &destination, |writers| {
         let mut unpacking = Unpacking::new(run, &destination, writers);
-        let end = each_event(reader, run.path, run.options.threads, run.cancel, |event| unpacking.take(event));
+        let end =
+            each_event(reader, run.path, run.options.threads, run.cancel, |event| unpacking.take(event));
         unpacking.end(end)
     });
     Ok(run.end(destination, report))
@@ -86,7 +87,9 @@ impl<'a> Unpacking<'a> {
             tar::Event::Member(member) => {
                 if member.ignored_acl {
                     let path = member.entry.path.as_path().display();
-                    self.run.observer.event(Event::Warning(&format!("{path}: its ACL is left out: it names somebody unknown")));
+                    self.run.observer.event(Event::Warning(&format!(
+                        "{path}: its ACL is left out: it names somebody unknown"
+                    )));
                 }
                 self.member(member.entry)
             }
@@ -222,7 +225,11 @@ impl<'a> Unpacking<'a> {
                 self.hand.note(entry, Err(crate::apply::Failed::Entry(Act::Link, cause)))
             }
             Some(Standing { is_dir: true, .. }) | None => {
-                let what = format!("{} links to {}, which the archive does not hold", path.display(), target.as_path().display());
+                let what = format!(
+                    "{} links to {}, which the archive does not hold",
+                    path.display(),
+                    target.as_path().display()
+                );
                 Err(Fault::Refused(what).into())
             }
         }

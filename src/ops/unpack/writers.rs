@@ -1,8 +1,8 @@
 //! Threads that write what the reader of a stream hands on.
 
 use super::super::frames::Halt;
-use super::hand::Hand;
 use super::Run;
+use super::hand::Hand;
 use crate::apply::{Destination, LargeFile};
 use crate::event::Event;
 use crate::report::{End, Report};

@@ -77,28 +77,40 @@ impl Run<'_> {
         let bytes = records.iter().map(|record| record.entry.kind.stored_bytes()).sum();
         self.observer.event(Event::Planned { entries: records.len() as u64, bytes });
         let is_split = |number: &usize| archive.is_split(*number);
-        let split: HashMap<usize, PartDigests> =
-            (0..records.len()).filter(is_split).map(|number| (number, PartDigests::new(&records[number]))).collect();
+        let split: HashMap<usize, PartDigests> = (0..records.len())
+            .filter(is_split)
+            .map(|number| (number, PartDigests::new(&records[number])))
+            .collect();
         let decoding = Decoding { archive, path, threads: self.options.threads, cancel: self.cancel };
-        let (reports, end) = decoding.each_member(|_| true, Report::default, |report, member| {
-            let (number, data, is_complete) = match member {
-                Member::Whole { record, data } => (record, data, true),
-                Member::Part { record, stored, data } => {
-                    let added = split.get(&record).map(|digests| digests.add(&records[record], stored, data));
-                    (record, data, added.transpose().map_err(Fault::from)?.unwrap_or(false))
+        let (reports, end) = decoding.each_member(
+            |_| true,
+            Report::default,
+            |report, member| {
+                let (number, data, is_complete) = match member {
+                    Member::Whole { record, data } => (record, data, true),
+                    Member::Part { record, stored, data } => {
+                        let added =
+                            split.get(&record).map(|digests| digests.add(&records[record], stored, data));
+                        (record, data, added.transpose().map_err(Fault::from)?.unwrap_or(false))
+                    }
+                };
+                self.observer.event(Event::Moved(data.len() as u64));
+                if is_complete {
+                    self.count(&records[number].entry, report);
                 }
-            };
-            self.observer.event(Event::Moved(data.len() as u64));
-            if is_complete {
-                self.count(&records[number].entry, report);
-            }
-            Ok(())
-        });
+                Ok(())
+            },
+        );
         let mut report = Report { end, ..Report::default() };
         reports.into_iter().for_each(|one| report.merge(one));
         if matches!(report.end, End::Complete) {
-            let held = records.iter().map(|record| Held { entry: &record.entry, digest: record.digest }).collect();
-            self.compare(held, Fields { numeric_owner: self.options.numeric_owner, whole_seconds: false }, &mut report);
+            let held =
+                records.iter().map(|record| Held { entry: &record.entry, digest: record.digest }).collect();
+            self.compare(
+                held,
+                Fields { numeric_owner: self.options.numeric_owner, whole_seconds: false },
+                &mut report,
+            );
         }
         report.sort();
         report
@@ -122,7 +134,11 @@ impl Run<'_> {
             End::Complete => {
                 let entries = gathered.finish();
                 let held = entries.values().map(|(entry, digest)| Held { entry, digest: *digest }).collect();
-                self.compare(held, Fields { numeric_owner: self.options.numeric_owner, whole_seconds: true }, &mut report);
+                self.compare(
+                    held,
+                    Fields { numeric_owner: self.options.numeric_owner, whole_seconds: true },
+                    &mut report,
+                );
             }
         }
         report.sort();

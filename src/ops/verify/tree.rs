@@ -17,14 +17,19 @@ use std::sync::Arc;
 /// The differences between what is held, in path order, and the tree at `root`.
 pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], fields: Fields) -> Report {
     let filter = Filter::default();
-    let options =
-        walk::Options { threads: run.options.threads, filter: &filter, one_file_system: false, leave_out: None };
+    let options = walk::Options {
+        threads: run.options.threads,
+        filter: &filter,
+        one_file_system: false,
+        leave_out: None,
+    };
     let Scan { mut found, mut report } = walk::scan(root, &options, run.cancel, run.observer);
     if !matches!(report.end, End::Complete) {
         return report;
     }
     name_owners(&mut found);
-    let start = || Comparer { run, fields, reader: Reader::new(root), buffer: Vec::new(), report: Report::default() };
+    let start =
+        || Comparer { run, fields, reader: Reader::new(root), buffer: Vec::new(), report: Report::default() };
     let pairs = Join { held, found: &found }.take_while(|_| !run.cancel.is_set());
     let comparers = pool::scatter(run.options.threads, pairs, start, Comparer::pair);
     comparers.into_iter().for_each(|comparer| report.merge(comparer.report));
