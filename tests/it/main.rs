@@ -11,6 +11,7 @@ mod change;
 mod cli;
 mod damage;
 mod determinism;
+mod format;
 mod hostile;
 mod house;
 mod listing;
