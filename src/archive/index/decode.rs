@@ -57,7 +57,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
 
 fn kind(byte: u8) -> Result<Kind, Malformed> {
     let device = Device::default();
-    Ok(match byte & code::KIND_BITS {
+    // A flag that is not known announces a column that is not known.
+    Ok(match byte & !(code::HAS_EXTENTS | code::HAS_XATTRS) {
         code::FILE => Kind::file(0),
         code::DIRECTORY => Kind::Directory,
         code::SYMLINK => Kind::Symlink(Box::default()),
@@ -302,6 +303,17 @@ mod tests {
         assert_eq!(decode(&encode(&everything())).unwrap(), everything());
         let empty = Index { frames: vec![Frame { compressed: 20, decoded: 1_024 }], records: vec![] };
         assert_eq!(decode(&encode(&empty)).unwrap(), empty);
+    }
+
+    #[test]
+    fn unknown_kinds_and_flags_are_refused() {
+        let bytes = encode(&index(vec![record("a", Kind::Fifo)]));
+        let at = bytes.iter().position(|&byte| byte == code::FIFO | code::HAS_XATTRS).unwrap();
+        for byte in [7, 0x0F, code::FIFO | 0x40, code::FIFO | 0x80] {
+            let mut other = bytes.clone();
+            other[at] = byte | code::HAS_XATTRS;
+            assert!(decode(&other).unwrap_err().to_string().contains("unknown kind"), "{byte:#x}");
+        }
     }
 
     #[test]

@@ -14,7 +14,6 @@ pub(super) const HARD_LINK: u8 = 3;
 pub(super) const FIFO: u8 = 4;
 pub(super) const CHAR_DEVICE: u8 = 5;
 pub(super) const BLOCK_DEVICE: u8 = 6;
-pub(super) const KIND_BITS: u8 = 0x0F;
 pub(super) const HAS_EXTENTS: u8 = 0x10;
 pub(super) const HAS_XATTRS: u8 = 0x20;
 
