@@ -9,6 +9,7 @@
 
 mod change;
 mod cli;
+mod compare;
 mod damage;
 mod determinism;
 mod format;

@@ -1,0 +1,28 @@
+//! Medians and spreads of a few figures.
+
+use serde::Serialize;
+
+/// The middle of some figures, and how far they reach.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Spread {
+    /// Of no figures at all, everything is NaN.
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Self {
+        let mut sorted: Vec<f64> = figures.into_iter().collect();
+        sorted.sort_by(f64::total_cmp);
+        let at = |i: usize| sorted.get(i).copied().unwrap_or(f64::NAN);
+        let (low, high) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+        let max = sorted.last().copied().unwrap_or(f64::NAN);
+        Spread { median: f64::midpoint(at(low), at(high)), min: at(0), max }
+    }
+
+    /// Of the ratios within each pair: what disturbs the machine for a while disturbs both runs of a pair.
+    pub fn of_ratios(pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Spread::of(pairs.into_iter().map(|(over, under)| over / under))
+    }
+}
