@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// How much is read at first: the seek table, the locator and the index of most archives.
 const TAIL_BYTES: u64 = 256 << 10;
@@ -110,6 +110,9 @@ impl<'f> Archive<'f> {
                 _ => Fault::from(error),
             }
         })?;
+        if xxh3_64(compressed) != info.hash {
+            return Err(malformed(format!("frame {frame} is damaged")).into());
+        }
         decompressor.decompress(compressed, tar, info.decoded as usize)?;
         Ok(tar)
     }
@@ -179,7 +182,7 @@ impl<'f> Archive<'f> {
 
 impl Decoder {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Decoder { decompressor: Decompressor::new()?, compressed: Vec::new(), tar: Vec::new() })
+        Ok(Decoder { decompressor: Decompressor::for_checked_frames()?, compressed: Vec::new(), tar: Vec::new() })
     }
 }
 

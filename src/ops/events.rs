@@ -39,9 +39,10 @@ pub(super) fn each_event(
     });
     let halted = match (halt, decoded) {
         (Some(halt), _) => Some(halt),
+        // Who waits for a pipe's writer is told to stop by an error of the read.
+        (None, _) if cancel.is_set() => return End::Interrupted,
         // What the tar stream says of its end matters less than why it ended.
         (None, Err(fault)) => Some(fault.into()),
-        (None, Ok(())) if cancel.is_set() => return End::Interrupted,
         (None, Ok(())) => match decoder.finish() {
             Ok(Ending::Marked) => None,
             Ok(Ending::Unmarked) => Some(cut_short().into()),

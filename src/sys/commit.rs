@@ -105,7 +105,7 @@ pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
 fn remove_leaves(dir: &Dir, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>> {
     let mut names = Vec::new();
     let mut directory = None;
-    rustix::fs::seek(dir, fs::SeekFrom::Start(0))?;
+    fs::seek(dir, fs::SeekFrom::Start(0))?;
     dir.names(buffer, |name, kind| {
         if kind == Some(super::FileKind::Directory) {
             directory.get_or_insert_with(|| name.to_vec());
