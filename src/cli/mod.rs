@@ -15,3 +15,4 @@ pub(crate) mod progress;
 pub(crate) mod render;
 pub(crate) mod signals;
 pub(crate) mod stdio;
+pub(crate) mod stream;

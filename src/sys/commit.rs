@@ -8,9 +8,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Every temporary name begins with this.
-pub(crate) const TEMP_PREFIX: &[u8] = b".haul-";
-
 /// A name for something that is not complete yet: short (NAME_MAX may be as low as 143), independent of the final
 /// name, not to be guessed.
 pub(crate) fn temp_name() -> Vec<u8> {
@@ -151,6 +148,6 @@ mod tests {
     #[test]
     fn temporary_names_differ_and_fit_small_name_limits() {
         assert_ne!(temp_name(), temp_name());
-        assert!(temp_name().len() < 32 && temp_name().starts_with(TEMP_PREFIX));
+        assert!(temp_name().len() < 32 && temp_name().starts_with(b".haul-"));
     }
 }

@@ -86,11 +86,6 @@ impl Stat {
             rdev: Device { major: x.stx_rdev_major, minor: x.stx_rdev_minor },
         })
     }
-
-    /// Whether both are of the same inode.
-    pub(crate) fn is_same_inode(&self, other: &Stat) -> bool {
-        (self.dev, self.ino) == (other.dev, other.ino)
-    }
 }
 
 fn timestamp(t: StatxTimestamp) -> Timestamp {
