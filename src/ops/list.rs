@@ -1,10 +1,20 @@
 //! `haul list`: the entries of an archive.
 
+use super::default_threads;
+use super::events::each_event;
+use super::frames::Halt;
 use super::unpack::{Select, Source};
+use crate::archive::reader::Archive;
+use crate::archive::tar::Event;
 use crate::cancel::Cancel;
-use crate::error::Error;
-use crate::report::Report;
-use crate::tree::{Digest, Entry};
+use crate::error::{Act, Error};
+use crate::report::{Cause, End, Report};
+use crate::sys::open;
+use crate::tree::{Digest, Entry, Kind, RelPathBuf};
+use crate::walk::Verdict;
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::path::Path;
 
 /// One entry as the archive describes it.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +31,83 @@ pub fn list(
     archive: Source<'_>,
     select: &Select,
     cancel: &Cancel,
-    each: &mut dyn FnMut(Listed<'_>) -> std::io::Result<()>,
+    each: &mut dyn FnMut(Listed<'_>) -> io::Result<()>,
 ) -> Result<Report, Error> {
-    let _ = (archive, select, cancel, each);
-    todo!()
+    match archive {
+        Source::Reader(reader) => listed(Path::new("-"), reader, select, cancel, each),
+        Source::Path(path) => {
+            let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
+            match Archive::open(&file).map_err(|fault| fault.at(path))? {
+                Some(archive) => indexed(&archive, select, cancel, each),
+                None => listed(path, &file, select, cancel, each),
+            }
+        }
+    }
+}
+
+/// Where a listing goes.
+type Each<'a> = &'a mut dyn FnMut(Listed<'_>) -> io::Result<()>;
+
+fn indexed(archive: &Archive<'_>, select: &Select, cancel: &Cancel, each: Each<'_>) -> Result<Report, Error> {
+    let mut report = Report::default();
+    for record in archive.records() {
+        if cancel.is_set() {
+            report.end = End::Interrupted;
+            break;
+        }
+        show(&record.entry, record.digest, select, &mut report, each).map_err(shown)?;
+    }
+    let is_there =
+        |path: &RelPathBuf| archive.records().binary_search_by(|record| record.entry.path.cmp(path)).is_ok();
+    not_found(select, is_there, &mut report);
+    Ok(report)
+}
+
+fn listed(
+    path: &Path,
+    reader: impl Read + Send,
+    select: &Select,
+    cancel: &Cancel,
+    each: Each<'_>,
+) -> Result<Report, Error> {
+    let mut report = Report::default();
+    let mut found = HashSet::new();
+    let end = each_event(reader, path, default_threads(), cancel, |event| {
+        let Event::Member(member) = event else { return Ok(()) };
+        if select.paths.contains(&member.entry.path) {
+            found.insert(member.entry.path.clone());
+        }
+        show(&member.entry, None, select, &mut report, each).map_err(|error| Halt::Error(shown(error)))
+    });
+    match end {
+        End::Stopped(error) => return Err(error),
+        End::Interrupted => report.end = end,
+        End::Complete => not_found(select, |path| found.contains(path), &mut report),
+    }
+    Ok(report)
+}
+
+fn show(
+    entry: &Entry,
+    digest: Option<Digest>,
+    select: &Select,
+    report: &mut Report,
+    each: Each<'_>,
+) -> io::Result<()> {
+    if select.verdict(entry.path.as_path(), entry.kind == Kind::Directory) != Verdict::Keep {
+        return Ok(());
+    }
+    report.counts.count(&entry.kind);
+    each(Listed { entry, digest })
+}
+
+/// An error of whoever is shown the listing.
+fn shown(error: io::Error) -> Error {
+    Error::io(Act::Write, Path::new("-"), error)
+}
+
+fn not_found(select: &Select, is_there: impl Fn(&RelPathBuf) -> bool, report: &mut Report) {
+    for path in select.paths.iter().filter(|path| !path.as_path().is_root() && !is_there(path)) {
+        report.fail(path.as_path(), Act::Open, Cause::NotFound);
+    }
 }

@@ -1,5 +1,6 @@
 //! The verbs. Each is a function over its own small `Options` that wires walk, plan, apply and archive together.
 
+mod events;
 mod frames;
 pub mod list;
 pub mod pack;

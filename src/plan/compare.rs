@@ -1,13 +1,15 @@
 //! In what two entries of one path differ.
 
 use crate::report::Differs;
-use crate::tree::{Entry, Kind, Metadata, Owner};
+use crate::tree::{Entry, Kind, Owner, Timestamp};
 
 /// Which metadata are compared.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields {
     /// Owners by number even where both have names.
     pub(crate) numeric_owner: bool,
+    /// A source time without nanoseconds may be one whose nanoseconds were not kept.
+    pub(crate) whole_seconds: bool,
 }
 
 /// Everything in which `dst` differs from `src`, but for the content of files of one size, which entries do not hold.
@@ -25,8 +27,8 @@ pub(crate) fn differences(src: &Entry, dst: &Entry, fields: Fields) -> Vec<Diffe
     let checks = [
         (Differs::Mode, a.mode != b.mode && !is_symlink),
         (Differs::Owner, !is_same_owner(&a.owner, &b.owner, fields)),
-        (Differs::Mtime, a.mtime != b.mtime),
-        (Differs::Xattrs, !is_same_xattrs(a, b)),
+        (Differs::Mtime, !is_same_time(a.mtime, b.mtime, fields)),
+        (Differs::Xattrs, a.xattrs != b.xattrs),
     ];
     found.extend(checks.into_iter().filter(|&(_, differs)| differs).map(|(what, _)| what));
     found
@@ -61,15 +63,17 @@ fn is_same_owner(a: &Owner, b: &Owner, fields: Fields) -> bool {
     same((a.uid, b.uid), (&a.user, &b.user)) && same((a.gid, b.gid), (&a.group, &b.group))
 }
 
-fn is_same_xattrs(a: &Metadata, b: &Metadata) -> bool {
-    a.xattrs == b.xattrs
+fn is_same_time(src: Timestamp, dst: Timestamp, fields: Fields) -> bool {
+    src == dst || (fields.whole_seconds && src.nanos == 0 && src.seconds == dst.seconds)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Device, RelPathBuf, Timestamp, Xattr};
+    use crate::tree::{Device, Metadata, RelPathBuf, Xattr};
     use std::sync::Arc;
+
+    const FIELDS: Fields = Fields { numeric_owner: false, whole_seconds: false };
 
     fn entry(kind: Kind) -> Entry {
         let owner = Arc::new(Owner { uid: 1, gid: 2, user: (*b"u").into(), group: Box::default() });
@@ -80,21 +84,21 @@ mod tests {
 
     #[test]
     fn each_field_is_named() {
-        let numeric = Fields { numeric_owner: false };
+        let fields = FIELDS;
         let a = entry(Kind::file(1));
-        assert_eq!(differences(&a, &a, numeric), []);
+        assert_eq!(differences(&a, &a, fields), []);
         let mut b = entry(Kind::file(2));
         b.meta.mode = 0o600;
         b.meta.mtime.nanos = 7;
         b.meta.xattrs = Box::new([Xattr { name: (*b"user.a").into(), value: Box::default() }]);
         b.meta.owner = Arc::new(Owner { uid: 1, gid: 3, ..Owner::default() });
         let all = [Differs::Size, Differs::Mode, Differs::Owner, Differs::Mtime, Differs::Xattrs];
-        assert_eq!(differences(&a, &b, numeric), all);
+        assert_eq!(differences(&a, &b, fields), all);
     }
 
     #[test]
     fn another_kind_is_the_only_difference() {
-        let fields = Fields { numeric_owner: false };
+        let fields = FIELDS;
         let mut link = entry(Kind::Symlink((*b"x").into()));
         assert_eq!(differences(&entry(Kind::Fifo), &link, fields), [Differs::Kind]);
         link.meta.mode = 0o777;
@@ -108,7 +112,7 @@ mod tests {
     fn names_win_over_numbers_unless_numbers_are_asked_for() {
         let (a, mut b) = (entry(Kind::Fifo), entry(Kind::Fifo));
         b.meta.owner = Arc::new(Owner { uid: 99, ..Owner::clone(&a.meta.owner) });
-        assert_eq!(differences(&a, &b, Fields { numeric_owner: false }), []);
-        assert_eq!(differences(&a, &b, Fields { numeric_owner: true }), [Differs::Owner]);
+        assert_eq!(differences(&a, &b, FIELDS), []);
+        assert_eq!(differences(&a, &b, Fields { numeric_owner: true, ..FIELDS }), [Differs::Owner]);
     }
 }

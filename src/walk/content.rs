@@ -7,7 +7,8 @@ use super::walker::Found;
 use crate::error::Act;
 use crate::report::{Cause, Failure};
 use crate::sys::{Dir, FileKind, Stat, sparse, xattr};
-use crate::tree::{Extent, Kind, PART_BYTES, RelPath, RelPathBuf, Xattr, extent};
+use crate::tree::digest::part_digests;
+use crate::tree::{Digest, Extent, Kind, PART_BYTES, RelPath, RelPathBuf, Xattr, extent};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
@@ -131,6 +132,32 @@ impl Content {
             }
         }
         Ok(filled)
+    }
+
+    /// The digest of the file's content, read a part at a time into `buffer`.
+    pub(crate) fn digest(&self, found: &Found, buffer: &mut Vec<u8>) -> io::Result<Digest> {
+        let size = found.stamp.size;
+        let extents = self.extents(found)?;
+        let whole = [Extent { offset: 0, len: size }];
+        let data = extents.as_deref().unwrap_or(&whole);
+        let mut parts = Vec::new();
+        let (mut stored, mut next) = (0, extent::next_data(data, 0));
+        while let Some(offset) = next {
+            let start = offset / PART_BYTES * PART_BYTES;
+            let mut filled = 0;
+            for stretch in extent::within(data, start, start + PART_BYTES) {
+                let end = filled + stretch.len as usize;
+                buffer.resize(buffer.len().max(end), 0);
+                if self.read(&mut buffer[filled..end], stretch.offset)? < end - filled {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                filled = end;
+            }
+            parts.extend(part_digests(size, extents.as_deref(), stored, &buffer[..filled]));
+            stored += filled as u64;
+            next = extent::next_data(data, start + PART_BYTES);
+        }
+        Ok(Digest::of_file(size, &parts))
     }
 
     /// Whether the file is still what the scan saw.

@@ -2,8 +2,10 @@
 
 mod hand;
 mod indexed;
+mod seen;
 mod select;
 mod stream;
+mod writers;
 
 use super::Threads;
 use crate::apply::{Destination, Failed, Settings};

@@ -1,7 +1,259 @@
-//! todo
+//! Unpacks an archive that has no index, front to back.
+//!
+//! The calling thread reads the tar stream and hands files on to writers in batches, large files in stretches. Links
+//! and nodes wait for the end, so that nothing is written through them. A name that comes again replaces what it named
+//! before: then everything before it is completed first, so that the last one wins for any number of threads.
+
+use super::super::events::each_event;
+use super::super::frames::Halt;
 use super::Run;
-use crate::error::Error;
-use crate::report::Report;
-pub(super) fn unpack(_run: &Run<'_>, _r: impl std::io::Read) -> Result<Report, Error> {
-    todo!()
+use super::hand::Hand;
+use super::seen::{Seen, Standing};
+use super::writers::{Large, Task, Writers};
+use crate::apply::Destination;
+use crate::archive::Fault;
+use crate::archive::tar;
+use crate::error::{Act, Error};
+use crate::event::Event;
+use crate::report::{Cause, End, Report};
+use crate::tree::{Entry, Kind, RelPathBuf};
+use crate::walk::Verdict;
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+/// Larger files are written in stretches, by several threads.
+const LARGE_BYTES: u64 = 1 << 20;
+/// How much is handed to a writer at a time.
+const BATCH_BYTES: usize = 512 << 10;
+/// How many files are handed to a writer at a time.
+const BATCH_FILES: usize = 128;
+
+pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, Error> {
+    let destination = run.destination()?;
+    let report = Writers::run(run, &destination, |writers| {
+        let mut unpacking = Unpacking::new(run, &destination, writers);
+        let end =
+            each_event(reader, run.path, run.options.threads, run.cancel, |event| unpacking.take(event));
+        unpacking.end(end)
+    });
+    Ok(run.end(destination, report))
+}
+
+struct Unpacking<'a> {
+    run: &'a Run<'a>,
+    destination: &'a Destination,
+    writers: &'a Writers,
+    hand: Hand<'a>,
+    seen: Seen,
+    /// Directories above what is chosen, which are made when something below them is.
+    passed: HashMap<RelPathBuf, Entry>,
+    /// Links and nodes, in the archive's order.
+    bare: Vec<Entry>,
+    current: Current,
+    /// Files whose content is complete, and where it ends in `data`.
+    files: Vec<(Entry, usize)>,
+    data: Vec<u8>,
+}
+
+/// What is done with the content that comes.
+enum Current {
+    /// It is passed over.
+    Nothing,
+    /// It is gathered.
+    Small(Entry),
+    /// It is handed on, so many bytes so far.
+    Large(Arc<Large>, u64),
+}
+
+impl<'a> Unpacking<'a> {
+    fn new(run: &'a Run<'a>, destination: &'a Destination, writers: &'a Writers) -> Self {
+        Unpacking {
+            run,
+            destination,
+            writers,
+            hand: Hand::new(run, destination),
+            seen: Seen::default(),
+            passed: HashMap::new(),
+            bare: Vec::new(),
+            current: Current::Nothing,
+            files: Vec::new(),
+            data: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, event: tar::Event<'_>) -> Result<(), Halt> {
+        match event {
+            tar::Event::Member(member) => {
+                if member.ignored_acl {
+                    let path = member.entry.path.as_path().display();
+                    self.run.observer.event(Event::Warning(&format!(
+                        "{path}: its ACL is left out: it names somebody unknown"
+                    )));
+                }
+                self.member(member.entry)
+            }
+            tar::Event::Data { bytes, .. } => self.content(bytes),
+            tar::Event::MemberEnd => self.member_end(),
+            tar::Event::NeedMore | tar::Event::End => Ok(()),
+        }
+    }
+
+    fn member(&mut self, entry: Entry) -> Result<(), Halt> {
+        let path = entry.path.as_path();
+        let is_dir = entry.kind == Kind::Directory;
+        if let Some(above) = self.seen.not_a_directory_above(path) {
+            let what = format!("{}: {} is not a directory", path.display(), above.display());
+            return Err(Fault::Refused(what).into());
+        }
+        let verdict = self.run.options.select.verdict(path, is_dir);
+        let standing = Standing { is_dir, is_taken: verdict == Verdict::Keep };
+        if let Some(before) = self.seen.insert(path, standing)
+            && !(before.is_dir && is_dir)
+            && standing.is_taken
+        {
+            self.complete_all()?;
+            self.destination.forget_directory(path);
+        }
+        match verdict {
+            Verdict::Drop => return Ok(()),
+            Verdict::Pass => {
+                self.passed.insert(entry.path.clone(), entry);
+                return Ok(());
+            }
+            Verdict::Keep => {}
+        }
+        for above in path.ancestors() {
+            if let Some(passed) = self.passed.remove(&above.to_buf()) {
+                self.hand.directory(self.destination, &passed)?;
+            }
+        }
+        match &entry.kind {
+            Kind::Directory => self.hand.directory(self.destination, &entry)?,
+            Kind::File { .. } if entry.kind.stored_bytes() > LARGE_BYTES => self.begin_large(entry)?,
+            Kind::File { .. } => self.current = Current::Small(entry),
+            _ => self.bare.push(entry),
+        }
+        Ok(())
+    }
+
+    fn begin_large(&mut self, entry: Entry) -> Result<(), Halt> {
+        match self.hand.applier.begin(&entry) {
+            Ok(Some(file)) => self.current = Current::Large(Arc::new(Large::new(file, entry)), 0),
+            Ok(None) => self.hand.note(&entry, Ok(crate::apply::Done::Kept))?,
+            Err(failed) => self.hand.note(&entry, Err(failed))?,
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, mut bytes: &[u8]) -> Result<(), Halt> {
+        match &mut self.current {
+            Current::Nothing => Ok(()),
+            Current::Small(_) => {
+                self.data.extend_from_slice(bytes);
+                Ok(())
+            }
+            Current::Large(..) => {
+                if !self.files.is_empty() {
+                    self.hand_on_files()?;
+                }
+                while !bytes.is_empty() {
+                    let room = BATCH_BYTES.saturating_sub(self.data.len());
+                    let (now, behind) = bytes.split_at(bytes.len().min(room));
+                    self.data.extend_from_slice(now);
+                    bytes = behind;
+                    if self.data.len() >= BATCH_BYTES {
+                        self.hand_on_stretch()?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn member_end(&mut self) -> Result<(), Halt> {
+        if matches!(self.current, Current::Large(..)) {
+            self.hand_on_stretch()?;
+        }
+        match std::mem::replace(&mut self.current, Current::Nothing) {
+            Current::Nothing => Ok(()),
+            Current::Small(entry) => {
+                self.files.push((entry, self.data.len()));
+                let is_full = self.data.len() >= BATCH_BYTES || self.files.len() >= BATCH_FILES;
+                if is_full { self.hand_on_files() } else { Ok(()) }
+            }
+            Current::Large(large, _) => Large::release(large, &mut self.hand),
+        }
+    }
+
+    fn hand_on_files(&mut self) -> Result<(), Halt> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        let files = std::mem::take(&mut self.files);
+        let data = std::mem::replace(&mut self.data, self.writers.buffer());
+        self.writers.hand_on(Task::Files { files, data })
+    }
+
+    fn hand_on_stretch(&mut self) -> Result<(), Halt> {
+        let Current::Large(large, stored) = &mut self.current else { return Ok(()) };
+        let data = std::mem::replace(&mut self.data, self.writers.buffer());
+        let task = Task::Stretch { large: Arc::clone(large), stored: *stored, data };
+        *stored += task.bytes() as u64;
+        self.writers.hand_on(task)
+    }
+
+    /// Completes everything that came so far.
+    fn complete_all(&mut self) -> Result<(), Halt> {
+        self.hand_on_files()?;
+        self.writers.wait()?;
+        let bare = std::mem::take(&mut self.bare);
+        let (links, nodes): (Vec<_>, Vec<_>) =
+            bare.into_iter().partition(|entry| matches!(entry.kind, Kind::HardLink(_)));
+        nodes.iter().try_for_each(|entry| self.hand.bare(entry))?;
+        links.iter().try_for_each(|entry| self.link(entry))
+    }
+
+    fn link(&mut self, entry: &Entry) -> Result<(), Halt> {
+        let (path, Kind::HardLink(target)) = (entry.path.as_path(), &entry.kind) else { return Ok(()) };
+        match self.seen.get(target.as_path()) {
+            // It is linked to itself, which it is already.
+            Some(_) if target.as_path() == path => Ok(()),
+            Some(Standing { is_taken: true, is_dir: false }) => self.hand.bare(entry),
+            Some(Standing { is_taken: false, is_dir: false }) => {
+                let cause = Cause::Missing(target.as_path().as_bytes().into());
+                self.hand.note(entry, Err(crate::apply::Failed::Entry(Act::Link, cause)))
+            }
+            Some(Standing { is_dir: true, .. }) | None => {
+                let what = format!(
+                    "{} links to {}, which the archive does not hold",
+                    path.display(),
+                    target.as_path().display()
+                );
+                Err(Fault::Refused(what).into())
+            }
+        }
+    }
+
+    fn end(mut self, end: End) -> Report {
+        let mut report = Report { end, ..Report::default() };
+        if matches!(report.end, End::Complete) {
+            if let Err(halt) = self.complete_all() {
+                report.end = End::Stopped(halt.at(self.run.path));
+            }
+            for path in &self.run.options.select.paths {
+                if self.seen.get(path.as_path()).is_none() && !path.as_path().is_root() {
+                    report.fail(path.as_path(), Act::Open, Cause::NotFound);
+                }
+            }
+        } else if let Current::Large(large, _) = self.current {
+            large.give_up();
+            // It is removed by whoever lets go of it last.
+            if let Err(halt) = Large::release(large, &mut self.hand) {
+                report.merge(Report { end: End::Stopped(halt.at(self.run.path)), ..Report::default() });
+            }
+        }
+        report.merge(self.hand.report);
+        report
+    }
 }

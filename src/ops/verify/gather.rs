@@ -1,0 +1,133 @@
+//! What an archive without an index holds, gathered front to back.
+
+use crate::archive::cut::{Piece, pieces};
+use crate::archive::tar::Event;
+use crate::tree::digest::part_digests;
+use crate::tree::{Digest, Entry, Kind, RelPathBuf};
+use std::collections::{BTreeMap, HashMap};
+use std::vec;
+
+/// The entries of a tar stream with the digests of their contents. The last of several of one name counts.
+pub(super) struct Gathered {
+    /// Whether anybody wants them.
+    wanted: bool,
+    entries: BTreeMap<RelPathBuf, (Entry, Option<Digest>)>,
+    current: Option<Current>,
+}
+
+/// The member whose content is coming.
+struct Current {
+    entry: Entry,
+    pieces: vec::IntoIter<Piece>,
+    /// The piece that is coming.
+    piece: Option<Piece>,
+    /// Its data so far, and how much data was before it.
+    data: Vec<u8>,
+    stored: u64,
+    parts: Vec<(u64, Digest)>,
+}
+
+impl Gathered {
+    pub(super) fn new(wanted: bool) -> Self {
+        Gathered { wanted, entries: BTreeMap::new(), current: None }
+    }
+
+    pub(super) fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Member(member) if self.wanted => self.current = Some(Current::new(member.entry)),
+            Event::Data { bytes, .. } => self.current.iter_mut().for_each(|current| current.content(bytes)),
+            Event::MemberEnd => {
+                if let Some(current) = self.current.take() {
+                    let (entry, digest) = current.finish();
+                    self.entries.insert(entry.path.clone(), (entry, digest));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The entries in path order, with hard-link groups told as a scan tells them.
+    pub(super) fn finish(mut self) -> BTreeMap<RelPathBuf, (Entry, Option<Digest>)> {
+        let mut groups: HashMap<RelPathBuf, Vec<RelPathBuf>> = HashMap::new();
+        for (path, (entry, _)) in &self.entries {
+            if let Kind::HardLink(target) = &entry.kind {
+                groups.entry(first_name(&self.entries, target)).or_default().push(path.clone());
+            }
+        }
+        for (leader, names) in groups {
+            self.regroup(&leader, names);
+        }
+        self.entries
+    }
+
+    /// Makes the first name in path order that of the file, and the others links to it.
+    fn regroup(&mut self, leader: &RelPathBuf, names: Vec<RelPathBuf>) {
+        let Some((file, digest)) = self.entries.get(leader).cloned() else { return };
+        let all = names.iter().chain([leader]);
+        let Some(first) = all.clone().min() else { return };
+        for name in all {
+            if let Some((entry, held)) = self.entries.get_mut(name) {
+                let is_first = name == first;
+                entry.kind = if is_first { file.kind.clone() } else { Kind::HardLink(first.clone()) };
+                entry.meta = file.meta.clone();
+                *held = if is_first { digest } else { None };
+            }
+        }
+    }
+}
+
+/// The name at the end of a chain of links.
+fn first_name(entries: &BTreeMap<RelPathBuf, (Entry, Option<Digest>)>, target: &RelPathBuf) -> RelPathBuf {
+    let mut name = target;
+    // As many steps as there are entries end every chain, also one that bites its tail.
+    for _ in 0..entries.len() {
+        match entries.get(name) {
+            Some((Entry { kind: Kind::HardLink(next), .. }, _)) => name = next,
+            _ => break,
+        }
+    }
+    name.clone()
+}
+
+impl Current {
+    fn new(entry: Entry) -> Self {
+        let mut pieces = match &entry.kind {
+            Kind::File { size, extents } => pieces(*size, extents.as_deref()),
+            _ => Vec::new(),
+        }
+        .into_iter();
+        let piece = pieces.next();
+        Current { entry, pieces, piece, data: Vec::new(), stored: 0, parts: Vec::new() }
+    }
+
+    fn content(&mut self, mut bytes: &[u8]) {
+        while let Some(piece) = self.piece
+            && !bytes.is_empty()
+        {
+            let missing = piece.stored as usize - self.data.len();
+            let (now, behind) = bytes.split_at(bytes.len().min(missing));
+            self.data.extend_from_slice(now);
+            bytes = behind;
+            if now.len() == missing {
+                self.end_piece();
+            }
+        }
+    }
+
+    fn end_piece(&mut self) {
+        if let Kind::File { size, extents } = &self.entry.kind {
+            self.parts.extend(part_digests(*size, extents.as_deref(), self.stored, &self.data));
+        }
+        self.stored += self.data.len() as u64;
+        self.data.clear();
+        self.piece = self.pieces.next();
+    }
+
+    fn finish(self) -> (Entry, Option<Digest>) {
+        let digest = match self.entry.kind {
+            Kind::File { size, .. } => Some(Digest::of_file(size, &self.parts)),
+            _ => None,
+        };
+        (self.entry, digest)
+    }
+}

@@ -1,0 +1,158 @@
+//! `haul verify`: is an archive whole, and does a tree match it?
+
+mod gather;
+mod tree;
+
+use super::Threads;
+use super::events::each_event;
+use super::frames::Decoding;
+use super::unpack::Source;
+use crate::archive::reader::{Archive, Member, PartDigests};
+use crate::archive::{Fault, tar};
+use crate::cancel::Cancel;
+use crate::error::{Act, Error};
+use crate::event::{Event, Observer};
+use crate::plan::Fields;
+use crate::report::{End, Report};
+use crate::sys::{Dir, open, process};
+use crate::tree::{Digest, Entry};
+use gather::Gathered;
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+
+/// How to verify.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Worker threads.
+    pub threads: Threads,
+    /// Compare owners by number even where the archive has names.
+    pub numeric_owner: bool,
+}
+
+/// Decodes all of `archive` and checks every digest; with `dir`, also compares that tree with it. Differences are in
+/// the report; damage is an error.
+pub fn verify(
+    archive: Source<'_>,
+    dir: Option<&Path>,
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Report, Error> {
+    process::raise_open_files();
+    // Opened first, so that a mistyped directory is told before a long decoding.
+    let open_root = |path| Dir::open(path).map_err(|errno| Error::io(Act::Open, path, errno));
+    let root = dir.map(open_root).transpose()?;
+    let run = Run { root: root.as_ref(), options, cancel, observer };
+    match archive {
+        Source::Reader(reader) => run.stream(Path::new("-"), reader),
+        Source::Path(path) => {
+            let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
+            match Archive::open(&file).map_err(|fault| fault.at(path))? {
+                Some(archive) => Ok(run.indexed(path, &archive)),
+                None => run.stream(path, &file),
+            }
+        }
+    }
+}
+
+/// What every step of one run needs.
+struct Run<'a> {
+    /// The tree to compare with, if any.
+    root: Option<&'a Dir>,
+    options: &'a Options,
+    cancel: &'a Cancel,
+    observer: &'a dyn Observer,
+}
+
+/// What an archive holds at one path.
+struct Held<'a> {
+    entry: &'a Entry,
+    digest: Option<Digest>,
+}
+
+impl Run<'_> {
+    fn indexed(&self, path: &Path, archive: &Archive<'_>) -> Report {
+        let records = archive.records();
+        let bytes = records.iter().map(|record| record.entry.kind.stored_bytes()).sum();
+        self.observer.event(Event::Planned { entries: records.len() as u64, bytes });
+        let is_split = |number: &usize| archive.is_split(*number);
+        let split: HashMap<usize, PartDigests> = (0..records.len())
+            .filter(is_split)
+            .map(|number| (number, PartDigests::new(&records[number])))
+            .collect();
+        let decoding = Decoding { archive, path, threads: self.options.threads, cancel: self.cancel };
+        let (reports, end) = decoding.each_member(
+            |_| true,
+            Report::default,
+            |report, member| {
+                let (number, data, is_complete) = match member {
+                    Member::Whole { record, data } => (record, data, true),
+                    Member::Part { record, stored, data } => {
+                        let added =
+                            split.get(&record).map(|digests| digests.add(&records[record], stored, data));
+                        (record, data, added.transpose().map_err(Fault::from)?.unwrap_or(false))
+                    }
+                };
+                self.observer.event(Event::Moved(data.len() as u64));
+                if is_complete {
+                    self.count(&records[number].entry, report);
+                }
+                Ok(())
+            },
+        );
+        let mut report = Report { end, ..Report::default() };
+        reports.into_iter().for_each(|one| report.merge(one));
+        if matches!(report.end, End::Complete) {
+            let held =
+                records.iter().map(|record| Held { entry: &record.entry, digest: record.digest }).collect();
+            self.compare(
+                held,
+                Fields { numeric_owner: self.options.numeric_owner, whole_seconds: false },
+                &mut report,
+            );
+        }
+        report.sort();
+        report
+    }
+
+    fn stream(&self, path: &Path, reader: impl Read + Send) -> Result<Report, Error> {
+        let mut report = Report::default();
+        let mut gathered = Gathered::new(self.root.is_some());
+        let end = each_event(reader, path, self.options.threads, self.cancel, |event| {
+            match &event {
+                tar::Event::Member(member) => self.count(&member.entry, &mut report),
+                tar::Event::Data { bytes, .. } => self.observer.event(Event::Moved(bytes.len() as u64)),
+                _ => {}
+            }
+            gathered.take(event);
+            Ok(())
+        });
+        match end {
+            End::Stopped(error) => return Err(error),
+            End::Interrupted => report.end = end,
+            End::Complete => {
+                let entries = gathered.finish();
+                let held = entries.values().map(|(entry, digest)| Held { entry, digest: *digest }).collect();
+                self.compare(
+                    held,
+                    Fields { numeric_owner: self.options.numeric_owner, whole_seconds: true },
+                    &mut report,
+                );
+            }
+        }
+        report.sort();
+        Ok(report)
+    }
+
+    fn count(&self, entry: &Entry, report: &mut Report) {
+        report.counts.count(&entry.kind);
+        self.observer.event(Event::Done(entry));
+    }
+
+    fn compare(&self, held: Vec<Held<'_>>, fields: Fields, report: &mut Report) {
+        if let Some(root) = self.root {
+            report.merge(tree::compare(self, root, &held, fields));
+        }
+    }
+}

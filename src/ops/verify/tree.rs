@@ -1,0 +1,143 @@
+//! Compares what an archive holds with a tree.
+
+use super::{Held, Run};
+use crate::error::Act;
+use crate::event::Event;
+use crate::plan::{Fields, differences};
+use crate::pool;
+use crate::report::{Cause, Difference, Differs, End, Failure, Report};
+use crate::sys::{Dir, users};
+use crate::tree::{Entry, Kind, Owner, RelPath};
+use crate::walk::content::Reader;
+use crate::walk::{self, Filter, Found, Scan};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The differences between what is held, in path order, and the tree at `root`.
+pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], fields: Fields) -> Report {
+    let filter = Filter::default();
+    let options = walk::Options {
+        threads: run.options.threads,
+        filter: &filter,
+        one_file_system: false,
+        leave_out: None,
+    };
+    let Scan { mut found, mut report } = walk::scan(root, &options, run.cancel, run.observer);
+    if !matches!(report.end, End::Complete) {
+        return report;
+    }
+    name_owners(&mut found);
+    let start =
+        || Comparer { run, fields, reader: Reader::new(root), buffer: Vec::new(), report: Report::default() };
+    let pairs = Join { held, found: &found }.take_while(|_| !run.cancel.is_set());
+    let comparers = pool::scatter(run.options.threads, pairs, start, Comparer::pair);
+    comparers.into_iter().for_each(|comparer| report.merge(comparer.report));
+    if run.cancel.is_set() {
+        report.end = End::Interrupted;
+    }
+    report
+}
+
+/// Both sides of one path.
+enum Pair<'a> {
+    Held(&'a Entry),
+    Found(&'a Found),
+    Both(&'a Held<'a>, &'a Found),
+}
+
+/// Walks two sides in path order in lock-step.
+struct Join<'a> {
+    held: &'a [Held<'a>],
+    found: &'a [Found],
+}
+
+impl<'a> Iterator for Join<'a> {
+    type Item = Pair<'a>;
+
+    fn next(&mut self) -> Option<Pair<'a>> {
+        let order = match (self.held.first(), self.found.first()) {
+            (None, None) => return None,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(held), Some(found)) => held.entry.path.cmp(&found.entry.path),
+        };
+        let held = if order.is_le() { self.held.split_off_first() } else { None };
+        let found = if order.is_ge() { self.found.split_off_first() } else { None };
+        match (held, found) {
+            (Some(held), Some(found)) => Some(Pair::Both(held, found)),
+            (Some(held), None) => Some(Pair::Held(held.entry)),
+            (None, found) => found.map(Pair::Found),
+        }
+    }
+}
+
+/// One thread's comparing.
+struct Comparer<'a> {
+    run: &'a Run<'a>,
+    fields: Fields,
+    reader: Reader<'a>,
+    buffer: Vec<u8>,
+    report: Report,
+}
+
+impl Comparer<'_> {
+    fn pair(&mut self, pair: Pair<'_>) {
+        match pair {
+            Pair::Held(entry) => self.differ(entry.path.as_path(), vec![Differs::Missing]),
+            // An archive need not have an entry for the root.
+            Pair::Found(found) if found.entry.path.as_path().is_root() => {}
+            Pair::Found(found) => self.differ(found.entry.path.as_path(), vec![Differs::Extra]),
+            Pair::Both(held, found) => match self.both(held, found) {
+                Ok(what) => self.differ(held.entry.path.as_path(), what),
+                Err((act, cause)) => {
+                    let path = held.entry.path.as_path().as_bytes().into();
+                    let failure = Failure { path, act, cause };
+                    self.run.observer.event(Event::Failed(&failure));
+                    self.report.failures.push(failure);
+                }
+            },
+        }
+    }
+
+    fn both(&mut self, held: &Held<'_>, found: &Found) -> Result<Vec<Differs>, (Act, Cause)> {
+        let (src, dst) = (held.entry, &found.entry);
+        let (Kind::File { size, .. }, Kind::File { size: found_size, .. }) = (&src.kind, &dst.kind) else {
+            // The metadata of a link are those of the file that it names.
+            let is_link = matches!((&src.kind, &dst.kind), (Kind::HardLink(a), Kind::HardLink(b)) if a == b);
+            return Ok(if is_link { Vec::new() } else { differences(src, dst, self.fields) });
+        };
+        let content = self.reader.open(found).map_err(|cause| (Act::Open, cause))?;
+        let mut dst = dst.clone();
+        dst.meta.xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
+        let mut what = differences(src, &dst, self.fields);
+        if size == found_size {
+            let digest =
+                content.digest(found, &mut self.buffer).map_err(|error| (Act::Read, error.into()))?;
+            if held.digest.is_some_and(|expected| expected != digest) {
+                what.insert(0, Differs::Content);
+            }
+        }
+        Ok(what)
+    }
+
+    fn differ(&mut self, path: RelPath<'_>, what: Vec<Differs>) {
+        if !what.is_empty() {
+            self.report.differences.push(Difference { path: path.display().into_owned(), what });
+        }
+    }
+}
+
+/// Gives every entry of a scan the names of its owner.
+fn name_owners(found: &mut [Found]) {
+    let mut named: HashMap<(u32, u32), Arc<Owner>> = HashMap::new();
+    for one in found {
+        let ids = (one.entry.meta.owner.uid, one.entry.meta.owner.gid);
+        let owner = named.entry(ids).or_insert_with(|| {
+            let user = users::user_name(ids.0).unwrap_or_default();
+            let group = users::group_name(ids.1).unwrap_or_default();
+            Arc::new(Owner { uid: ids.0, gid: ids.1, user, group })
+        });
+        one.entry.meta.owner = Arc::clone(owner);
+    }
+}
