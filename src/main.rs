@@ -8,11 +8,11 @@ use cli::exit::Exit;
 use cli::generate::generate;
 use cli::listing::Listing;
 use cli::options::{self, Environment, Place, Run, Task};
+use cli::pipe::Pipe;
 use cli::progress::Progress;
 use cli::render::Ended;
 use cli::signals::Signals;
 use cli::stdio;
-use cli::stream::Stream;
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{Target, pack};
@@ -53,7 +53,7 @@ fn carry_out(run: &Run) -> Exit {
 fn perform(task: &Task, cancel: &Cancel, progress: &Progress) -> Result<Report, Error> {
     // Holds stdin open where the archive comes from there.
     let mut stdin = None;
-    let output = || stdio::output().map(|file| Stream::new(file, cancel));
+    let output = || stdio::output().map(|file| Pipe::new(file, cancel));
     match task {
         Task::Pack { src, dst: Place::Path(path), options } => {
             pack(src, Target::Path(path), options, cancel, progress)

@@ -84,19 +84,19 @@ impl Destination {
         let Some(temp) = temp else { return settled };
         let (parent, name) = path.split();
         let held = self.hold(parent)?;
-        self.publish_directory(&held.dir, temp, name)?;
+        publish_directory(&held.dir, temp, name)?;
         settled
     }
+}
 
-    fn publish_directory(&self, dir: &Dir, temp: &[u8], name: &[u8]) -> Result<(), Failed> {
-        match dir.rename_new(temp, name) {
-            Err(Errno::EXIST) if standing(dir, name) == Ok(Standing::Other) => {
-                // The entry replaces a file or a symlink, which rename(2) does not do for a directory.
-                dir.remove_file(name).map_err(failed(Act::Replace))?;
-                dir.rename_new(temp, name).map_err(failed(Act::Publish))
-            }
-            result => result.map_err(failed(Act::Publish)),
+fn publish_directory(dir: &Dir, temp: &[u8], name: &[u8]) -> Result<(), Failed> {
+    match dir.rename_new(temp, name) {
+        Err(Errno::EXIST) if standing(dir, name) == Ok(Standing::Other) => {
+            // The entry replaces a file or a symlink, which rename(2) does not do for a directory.
+            dir.remove_file(name).map_err(failed(Act::Replace))?;
+            dir.rename_new(temp, name).map_err(failed(Act::Publish))
         }
+        result => result.map_err(failed(Act::Publish)),
     }
 }
 

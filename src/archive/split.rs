@@ -6,7 +6,7 @@
 
 use super::frame::{damaged_frame, streaming_decoder};
 use super::trailer::{SKIPPABLE_HEADER, ZSTD_MAGIC, is_skippable};
-use super::trailer_check::TrailerCheck;
+use super::trailer_check::{Skippable, TrailerCheck};
 use super::{Fault, malformed};
 use std::io::{self, Read};
 use zstd::zstd_safe::{self, DCtx, InBuffer, OutBuffer};
@@ -15,7 +15,7 @@ use zstd::zstd_safe::{self, DCtx, InBuffer, OutBuffer};
 const LARGEST_FRAME: usize = 16 << 20;
 /// The largest frame that is handed on whole, in bytes that it can decode to.
 const LARGEST_DECODED: u64 = 32 << 20;
-/// Block_Maximum_Size, RFC 8878, section 3.1.1.2.4.
+/// `Block_Maximum_Size`, RFC 8878, section 3.1.1.2.4.
 const LARGEST_BLOCK: u64 = 128 << 10;
 /// How much is decoded or read at a time where there are no frames to hand on.
 const CHUNK: usize = 1 << 20;
@@ -108,7 +108,7 @@ impl<R: Read> Split<R> {
     }
 
     fn skip(&mut self, offset: u64, len: u64) -> Result<(), Fault> {
-        let mut frame = self.check.skippable(offset, self.input.take(SKIPPABLE_HEADER)?);
+        let mut frame = Skippable::new(offset, self.input.take(SKIPPABLE_HEADER)?);
         let mut left = len;
         while left > 0 {
             let bytes = self.input.take_some(left.min(CHUNK as u64) as usize)?;
@@ -209,7 +209,6 @@ fn decode_some<R: Read>(context: &mut DCtx<'_>, input: &mut Input<R>) -> Result<
         input.consume(consumed);
         let ended = hint == 0;
         if ended || output.pos() == output.capacity() {
-            drop(output);
             return Ok((tar, ended));
         }
         if at_end && output.pos() == before {
@@ -323,8 +322,9 @@ mod tests {
     #[test]
     fn frames_are_found_whatever_the_reader_gives() {
         let noise: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        let stream = frames(&[b"one", &noise, b"", &[0; 500_000]]);
-        let expected = ([&b"one"[..], &noise, &[0; 500_000]].concat(), 4);
+        let zeros = vec![0; 500_000];
+        let stream = frames(&[b"one", &noise, b"", &zeros]);
+        let expected = ([&b"one"[..], &noise, &zeros].concat(), 4);
         assert_eq!(decode(&stream[..]).unwrap(), expected);
         assert_eq!(decode(Slow(&stream)).unwrap(), expected);
     }

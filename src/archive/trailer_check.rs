@@ -3,12 +3,12 @@
 //! By its index a reader begins at the end of the file and believes nothing that does not fit. Front to back the index
 //! is not needed, but it must be whole all the same: a damaged archive is a damaged archive, whichever way it is read.
 
+use super::frame::Decompressor;
+use super::index::{self, Frame};
 use super::trailer::{
     HAUL_SKIPPABLE, INDEX_MAGIC, LOCATOR_FRAME, Locator, SEEK_SKIPPABLE, SKIPPABLE_HEADER, SeekEntry,
     decode_seek_table,
 };
-use super::frame::Decompressor;
-use super::index::{self, Frame};
 use super::{Fault, Malformed, malformed};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use zstd::zstd_safe;
@@ -25,8 +25,9 @@ fn listed_frames(compressed: &[u8]) -> Result<Option<Vec<Frame>>, Malformed> {
         return Ok(None);
     }
     let mut bytes = Vec::new();
-    let decoded =
-        Decompressor::new().map_err(Fault::from).and_then(|mut d| d.decompress(compressed, &mut bytes, size as usize));
+    let decoded = Decompressor::new()
+        .map_err(Fault::from)
+        .and_then(|mut d| d.decompress(compressed, &mut bytes, size as usize));
     decoded.map_err(|_| damaged())?;
     index::decode_frames(&bytes).map(Some)
 }
@@ -76,12 +77,6 @@ impl TrailerCheck {
         self.unmeasured = true;
     }
 
-    /// A skippable frame begins with this header.
-    pub(crate) fn skippable(&mut self, offset: u64, header: Vec<u8>) -> Skippable {
-        let magic = header.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        Skippable { offset, len: header.len() as u64, magic, hash: Xxh3::new(), kept: header }
-    }
-
     /// A skippable frame was read.
     pub(crate) fn end_skippable(&mut self, frame: Skippable) -> Result<(), Malformed> {
         let Skippable { offset, len, magic, hash, kept } = frame;
@@ -119,6 +114,12 @@ impl TrailerCheck {
 }
 
 impl Skippable {
+    /// One that begins with this header.
+    pub(crate) fn new(offset: u64, header: Vec<u8>) -> Self {
+        let magic = header.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        Skippable { offset, len: header.len() as u64, magic, hash: Xxh3::new(), kept: header }
+    }
+
     /// The next bytes of the payload.
     pub(crate) fn payload(&mut self, bytes: &[u8]) {
         self.len += bytes.len() as u64;

@@ -6,9 +6,9 @@
 use super::args::{ListArgs, Operation, PackArgs, UnpackArgs, VerifyArgs, Voice};
 use super::listing::Format;
 use super::owner::{self, Accounts};
+use super::pipe::Pipe;
 use super::render::Verb;
 use super::stdio;
-use super::stream::Stream;
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{self, OwnerId, OwnerOptions};
@@ -115,11 +115,11 @@ impl Place {
     /// The archive to read; `stdin` keeps it open.
     pub(crate) fn source<'a>(
         &'a self,
-        stdin: &'a mut Option<Stream>,
+        stdin: &'a mut Option<Pipe>,
         cancel: &Cancel,
     ) -> Result<Source<'a>, Error> {
         Ok(match self {
-            Self::Standard => Source::Reader(stdin.insert(Stream::new(stdio::input()?, cancel))),
+            Self::Standard => Source::Reader(stdin.insert(Pipe::new(stdio::input()?, cancel))),
             Self::Path(path) => Source::Path(path),
         })
     }

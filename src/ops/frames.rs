@@ -8,8 +8,8 @@ use crate::pool;
 use crate::report::End;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Why a run stops before its end.
 pub(super) enum Halt {

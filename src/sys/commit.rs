@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A name for something that is not complete yet: short (NAME_MAX may be as low as 143), independent of the final
+/// A name for something that is not complete yet: short (`NAME_MAX` may be as low as 143), independent of the final
 /// name, not to be guessed.
 pub(crate) fn temp_name() -> Vec<u8> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -80,19 +80,16 @@ pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
     let mut stack: Vec<(Vec<u8>, Dir)> = vec![(name.to_vec(), top)];
     let mut buffer = Vec::new();
     while let Some((_, current)) = stack.last() {
-        match remove_leaves(current, &mut buffer)? {
-            Some(child) => {
-                // What was mode 0000 in the archive may have been set already.
-                let opened = current.open_dir(&child).or_else(|_| {
-                    fs::chmodat(current, &child[..], fs::Mode::RWXU, fs::AtFlags::empty())?;
-                    current.open_dir(&child)
-                })?;
-                stack.push((child, opened));
-            }
-            None => {
-                let (done, _) = stack.pop().ok_or(Errno::IO)?;
-                stack.last().map_or(dir, |(_, parent)| parent).remove_dir(&done)?;
-            }
+        if let Some(child) = remove_leaves(current, &mut buffer)? {
+            // What was mode 0000 in the archive may have been set already.
+            let opened = current.open_dir(&child).or_else(|_| {
+                fs::chmodat(current, &child[..], fs::Mode::RWXU, fs::AtFlags::empty())?;
+                current.open_dir(&child)
+            })?;
+            stack.push((child, opened));
+        } else {
+            let (done, _) = stack.pop().ok_or(Errno::IO)?;
+            stack.last().map_or(dir, |(_, parent)| parent).remove_dir(&done)?;
         }
     }
     Ok(())

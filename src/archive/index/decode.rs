@@ -7,7 +7,7 @@ use crate::archive::{Malformed, malformed};
 use crate::tree::{
     Device, Digest, Entry, Extent, Kind, Metadata, Owner, RelPath, RelPathBuf, Timestamp, Xattr, extent,
 };
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The end-of-archive marker: two blocks of zeros.
@@ -223,7 +223,7 @@ fn check_names(records: &[Record]) -> Result<(), Malformed> {
     let mut directories: Vec<RelPath<'_>> = Vec::new();
     let mut before: Option<RelPath<'_>> = None;
     let links = records.iter().any(|r| matches!(r.entry.kind, Kind::HardLink(_)));
-    let mut linkable: HashMap<RelPath<'_>, ()> = HashMap::new();
+    let mut linkable: HashSet<RelPath<'_>> = HashSet::new();
     for record in records {
         let path = record.entry.path.as_path();
         if before.is_some_and(|before| before >= path) {
@@ -238,12 +238,12 @@ fn check_names(records: &[Record]) -> Result<(), Malformed> {
         match &record.entry.kind {
             Kind::Directory => directories.push(path),
             _ if path.is_root() => return Err(wrong(record, "as something else than a directory")),
-            Kind::HardLink(target) if !linkable.contains_key(&target.as_path()) => {
+            Kind::HardLink(target) if !linkable.contains(&target.as_path()) => {
                 return Err(wrong(record, "as a link to what is not there"));
             }
             Kind::HardLink(_) => {}
             _ if links => {
-                linkable.insert(path, ());
+                linkable.insert(path);
             }
             _ => {}
         }
@@ -315,7 +315,8 @@ mod tests {
     #[test]
     fn an_index_survives() {
         assert_eq!(decode(&encode(&everything())).unwrap(), everything());
-        let empty = Index { frames: vec![Frame { compressed: 20, decoded: 1_024, hash: 7 }], records: vec![] };
+        let empty =
+            Index { frames: vec![Frame { compressed: 20, decoded: 1_024, hash: 7 }], records: vec![] };
         assert_eq!(decode(&encode(&empty)).unwrap(), empty);
     }
 

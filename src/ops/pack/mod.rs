@@ -118,7 +118,9 @@ impl Run<'_> {
             let bytes = found.iter().map(|one| one.entry.kind.stored_bytes()).sum();
             self.observer.event(Event::Planned { entries: found.len() as u64, bytes });
             let failures = content::examine(self.root, &mut found);
-            failures.iter().for_each(|failure| self.observer.event(Event::Failed(failure)));
+            for failure in &failures {
+                self.observer.event(Event::Failed(failure));
+            }
             report.failures.extend(failures);
             present::present(&mut found, self.options);
             match frames::write(self, &found, sink) {

@@ -27,7 +27,10 @@ impl<'a> Hand<'a> {
     /// Makes a directory.
     pub(super) fn directory(&mut self, destination: &Destination, entry: &Entry) -> Result<(), Halt> {
         let result = match self.decide(entry) {
-            Ok(Action::Skip) => return self.keep(entry),
+            Ok(Action::Skip) => {
+                self.keep(entry);
+                return Ok(());
+            }
             Ok(_) => destination.directory(entry),
             Err(failed) => Err(failed),
         };
@@ -51,7 +54,10 @@ impl<'a> Hand<'a> {
     /// Begins a large file; `None` when nothing is to be written.
     pub(super) fn begin(&mut self, entry: &Entry) -> Result<Option<LargeFile>, Halt> {
         match self.decide(entry) {
-            Ok(Action::Skip) => self.keep(entry).map(|()| None),
+            Ok(Action::Skip) => {
+                self.keep(entry);
+                Ok(None)
+            }
             Ok(_) => match self.applier.begin(entry) {
                 Ok(file) => Ok(Some(file)),
                 Err(failed) => self.note(entry, Err(failed)).map(|()| None),
@@ -72,7 +78,10 @@ impl<'a> Hand<'a> {
         step: impl FnOnce(&mut Applier<'a>) -> Result<(), Failed>,
     ) -> Result<(), Halt> {
         let result = match self.decide(entry) {
-            Ok(Action::Skip) => return self.keep(entry),
+            Ok(Action::Skip) => {
+                self.keep(entry);
+                return Ok(());
+            }
             Ok(_) => step(&mut self.applier),
             Err(failed) => Err(failed),
         };
@@ -84,10 +93,9 @@ impl<'a> Hand<'a> {
         Ok(decide(&entry.kind, self.applier.standing(entry.path.as_path())?, existing))
     }
 
-    fn keep(&mut self, entry: &Entry) -> Result<(), Halt> {
+    fn keep(&mut self, entry: &Entry) {
         self.report.counts.skipped += 1;
         self.run.observer.event(Event::Skipped(entry.path.as_path(), "it exists"));
-        Ok(())
     }
 
     /// Takes account of what became of an entry. An error ends the run.

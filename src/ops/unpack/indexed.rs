@@ -95,7 +95,7 @@ fn files(run: &Run<'_>, archive: &Archive<'_>, choices: &[Choice], destination: 
         },
     );
     let mut report = Report::default();
-    hands.into_iter().for_each(|hand| report.merge(hand.report));
+    report.merge_all(hands.into_iter().map(|hand| hand.report));
     report.merge(Report { end, ..Report::default() });
     for (number, large) in large {
         // Left over when the run was stopped.
@@ -175,7 +175,9 @@ impl Large {
         match std::mem::replace(&mut *self.lock(), Opened::Not) {
             Opened::Open(file) => Arc::into_inner(file),
             Opened::Failed(file) => {
-                Arc::into_inner(file).into_iter().for_each(|file| file.discard(entry));
+                if let Some(file) = Arc::into_inner(file) {
+                    file.discard(entry);
+                }
                 None
             }
             Opened::NotYet | Opened::Not => None,

@@ -114,7 +114,9 @@ impl Run<'_> {
                 failures.push(Failure { path: entry.path.as_path().as_bytes().into(), act, cause });
             }
         });
-        failures.iter().for_each(|failure| self.observer.event(Event::Failed(failure)));
+        for failure in &failures {
+            self.observer.event(Event::Failed(failure));
+        }
         report.failures.extend(failures);
         if let Err(error) = finished {
             report.end = End::Stopped(error);

@@ -112,13 +112,12 @@ impl<'a> Filler<'a> {
     fn member(&mut self, number: usize) {
         let found = &self.found[number];
         let start = self.tar.len();
-        let result = match found.entry.kind {
-            Kind::File { .. } => self.file(number, found),
-            _ => {
-                let header_bytes = self.tar.header(&found.entry);
-                self.members.push(Member { number, header_bytes, entry: None, content: Content::None });
-                Ok(())
-            }
+        let result = if let Kind::File { .. } = found.entry.kind {
+            self.file(number, found)
+        } else {
+            let header_bytes = self.tar.header(&found.entry);
+            self.members.push(Member { number, header_bytes, entry: None, content: Content::None });
+            Ok(())
         };
         match result {
             Ok(()) => self.done(&found.entry),

@@ -17,7 +17,7 @@ const GLANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 const PIPE_BUF: usize = 4_096;
 
 /// An open stream, and the flag that ends waiting for it.
-pub(crate) struct Stream {
+pub(crate) struct Pipe {
     file: File,
     cancel: Cancel,
     /// Whether it can keep its user waiting: a pipe, a socket, a terminal.
@@ -26,10 +26,10 @@ pub(crate) struct Stream {
     knows_nowait: bool,
 }
 
-impl Stream {
+impl Pipe {
     pub(crate) fn new(file: File, cancel: &Cancel) -> Self {
         let is_regular = fstat(&file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
-        Stream { file, cancel: cancel.clone(), waits: !is_regular, knows_nowait: true }
+        Pipe { file, cancel: cancel.clone(), waits: !is_regular, knows_nowait: true }
     }
 
     /// Waits until something can be read or written. ECANCELED when the run is to stop.
@@ -59,7 +59,7 @@ impl Stream {
     }
 }
 
-impl Read for Stream {
+impl Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.waits {
             self.wait(PollFlags::IN)?;
@@ -68,7 +68,7 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.waits {
             return (&self.file).write(bytes);
@@ -96,7 +96,7 @@ mod tests {
     fn a_full_pipe_is_written_as_it_is_emptied_and_left_when_told_to() {
         let (reader, writer) = pipe().unwrap();
         let cancel = Cancel::default();
-        let mut stream = Stream::new(File::from(writer), &cancel);
+        let mut stream = Pipe::new(File::from(writer), &cancel);
         let mut reader = File::from(reader);
         let taken = std::thread::spawn(move || {
             let mut all = vec![0; 300_000];
@@ -115,7 +115,7 @@ mod tests {
         let (reader, _writer) = pipe().unwrap();
         let cancel = Cancel::default();
         cancel.set();
-        let error = Stream::new(File::from(reader), &cancel).read(&mut [0]).unwrap_err();
+        let error = Pipe::new(File::from(reader), &cancel).read(&mut [0]).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::CANCELED.raw_os_error()));
     }
 
@@ -123,7 +123,7 @@ mod tests {
     fn a_reader_that_is_gone_is_told() {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
-        let error = Stream::new(File::from(writer), &Cancel::default()).write(b"x").unwrap_err();
+        let error = Pipe::new(File::from(writer), &Cancel::default()).write(b"x").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }
