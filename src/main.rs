@@ -8,6 +8,7 @@ use cli::exit::Exit;
 use cli::generate::generate;
 use cli::listing::Listing;
 use cli::options::{self, Environment, Place, Run, Task};
+use cli::pipe::Pipe;
 use cli::progress::Progress;
 use cli::render::Ended;
 use cli::signals::Signals;
@@ -52,24 +53,25 @@ fn carry_out(run: &Run) -> Exit {
 fn perform(task: &Task, cancel: &Cancel, progress: &Progress) -> Result<Report, Error> {
     // Holds stdin open where the archive comes from there.
     let mut stdin = None;
+    let output = || stdio::output().map(|file| Pipe::new(file, cancel));
     match task {
         Task::Pack { src, dst: Place::Path(path), options } => {
             pack(src, Target::Path(path), options, cancel, progress)
         }
         Task::Pack { src, dst: Place::Standard, options } => {
-            pack(src, Target::Writer(&mut stdio::output()?), options, cancel, progress)
+            pack(src, Target::Writer(&mut output()?), options, cancel, progress)
         }
         Task::Unpack { archive, dst, options } => {
-            unpack(archive.source(&mut stdin)?, dst, options, cancel, progress)
+            unpack(archive.source(&mut stdin, cancel)?, dst, options, cancel, progress)
         }
         Task::List { archive, select, format } => {
-            let mut listing = Listing::new(stdio::output()?, *format);
-            let source = archive.source(&mut stdin)?;
+            let mut listing = Listing::new(output()?, *format);
+            let source = archive.source(&mut stdin, cancel)?;
             let outcome = list(source, select, cancel, &mut |listed| listing.show(listed));
             listing.finish(outcome)
         }
         Task::Verify { archive, dir, options } => {
-            verify(archive.source(&mut stdin)?, dir.as_deref(), options, cancel, progress)
+            verify(archive.source(&mut stdin, cancel)?, dir.as_deref(), options, cancel, progress)
         }
     }
 }

@@ -123,6 +123,13 @@ impl Report {
         self.end.merge(end);
     }
 
+    /// Adds what several workers did.
+    pub fn merge_all(&mut self, others: impl IntoIterator<Item = Report>) {
+        for other in others {
+            self.merge(other);
+        }
+    }
+
     /// Notes that `act` failed for the entry at `path`.
     pub fn fail(&mut self, path: RelPath<'_>, act: Act, cause: impl Into<Cause>) {
         self.failures.push(Failure { path: path.as_bytes().into(), act, cause: cause.into() });

@@ -2,11 +2,10 @@
 
 use super::{Failed, failed};
 use crate::error::{Act, Error};
-use crate::plan::{Action, Existing, Place, decide};
 use crate::sys::output::open_parent;
 use crate::sys::{Dir, FileKind, commit, meta, process, xattr};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
-use crate::tree::{Device, Entry, Kind, RelPath, RelPathBuf};
+use crate::tree::{Device, Entry, RelPath, RelPathBuf, Standing};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -22,8 +21,6 @@ pub(crate) struct Settings {
     pub(crate) same_permissions: bool,
     /// Owners by number, whatever names the entries have.
     pub(crate) numeric_owner: bool,
-    /// What becomes of what exists.
-    pub(crate) existing: Existing,
     /// Wait for the disk at every publication.
     pub(crate) fsync: bool,
 }
@@ -123,7 +120,8 @@ impl Destination {
         self.root_place.is_some()
     }
 
-    /// Makes the directory of `entry`, or enters the one that exists. Its metadata are set at the end.
+    /// Makes the directory of `entry`, or enters the one that exists; anything else there gives way at the end. The
+    /// directory's metadata are set then, too.
     pub(crate) fn directory(&self, entry: &Entry) -> Result<(), Failed> {
         let path = entry.path.as_path();
         let temp = match self.make_directory(path)? {
@@ -149,16 +147,12 @@ impl Destination {
         if held.staged {
             return match held.dir.create_dir(name, 0o700) {
                 Ok(()) => Ok(Made::New(None)),
-                Err(Errno::EXIST) if is_directory(&held.dir, name) => Ok(Made::Found),
+                Err(Errno::EXIST) if standing(&held.dir, name) == Ok(Standing::Directory) => Ok(Made::Found),
                 Err(errno) => Err(failed(Act::Create)(errno)),
             };
         }
-        let place = place(&held.dir, name).map_err(failed(Act::Stat))?;
-        match decide(&Kind::Directory, place, self.settings.existing) {
-            Action::SetMetadata => return Ok(Made::Found),
-            Action::Skip if place == Some(Place::Directory) => return Ok(Made::Found),
-            Action::Skip => return Err(failed(Act::Create)(Errno::NOTDIR)),
-            Action::Create | Action::Replace => {}
+        if standing(&held.dir, name).map_err(failed(Act::Stat))? == Standing::Directory {
+            return Ok(Made::Found);
         }
         let (temp, dir) = commit::create_temp_dir(&held.dir).map_err(failed(Act::Create))?;
         self.make_plain(&dir).map_err(failed(Act::Create))?;
@@ -236,17 +230,13 @@ impl Destination {
 }
 
 /// What is at `name`, symlinks not followed.
-pub(super) fn place(dir: &Dir, name: &[u8]) -> rustix::io::Result<Option<Place>> {
+pub(super) fn standing(dir: &Dir, name: &[u8]) -> rustix::io::Result<Standing> {
     match dir.stat(name) {
-        Ok(stat) if stat.kind == FileKind::Directory => Ok(Some(Place::Directory)),
-        Ok(_) => Ok(Some(Place::Other)),
-        Err(Errno::NOENT) => Ok(None),
+        Ok(stat) if stat.kind == FileKind::Directory => Ok(Standing::Directory),
+        Ok(_) => Ok(Standing::Other),
+        Err(Errno::NOENT) => Ok(Standing::Nothing),
         Err(errno) => Err(errno),
     }
-}
-
-fn is_directory(dir: &Dir, name: &[u8]) -> bool {
-    matches!(place(dir, name), Ok(Some(Place::Directory)))
 }
 
 /// The guarded collections are whole at every point where a panic could occur.

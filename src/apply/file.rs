@@ -1,13 +1,12 @@
 //! Makes regular files.
 
-use super::destination::{Destination, Held, lock, place};
+use super::destination::{Destination, Held, lock, standing};
 use super::owner::Owners;
-use super::{Done, Failed, failed};
+use super::{Failed, failed};
 use crate::error::Act;
-use crate::plan::{Action, Place, decide};
-use crate::sys::{Dir, Stat, commit, meta, xattr};
+use crate::sys::{Dir, Stat, commit, xattr};
 use crate::tree::metadata::ACL_ACCESS;
-use crate::tree::{Entry, Extent, Kind, RelPath, RelPathBuf, extent};
+use crate::tree::{Entry, Extent, Kind, RelPath, RelPathBuf, Standing, extent};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -44,25 +43,35 @@ impl<'a> Applier<'a> {
         Applier { destination, held: None, owners: Owners::default() }
     }
 
+    /// What is at an entry's place. In a staged directory that is what this run made, which counts as nothing.
+    pub(crate) fn standing(&mut self, path: RelPath<'_>) -> Result<Standing, Failed> {
+        let (parent, name) = path.split();
+        let held = self.hold(parent)?;
+        if held.staged {
+            return Ok(Standing::Nothing);
+        }
+        standing(&held.dir, name).map_err(failed(Act::Stat))
+    }
+
     /// Makes a file of this content: the bytes of its extents back to back, or all of it.
-    pub(crate) fn file(&mut self, entry: &Entry, data: &[u8]) -> Result<Done, Failed> {
-        let Some(new) = self.create(entry)? else { return Ok(Done::Kept) };
+    pub(crate) fn file(&mut self, entry: &Entry, data: &[u8]) -> Result<(), Failed> {
+        let new = self.create(entry)?;
         let written = write(&new.file, entry, 0, data).and_then(|()| end_hole(&new.file, entry));
         self.complete(new, entry, written.map_err(failed(Act::Write)))
     }
 
-    /// Begins a file that is written in pieces; `None` when one is there and stays.
-    pub(crate) fn begin(&mut self, entry: &Entry) -> Result<Option<LargeFile>, Failed> {
-        Ok(self.create(entry)?.map(|new| LargeFile { new }))
+    /// Begins a file that is written in pieces.
+    pub(crate) fn begin(&mut self, entry: &Entry) -> Result<LargeFile, Failed> {
+        Ok(LargeFile { new: self.create(entry)? })
     }
 
     /// Completes a file of which all pieces were written.
-    pub(crate) fn finish(&mut self, large: LargeFile, entry: &Entry) -> Result<Done, Failed> {
+    pub(crate) fn finish(&mut self, large: LargeFile, entry: &Entry) -> Result<(), Failed> {
         let written = end_hole(&large.new.file, entry).map_err(failed(Act::Write));
         self.complete(large.new, entry, written)
     }
 
-    fn create(&mut self, entry: &Entry) -> Result<Option<NewFile>, Failed> {
+    fn create(&mut self, entry: &Entry) -> Result<NewFile, Failed> {
         let (parent, name) = entry.path.as_path().split();
         let held = self.hold(parent)?;
         if held.staged {
@@ -77,28 +86,25 @@ impl<'a> Applier<'a> {
                 result => result,
             };
             let file = file.map_err(failed(Act::Create))?;
-            return Ok(Some(NewFile { file, held, temp: None, mode }));
-        }
-        if self.is_kept(&held, name, &entry.kind)? {
-            return Ok(None);
+            return Ok(NewFile { file, held, temp: None, mode });
         }
         let (temp, file) = commit::create_temp_file(&held.dir).map_err(failed(Act::Create))?;
         if held.gives_acl {
             xattr::remove(file.as_fd(), ACL_ACCESS).map_err(failed(Act::SetXattrs))?;
         }
         let mode = if held.gives_acl { u32::MAX } else { 0o600 };
-        Ok(Some(NewFile { file, held, temp: Some(temp), mode }))
+        Ok(NewFile { file, held, temp: Some(temp), mode })
     }
 
     /// Sets what belongs to a written file and lets it appear, or removes it when something went wrong.
-    fn complete(&mut self, new: NewFile, entry: &Entry, written: Result<(), Failed>) -> Result<Done, Failed> {
+    fn complete(&mut self, new: NewFile, entry: &Entry, written: Result<(), Failed>) -> Result<(), Failed> {
         let NewFile { file, held, temp, mode } = new;
         let (_, name) = entry.path.as_path().split();
         let at = temp.as_deref().unwrap_or(name);
         if written.is_err() {
             // The first error is the one to tell.
             let _ = held.dir.remove_file(at);
-            return written.map(|()| Done::Made);
+            return written;
         }
         // A file that lacks a part of its metadata is complete in content, and is kept; the failure is told.
         let settled = self.destination.settle(&file, entry, Some(mode), &mut self.owners);
@@ -110,26 +116,12 @@ impl<'a> Applier<'a> {
         let closed = commit::close(file).map_err(failed(Act::Write));
         if closed.is_err() {
             let _ = held.dir.remove_file(at);
-            return closed.map(|()| Done::Made);
+            return closed;
         }
         if let Some(temp) = temp {
             self.publish(&held, temp, entry.path.as_path())?;
         }
-        settled.map(|()| Done::Made)
-    }
-
-    /// Whether what is at `name` in a live directory stays.
-    pub(super) fn is_kept(&self, held: &Held, name: &[u8], kind: &Kind) -> Result<bool, Failed> {
-        let place = place(&held.dir, name).map_err(failed(Act::Stat))?;
-        match decide(kind, place, self.destination.settings.existing) {
-            Action::Skip => Ok(true),
-            // An empty directory can give way; one that is not must not be lost.
-            Action::Replace if place == Some(Place::Directory) => {
-                held.dir.remove_dir(name).map_err(failed(Act::Replace))?;
-                Ok(false)
-            }
-            Action::Replace | Action::Create | Action::SetMetadata => Ok(false),
-        }
+        settled
     }
 
     /// Gives what was made under a temporary name in a live directory its final one, or notes it for later when the
@@ -181,9 +173,13 @@ impl LargeFile {
     }
 }
 
-/// Renames over whatever is at `name` but a directory.
+/// Renames over whatever is at `name`. An empty directory gives way; one that is not must not be lost.
 pub(super) fn publish(dir: &Dir, temp: &[u8], name: &[u8]) -> rustix::io::Result<()> {
-    dir.rename(temp, name).inspect_err(|_| {
+    let renamed = match dir.rename(temp, name) {
+        Err(Errno::ISDIR) => dir.remove_dir(name).and_then(|()| dir.rename(temp, name)),
+        result => result,
+    };
+    renamed.inspect_err(|_| {
         // The error of the rename is the one to tell.
         let _ = dir.remove_file(temp);
     })

@@ -1,13 +1,12 @@
 //! The end of a run: directories get their metadata, and what was staged its names.
 
-use super::destination::{Destination, Directory, Made, lock};
+use super::destination::{Destination, Directory, Made, lock, standing};
 use super::file::publish;
 use super::owner::Owners;
 use super::{Failed, failed};
 use crate::error::{Act, Error};
-use crate::plan::Place;
 use crate::sys::{Dir, commit};
-use crate::tree::{Entry, Kind, Metadata, Owner, RelPath, Timestamp};
+use crate::tree::{Entry, Kind, Metadata, Owner, RelPath, Standing, Timestamp};
 use rustix::io::Errno;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -85,19 +84,19 @@ impl Destination {
         let Some(temp) = temp else { return settled };
         let (parent, name) = path.split();
         let held = self.hold(parent)?;
-        self.publish_directory(&held.dir, temp, name)?;
+        publish_directory(&held.dir, temp, name)?;
         settled
     }
+}
 
-    fn publish_directory(&self, dir: &Dir, temp: &[u8], name: &[u8]) -> Result<(), Failed> {
-        match dir.rename_new(temp, name) {
-            Err(Errno::EXIST) if super::destination::place(dir, name) == Ok(Some(Place::Other)) => {
-                // The entry replaces a file or a symlink, which rename(2) does not do for a directory.
-                dir.remove_file(name).map_err(failed(Act::Replace))?;
-                dir.rename_new(temp, name).map_err(failed(Act::Publish))
-            }
-            result => result.map_err(failed(Act::Publish)),
+fn publish_directory(dir: &Dir, temp: &[u8], name: &[u8]) -> Result<(), Failed> {
+    match dir.rename_new(temp, name) {
+        Err(Errno::EXIST) if standing(dir, name) == Ok(Standing::Other) => {
+            // The entry replaces a file or a symlink, which rename(2) does not do for a directory.
+            dir.remove_file(name).map_err(failed(Act::Replace))?;
+            dir.rename_new(temp, name).map_err(failed(Act::Publish))
         }
+        result => result.map_err(failed(Act::Publish)),
     }
 }
 

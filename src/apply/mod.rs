@@ -36,11 +36,3 @@ pub(crate) enum Failed {
 fn failed(act: Act) -> impl Fn(Errno) -> Failed {
     move |errno| Failed::Entry(act, errno.into())
 }
-
-/// What a step did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Done {
-    Made,
-    /// What was there stays, as the settings say.
-    Kept,
-}

@@ -2,7 +2,7 @@
 
 use super::destination::{Held, lock};
 use super::file::{Applier, clear};
-use super::{Done, Failed, failed};
+use super::{Failed, failed};
 use crate::error::Act;
 use crate::report::Cause;
 use crate::sys::{Dir, FileKind, commit};
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 impl Applier<'_> {
     /// Makes a symlink, fifo or device.
-    pub(crate) fn node(&mut self, entry: &Entry) -> Result<Done, Failed> {
+    pub(crate) fn node(&mut self, entry: &Entry) -> Result<(), Failed> {
         let (parent, name) = entry.path.as_path().split();
         let held = self.hold(parent)?;
         if held.staged {
@@ -24,25 +24,19 @@ impl Applier<'_> {
             }
             .map_err(failed(Act::Create))?;
             let settled = self.destination.settle_at(&held.dir, name, entry, &mut self.owners);
-            return settled.map(|()| Done::Made);
-        }
-        if self.is_kept(&held, name, &entry.kind)? {
-            return Ok(Done::Kept);
+            return settled;
         }
         let created = commit::retry_names(|temp| create(&held.dir, temp, &entry.kind));
         let (temp, ()) = created.map_err(failed(Act::Create))?;
         let settled = self.destination.settle_at(&held.dir, &temp, entry, &mut self.owners);
         self.publish(&held, temp, entry.path.as_path())?;
-        settled.map(|()| Done::Made)
+        settled
     }
 
     /// Makes a further name of the file at `target`, which this run must have made.
-    pub(crate) fn hard_link(&mut self, entry: &Entry, target: RelPath<'_>) -> Result<Done, Failed> {
+    pub(crate) fn hard_link(&mut self, entry: &Entry, target: RelPath<'_>) -> Result<(), Failed> {
         let (parent, name) = entry.path.as_path().split();
         let held = self.hold(parent)?;
-        if !held.staged && self.is_kept(&held, name, &entry.kind)? {
-            return Ok(Done::Kept);
-        }
         let (target_parent, target_name) = target.split();
         let target_held = self.destination.hold(target_parent)?;
         // What waits for the disk has its content under a temporary name.
@@ -76,7 +70,7 @@ impl Applier<'_> {
                 }
             }
         }
-        Ok(Done::Made)
+        Ok(())
     }
 
     /// In a staged directory there is only what this run made. In a live one, a name can lead to something else, or

@@ -1,7 +1,8 @@
 //! Gives a new entry its owner, xattrs, mode and times, with as few calls as it needs.
 //!
 //! The order is: owner first, since chown(2) clears set-user-ID and file capabilities; then xattrs, while the mode
-//! still lets the owner write them; then the mode; the times last.
+//! still lets the owner write them; then the mode; then ACLs, whose mask the group bits of a mode would overwrite
+//! (acl(5)); the times last.
 
 use super::destination::Destination;
 use super::owner::Owners;
@@ -63,15 +64,16 @@ impl Destination {
             mode &= 0o1777;
             first_failure = Some(failed(Act::SetOwner)(errno));
         }
-        for xattr in self.final_xattrs(&entry.meta) {
+        let mut set = |xattr: &Xattr| {
             if let Err(errno) = xattr::set(fd, xattr) {
                 first_failure.get_or_insert(failed(Act::SetXattrs)(errno));
             }
-        }
-        // Modes that chown(2) may have changed are set again.
-        if created != Some(mode) || mode > 0o777 {
+        };
+        self.final_xattrs(&entry.meta).filter(|xattr| !xattr.is_acl()).for_each(&mut set);
+        if created != Some(mode) {
             meta::set_mode(fd, mode).map_err(failed(Act::SetMode))?;
         }
+        self.final_xattrs(&entry.meta).filter(|xattr| xattr.is_acl()).for_each(&mut set);
         meta::set_mtime(fd, entry.meta.mtime).map_err(failed(Act::SetTimes))?;
         first_failure.map_or(Ok(()), Err)
     }

@@ -4,7 +4,7 @@
 
 use super::{Fault, malformed};
 use std::io;
-use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, DParameter};
 
 /// No frame needs a larger window than 2^27 bytes: the default limit of every decoder.
 const LARGEST_WINDOW_LOG: u32 = 27;
@@ -39,6 +39,14 @@ impl Decompressor {
         Ok(Decompressor(DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?))
     }
 
+    /// For frames whose bytes were compared with a hash: their own checksum could tell nothing more, and costs more
+    /// than that hash, being of the longer content and by a slower function.
+    pub(crate) fn for_checked_frames() -> io::Result<Self> {
+        let Decompressor(mut context) = Self::new()?;
+        context.set_parameter(DParameter::ForceIgnoreChecksum(true)).map_err(zstd_error)?;
+        Ok(Decompressor(context))
+    }
+
     /// Replaces the content of `tar` by what `frame` decodes to, which must be exactly `len` bytes.
     pub(crate) fn decompress(&mut self, frame: &[u8], tar: &mut Vec<u8>, len: usize) -> Result<(), Fault> {
         tar.clear();
@@ -65,7 +73,7 @@ pub(crate) fn damaged_frame(code: usize) -> super::Malformed {
 /// are refused, as every decoder does by default.
 pub(crate) fn streaming_decoder() -> io::Result<DCtx<'static>> {
     let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
-    context.set_parameter(zstd_safe::DParameter::WindowLogMax(LARGEST_WINDOW_LOG)).map_err(zstd_error)?;
+    context.set_parameter(DParameter::WindowLogMax(LARGEST_WINDOW_LOG)).map_err(zstd_error)?;
     Ok(context)
 }
 

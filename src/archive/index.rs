@@ -17,7 +17,7 @@ mod encode;
 
 use crate::tree::{Digest, Entry};
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{decode, decode_frames};
 pub(crate) use encode::encode;
 
 /// What an archive holds and where.
@@ -36,6 +36,9 @@ pub struct Frame {
     pub compressed: u32,
     /// The length of the stretch of tar that it decodes to.
     pub decoded: u32,
+    /// The xxh3-64 of its bytes in the file. zstd's own checksum is of what the frame decodes to, and a decoder passes
+    /// over some bits of a frame, so that alone would not tell every damage.
+    pub hash: u64,
 }
 
 /// One entry and its place.

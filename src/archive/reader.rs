@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// How much is read at first: the seek table, the locator and the index of most archives.
 const TAIL_BYTES: u64 = 256 << 10;
@@ -110,6 +110,9 @@ impl<'f> Archive<'f> {
                 _ => Fault::from(error),
             }
         })?;
+        if xxh3_64(compressed) != info.hash {
+            return Err(malformed(format!("frame {frame} is damaged")).into());
+        }
         decompressor.decompress(compressed, tar, info.decoded as usize)?;
         Ok(tar)
     }
@@ -150,7 +153,7 @@ impl<'f> Archive<'f> {
             }
         }
         if self.first_record_behind(frame) == self.index.records.len() {
-            self.check_end(slice(self.index.records.last().map_or(0, Record::end), frame_end))?;
+            check_end(slice(self.index.records.last().map_or(0, Record::end), frame_end))?;
         }
         Ok(())
     }
@@ -165,21 +168,15 @@ impl<'f> Archive<'f> {
     fn first_record_behind(&self, frame: usize) -> usize {
         self.places.get(frame + 1).map_or(self.index.records.len(), |next| next.first_record)
     }
-
-    /// What stands behind the last member is the end-of-archive marker.
-    fn check_end(&self, rest: &[u8]) -> Result<(), Fault> {
-        if rest.iter().any(|&byte| byte != 0) {
-            return Err(
-                malformed("there is something behind the last member that the index does not know").into()
-            );
-        }
-        Ok(())
-    }
 }
 
 impl Decoder {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Decoder { decompressor: Decompressor::new()?, compressed: Vec::new(), tar: Vec::new() })
+        Ok(Decoder {
+            decompressor: Decompressor::for_checked_frames()?,
+            compressed: Vec::new(),
+            tar: Vec::new(),
+        })
     }
 }
 
@@ -213,6 +210,16 @@ impl PartDigests {
             Err(wrong_content(&record.entry))
         }
     }
+}
+
+/// What stands behind the last member is the end-of-archive marker.
+fn check_end(rest: &[u8]) -> Result<(), Fault> {
+    if rest.iter().any(|&byte| byte != 0) {
+        return Err(
+            malformed("there is something behind the last member that the index does not know").into()
+        );
+    }
+    Ok(())
 }
 
 fn check_digest(record: &Record, data: &[u8]) -> Result<(), Malformed> {

@@ -6,7 +6,7 @@
 
 use super::frame::{damaged_frame, streaming_decoder};
 use super::trailer::{SKIPPABLE_HEADER, ZSTD_MAGIC, is_skippable};
-use super::trailer_check::TrailerCheck;
+use super::trailer_check::{Skippable, TrailerCheck};
 use super::{Fault, malformed};
 use std::io::{self, Read};
 use zstd::zstd_safe::{self, DCtx, InBuffer, OutBuffer};
@@ -15,7 +15,7 @@ use zstd::zstd_safe::{self, DCtx, InBuffer, OutBuffer};
 const LARGEST_FRAME: usize = 16 << 20;
 /// The largest frame that is handed on whole, in bytes that it can decode to.
 const LARGEST_DECODED: u64 = 32 << 20;
-/// Block_Maximum_Size, RFC 8878, section 3.1.1.2.4.
+/// `Block_Maximum_Size`, RFC 8878, section 3.1.1.2.4.
 const LARGEST_BLOCK: u64 = 128 << 10;
 /// How much is decoded or read at a time where there are no frames to hand on.
 const CHUNK: usize = 1 << 20;
@@ -87,7 +87,7 @@ impl<R: Read> Split<R> {
         let offset = self.input.offset;
         let head = self.input.peek(SKIPPABLE_HEADER)?;
         if head.is_empty() {
-            self.check.finish(offset)?;
+            self.check.finish()?;
             return Ok(Next::End);
         }
         if head.len() >= SKIPPABLE_HEADER && is_skippable(le32(head)) {
@@ -98,19 +98,17 @@ impl<R: Read> Split<R> {
         if !head.starts_with(&ZSTD_MAGIC) {
             return Err(malformed(format!("there is no zstd frame at byte {offset}")).into());
         }
-        let Measured::Whole { len, bound } = self.measure()? else {
+        let Measured::Whole { len, bound, said } = self.measure()? else {
             self.check.large_frame();
             return Ok(Next::Large);
         };
         let frame = self.input.take(len)?;
-        let decoded = zstd_safe::get_frame_content_size(&frame).ok().flatten();
-        self.check.frame(len as u64, decoded);
-        let bound = decoded.map_or(bound, |decoded| decoded.min(bound));
-        Ok(Next::Whole(frame, bound as usize))
+        self.check.frame(&frame, said);
+        Ok(Next::Whole(frame, said.unwrap_or(bound) as usize))
     }
 
     fn skip(&mut self, offset: u64, len: u64) -> Result<(), Fault> {
-        let mut frame = self.check.skippable(offset, self.input.take(SKIPPABLE_HEADER)?);
+        let mut frame = Skippable::new(offset, self.input.take(SKIPPABLE_HEADER)?);
         let mut left = len;
         while left > 0 {
             let bytes = self.input.take_some(left.min(CHUNK as u64) as usize)?;
@@ -131,6 +129,8 @@ impl<R: Read> Split<R> {
         let content_size = [usize::from(single_segment), 2, 4, 8][usize::from(descriptor >> 6)];
         let checksum = if descriptor & 4 == 0 { 0 } else { 4 };
         let mut len = 5 + usize::from(!single_segment) + dictionary + content_size;
+        // What the header says, or else what the blocks can hold at most: there may be many short ones.
+        let said = zstd_safe::get_frame_content_size(self.need(len)?).ok().flatten();
         let mut bound = 0;
         loop {
             let block = &self.need(len + 3)?[len..];
@@ -142,12 +142,12 @@ impl<R: Read> Split<R> {
             if kind == 3 {
                 return Err(malformed("a zstd frame holds a block of unknown type").into());
             }
-            if len > LARGEST_FRAME || bound > LARGEST_DECODED {
+            if len > LARGEST_FRAME || said.unwrap_or(bound) > LARGEST_DECODED {
                 return Ok(Measured::Large);
             }
             if last {
                 self.need(len + checksum)?;
-                return Ok(Measured::Whole { len: len + checksum, bound });
+                return Ok(Measured::Whole { len: len + checksum, bound, said });
             }
         }
     }
@@ -166,7 +166,7 @@ enum Next {
 }
 
 enum Measured {
-    Whole { len: usize, bound: u64 },
+    Whole { len: usize, bound: u64, said: Option<u64> },
     Large,
 }
 
@@ -209,7 +209,6 @@ fn decode_some<R: Read>(context: &mut DCtx<'_>, input: &mut Input<R>) -> Result<
         input.consume(consumed);
         let ended = hint == 0;
         if ended || output.pos() == output.capacity() {
-            drop(output);
             return Ok((tar, ended));
         }
         if at_end && output.pos() == before {
@@ -323,8 +322,9 @@ mod tests {
     #[test]
     fn frames_are_found_whatever_the_reader_gives() {
         let noise: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        let stream = frames(&[b"one", &noise, b"", &[0; 500_000]]);
-        let expected = ([&b"one"[..], &noise, &[0; 500_000]].concat(), 4);
+        let zeros = vec![0; 500_000];
+        let stream = frames(&[b"one", &noise, b"", &zeros]);
+        let expected = ([&b"one"[..], &noise, &zeros].concat(), 4);
         assert_eq!(decode(&stream[..]).unwrap(), expected);
         assert_eq!(decode(Slow(&stream)).unwrap(), expected);
     }
@@ -336,6 +336,17 @@ mod tests {
         let (decoded, whole) = decode(&stream[..]).unwrap();
         assert!(decoded.len() == content.len() + 6 && decoded.ends_with(b"\x07behind"));
         assert_eq!(whole, 1);
+    }
+
+    #[test]
+    fn a_frame_of_many_short_blocks_is_measured_by_its_header() {
+        // Noise and text in turns make zstd end blocks early.
+        let content: Vec<u8> = (0..3_000_000_u32)
+            .map(|i| if i / 4_096 % 2 == 0 { (i.wrapping_mul(2_654_435_761) >> 13) as u8 } else { b'a' })
+            .collect();
+        let mut frame = Vec::new();
+        super::super::frame::Compressor::new(3).unwrap().compress(&content, &mut frame).unwrap();
+        assert_eq!(decode(&frame[..]).unwrap(), (content, 1));
     }
 
     #[test]

@@ -3,25 +3,48 @@
 //! By its index a reader begins at the end of the file and believes nothing that does not fit. Front to back the index
 //! is not needed, but it must be whole all the same: a damaged archive is a damaged archive, whichever way it is read.
 
+use super::frame::Decompressor;
+use super::index::{self, Frame};
 use super::trailer::{
     HAUL_SKIPPABLE, INDEX_MAGIC, LOCATOR_FRAME, Locator, SEEK_SKIPPABLE, SKIPPABLE_HEADER, SeekEntry,
     decode_seek_table,
 };
-use super::{Malformed, malformed};
-use xxhash_rust::xxh3::Xxh3;
+use super::{Fault, Malformed, malformed};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use zstd::zstd_safe;
 
-/// A seek table is kept only up to this length; no haul archive has a longer one.
-const LARGEST_TABLE: usize = 64 << 20;
+/// An index or a seek table is kept only up to this length. The frames of an archive with a longer one, of millions of
+/// entries, are checked by their content alone.
+const LARGEST_KEPT: usize = 256 << 20;
+
+/// The frames that a compressed index lists.
+fn listed_frames(compressed: &[u8]) -> Result<Option<Vec<Frame>>, Malformed> {
+    let damaged = || malformed("the index is damaged");
+    let size = zstd_safe::get_frame_content_size(compressed).ok().flatten().ok_or_else(damaged)?;
+    if size > LARGEST_KEPT as u64 {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    let decoded = Decompressor::new()
+        .map_err(Fault::from)
+        .and_then(|mut d| d.decompress(compressed, &mut bytes, size as usize));
+    decoded.map_err(|_| damaged())?;
+    index::decode_frames(&bytes).map(Some)
+}
 
 /// What was seen of the frames so far.
 #[derive(Debug, Default)]
 pub(crate) struct TrailerCheck {
     /// All frames, as a seek table lists them.
     frames: Vec<SeekEntry>,
+    /// The data frames, as an index lists them.
+    data: Vec<Frame>,
     /// A frame was too large to be measured: then there is no haul trailer to check.
     unmeasured: bool,
     /// The index frame: offset, length, digest of its payload.
     index: Option<(u64, u64, u128)>,
+    /// What the index says of the frames.
+    listed: Option<Vec<Frame>>,
     locator: Option<Locator>,
     /// The seek table, and how many frames are before it.
     table: Option<(Vec<SeekEntry>, usize)>,
@@ -39,9 +62,12 @@ pub(crate) struct Skippable {
 
 impl TrailerCheck {
     /// A data frame, of which the content's size is known if it says it.
-    pub(crate) fn frame(&mut self, compressed: u64, decoded: Option<u64>) {
-        match (u32::try_from(compressed), decoded.map(u32::try_from)) {
-            (Ok(compressed), Some(Ok(decoded))) => self.frames.push(SeekEntry { compressed, decoded }),
+    pub(crate) fn frame(&mut self, frame: &[u8], decoded: Option<u64>) {
+        match (u32::try_from(frame.len()), decoded.map(u32::try_from)) {
+            (Ok(compressed), Some(Ok(decoded))) => {
+                self.frames.push(SeekEntry { compressed, decoded });
+                self.data.push(Frame { compressed, decoded, hash: xxh3_64(frame) });
+            }
             _ => self.unmeasured = true,
         }
     }
@@ -51,18 +77,15 @@ impl TrailerCheck {
         self.unmeasured = true;
     }
 
-    /// A skippable frame begins with this header.
-    pub(crate) fn skippable(&mut self, offset: u64, header: Vec<u8>) -> Skippable {
-        let magic = header.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        Skippable { offset, len: header.len() as u64, magic, hash: Xxh3::new(), kept: header }
-    }
-
     /// A skippable frame was read.
     pub(crate) fn end_skippable(&mut self, frame: Skippable) -> Result<(), Malformed> {
         let Skippable { offset, len, magic, hash, kept } = frame;
         let payload = &kept[SKIPPABLE_HEADER.min(kept.len())..];
         if magic == HAUL_SKIPPABLE && payload.starts_with(&INDEX_MAGIC) {
             self.index = Some((offset, len, hash.digest128()));
+            if len == kept.len() as u64 {
+                self.listed = listed_frames(&payload[INDEX_MAGIC.len()..])?;
+            }
         } else if kept.len() == LOCATOR_FRAME && len == LOCATOR_FRAME as u64 {
             self.locator = Locator::decode(&kept)?.or(self.locator);
         }
@@ -73,8 +96,8 @@ impl TrailerCheck {
         Ok(())
     }
 
-    /// The stream ends at `len`. An archive that has an index has all that belongs to it.
-    pub(crate) fn finish(&self, _len: u64) -> Result<(), Malformed> {
+    /// The stream ends. An archive that has an index has all that belongs to it, and its frames are those listed.
+    pub(crate) fn finish(&self) -> Result<(), Malformed> {
         let damaged = || malformed("the frames behind the data are damaged or cut short");
         match (&self.index, &self.locator, &self.table) {
             (None, None, _) => Ok(()),
@@ -82,7 +105,8 @@ impl TrailerCheck {
                 let located = (locator.offset, locator.len, locator.digest) == (*offset, *len, *digest);
                 // The table is the last frame and lists all before it.
                 let listed = before + 1 == self.frames.len() && self.frames[..*before] == table[..];
-                if self.unmeasured || !located || !listed { Err(damaged()) } else { Ok(()) }
+                let same = self.listed.as_ref().is_none_or(|frames| *frames == self.data);
+                if self.unmeasured || !located || !listed || !same { Err(damaged()) } else { Ok(()) }
             }
             _ => Err(damaged()),
         }
@@ -90,13 +114,18 @@ impl TrailerCheck {
 }
 
 impl Skippable {
+    /// One that begins with this header.
+    pub(crate) fn new(offset: u64, header: Vec<u8>) -> Self {
+        let magic = header.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        Skippable { offset, len: header.len() as u64, magic, hash: Xxh3::new(), kept: header }
+    }
+
     /// The next bytes of the payload.
     pub(crate) fn payload(&mut self, bytes: &[u8]) {
         self.len += bytes.len() as u64;
         self.hash.update(bytes);
-        // Of an index only the first bytes are needed.
-        let keep = if self.magic == HAUL_SKIPPABLE { LOCATOR_FRAME } else { LARGEST_TABLE };
-        let room = keep.saturating_sub(self.kept.len());
+        let keep = matches!(self.magic, HAUL_SKIPPABLE | SEEK_SKIPPABLE);
+        let room = if keep { LARGEST_KEPT.saturating_sub(self.kept.len()) } else { 0 };
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }

@@ -6,6 +6,7 @@ use super::tar;
 use super::trailer::{self, HAUL_SKIPPABLE, INDEX_MAGIC, Locator, SeekEntry};
 use crate::tree::Entry;
 use std::io::{self, Write};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The level of the index frame: it is small, and read at every start.
 const INDEX_LEVEL: i32 = 6;
@@ -26,7 +27,7 @@ impl<W: Write> Writer<W> {
     /// Appends a data frame that decodes to `decoded` bytes of tar.
     pub(crate) fn frame(&mut self, compressed: &[u8], decoded: usize) -> io::Result<()> {
         self.put(compressed)?;
-        self.frames.push(Frame { compressed: compressed.len() as u32, decoded: decoded as u32 });
+        self.frames.push(described(compressed, decoded));
         Ok(())
     }
 
@@ -41,7 +42,7 @@ impl<W: Write> Writer<W> {
     ) -> io::Result<u64> {
         let mut end_frame = Vec::new();
         Compressor::new(INDEX_LEVEL)?.compress(&tar::END_OF_ARCHIVE, &mut end_frame)?;
-        let end = Frame { compressed: end_frame.len() as u32, decoded: tar::END_OF_ARCHIVE.len() as u32 };
+        let end = described(&end_frame, tar::END_OF_ARCHIVE.len());
         let mut table: Vec<SeekEntry> = self.frames.iter().map(data_entry).collect();
         self.frames.push(end);
 
@@ -80,6 +81,11 @@ impl<W: Write> Writer<W> {
         self.written += bytes.len() as u64;
         self.sink.write_all(bytes)
     }
+}
+
+fn described(compressed: &[u8], decoded: usize) -> Frame {
+    let hash = xxh3_64(compressed);
+    Frame { compressed: compressed.len() as u32, decoded: decoded as u32, hash }
 }
 
 fn data_entry(frame: &Frame) -> SeekEntry {

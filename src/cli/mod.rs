@@ -11,6 +11,7 @@ pub(crate) mod json;
 pub(crate) mod listing;
 pub(crate) mod options;
 pub(crate) mod owner;
+pub(crate) mod pipe;
 pub(crate) mod progress;
 pub(crate) mod render;
 pub(crate) mod signals;

@@ -6,8 +6,10 @@
 use super::args::{ListArgs, Operation, PackArgs, UnpackArgs, VerifyArgs, Voice};
 use super::listing::Format;
 use super::owner::{self, Accounts};
+use super::pipe::Pipe;
 use super::render::Verb;
 use super::stdio;
+use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{self, OwnerId, OwnerOptions};
 use haul::ops::unpack::{self, Select, Source};
@@ -15,7 +17,6 @@ use haul::ops::{self, verify};
 use haul::tree::RelPathBuf;
 use haul::tree::path::escape;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -112,9 +113,13 @@ impl Place {
     }
 
     /// The archive to read; `stdin` keeps it open.
-    pub(crate) fn source<'a>(&'a self, stdin: &'a mut Option<File>) -> Result<Source<'a>, Error> {
+    pub(crate) fn source<'a>(
+        &'a self,
+        stdin: &'a mut Option<Pipe>,
+        cancel: &Cancel,
+    ) -> Result<Source<'a>, Error> {
         Ok(match self {
-            Self::Standard => Source::Reader(stdin.insert(stdio::input()?)),
+            Self::Standard => Source::Reader(stdin.insert(Pipe::new(stdio::input()?, cancel))),
             Self::Path(path) => Source::Path(path),
         })
     }

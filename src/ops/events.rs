@@ -22,7 +22,7 @@ pub(super) fn each_event(
         |is_group: bool, name: &[u8]| if is_group { users::group_id(name) } else { users::user_id(name) };
     let mut decoder = Decoder::new(Limits::default()).with_lookup(look_up);
     let mut halt = None;
-    let decoded = stream::decode(reader, threads, |tar| {
+    let streamed = stream::decode(reader, threads, |tar| {
         let mut rest = tar;
         halt = loop {
             match decoder.next(&mut rest) {
@@ -37,11 +37,12 @@ pub(super) fn each_event(
         };
         halt.is_none() && !cancel.is_set()
     });
-    let halted = match (halt, decoded) {
+    let halted = match (halt, streamed) {
         (Some(halt), _) => Some(halt),
+        // Who waits for a pipe's writer is told to stop by an error of the read.
+        (None, _) if cancel.is_set() => return End::Interrupted,
         // What the tar stream says of its end matters less than why it ended.
         (None, Err(fault)) => Some(fault.into()),
-        (None, Ok(())) if cancel.is_set() => return End::Interrupted,
         (None, Ok(())) => match decoder.finish() {
             Ok(Ending::Marked) => None,
             Ok(Ending::Unmarked) => Some(cut_short().into()),

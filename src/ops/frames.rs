@@ -8,8 +8,8 @@ use crate::pool;
 use crate::report::End;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Why a run stops before its end.
 pub(super) enum Halt {
@@ -68,9 +68,8 @@ impl Decoding<'_> {
                 };
                 if let Err(error) = decoded {
                     halted.store(true, Ordering::Relaxed);
-                    halt.lock().map_or((), |mut halt| {
-                        halt.get_or_insert(error.at(self.path));
-                    });
+                    let mut first = halt.lock().unwrap_or_else(PoisonError::into_inner);
+                    first.get_or_insert(error.at(self.path));
                 }
             },
         );

@@ -35,7 +35,7 @@ pub(crate) fn differences(src: &Entry, dst: &Entry, fields: Fields) -> Vec<Diffe
 }
 
 fn kind_difference(src: &Kind, dst: &Kind) -> Option<Differs> {
-    let differs = match (src, dst) {
+    match (src, dst) {
         (Kind::File { size: a, .. }, Kind::File { size: b, .. }) => (a != b).then_some(Differs::Size),
         (Kind::Symlink(a), Kind::Symlink(b)) => (a != b).then_some(Differs::Target),
         (Kind::HardLink(a), Kind::HardLink(b)) => (a != b).then_some(Differs::HardLink),
@@ -48,8 +48,7 @@ fn kind_difference(src: &Kind, dst: &Kind) -> Option<Differs> {
         }
         (Kind::Directory, Kind::Directory) | (Kind::Fifo, Kind::Fifo) => None,
         _ => Some(Differs::Kind),
-    };
-    differs
+    }
 }
 
 fn is_same_owner(a: &Owner, b: &Owner, fields: Fields) -> bool {

@@ -1,6 +1,6 @@
 //! From an entry and what is at its place to an action.
 
-use crate::tree::Kind;
+use crate::tree::{Kind, Standing};
 
 /// What to do about an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,21 +22,14 @@ pub(crate) enum Existing {
     Keep,
 }
 
-/// The action for an entry of kind `src` where `dst` is, a directory or something else.
-pub(crate) fn decide(src: &Kind, dst: Option<Place>, existing: Existing) -> Action {
+/// The action for an entry of kind `src` where `dst` is.
+pub(crate) fn decide(src: &Kind, dst: Standing, existing: Existing) -> Action {
     match (dst, existing, src) {
-        (None, _, _) => Action::Create,
-        (Some(_), Existing::Keep, _) => Action::Skip,
-        (Some(Place::Directory), Existing::Replace, Kind::Directory) => Action::SetMetadata,
-        (Some(_), Existing::Replace, _) => Action::Replace,
+        (Standing::Nothing, _, _) => Action::Create,
+        (_, Existing::Keep, _) => Action::Skip,
+        (Standing::Directory, Existing::Replace, Kind::Directory) => Action::SetMetadata,
+        (_, Existing::Replace, _) => Action::Replace,
     }
-}
-
-/// What is at an entry's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    Directory,
-    Other,
 }
 
 #[cfg(test)]
@@ -48,14 +41,14 @@ mod tests {
         use Action::{Create, Replace, SetMetadata, Skip};
         let (file, dir) = (Kind::file(1), Kind::Directory);
         for (src, dst, existing, action) in [
-            (&file, None, Existing::Replace, Create),
-            (&dir, None, Existing::Keep, Create),
-            (&file, Some(Place::Other), Existing::Replace, Replace),
-            (&file, Some(Place::Directory), Existing::Replace, Replace),
-            (&dir, Some(Place::Other), Existing::Replace, Replace),
-            (&dir, Some(Place::Directory), Existing::Replace, SetMetadata),
-            (&dir, Some(Place::Directory), Existing::Keep, Skip),
-            (&file, Some(Place::Other), Existing::Keep, Skip),
+            (&file, Standing::Nothing, Existing::Replace, Create),
+            (&dir, Standing::Nothing, Existing::Keep, Create),
+            (&file, Standing::Other, Existing::Replace, Replace),
+            (&file, Standing::Directory, Existing::Replace, Replace),
+            (&dir, Standing::Other, Existing::Replace, Replace),
+            (&dir, Standing::Directory, Existing::Replace, SetMetadata),
+            (&dir, Standing::Directory, Existing::Keep, Skip),
+            (&file, Standing::Other, Existing::Keep, Skip),
         ] {
             assert_eq!(decide(src, dst, existing), action, "{src:?} {dst:?} {existing:?}");
         }

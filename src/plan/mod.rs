@@ -7,4 +7,4 @@ mod compare;
 mod decide;
 
 pub(crate) use compare::{Fields, differences};
-pub(crate) use decide::{Action, Existing, Place, decide};
+pub(crate) use decide::{Action, Existing, decide};

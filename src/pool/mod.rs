@@ -60,10 +60,8 @@ mod tests {
     fn every_job_is_done_once() {
         for threads in [1, 2, 8] {
             let threads = NonZeroUsize::new(threads).unwrap();
-            let mut seen: Vec<u32> = scatter(threads, 0..1_000, Vec::new, |seen, job| seen.push(job))
-                .into_iter()
-                .flatten()
-                .collect();
+            let mut seen: Vec<u32> =
+                scatter(threads, 0..1_000, Vec::new, Vec::push).into_iter().flatten().collect();
             seen.sort_unstable();
             assert!(seen.into_iter().eq(0..1_000));
         }

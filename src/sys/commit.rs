@@ -8,10 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Every temporary name begins with this.
-pub(crate) const TEMP_PREFIX: &[u8] = b".haul-";
-
-/// A name for something that is not complete yet: short (NAME_MAX may be as low as 143), independent of the final
+/// A name for something that is not complete yet: short (`NAME_MAX` may be as low as 143), independent of the final
 /// name, not to be guessed.
 pub(crate) fn temp_name() -> Vec<u8> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -83,19 +80,16 @@ pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
     let mut stack: Vec<(Vec<u8>, Dir)> = vec![(name.to_vec(), top)];
     let mut buffer = Vec::new();
     while let Some((_, current)) = stack.last() {
-        match remove_leaves(current, &mut buffer)? {
-            Some(child) => {
-                // What was mode 0000 in the archive may have been set already.
-                let opened = current.open_dir(&child).or_else(|_| {
-                    fs::chmodat(current, &child[..], fs::Mode::RWXU, fs::AtFlags::empty())?;
-                    current.open_dir(&child)
-                })?;
-                stack.push((child, opened));
-            }
-            None => {
-                let (done, _) = stack.pop().ok_or(Errno::IO)?;
-                stack.last().map_or(dir, |(_, parent)| parent).remove_dir(&done)?;
-            }
+        if let Some(child) = remove_leaves(current, &mut buffer)? {
+            // What was mode 0000 in the archive may have been set already.
+            let opened = current.open_dir(&child).or_else(|_| {
+                fs::chmodat(current, &child[..], fs::Mode::RWXU, fs::AtFlags::empty())?;
+                current.open_dir(&child)
+            })?;
+            stack.push((child, opened));
+        } else {
+            let (done, _) = stack.pop().ok_or(Errno::IO)?;
+            stack.last().map_or(dir, |(_, parent)| parent).remove_dir(&done)?;
         }
     }
     Ok(())
@@ -105,7 +99,7 @@ pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
 fn remove_leaves(dir: &Dir, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>> {
     let mut names = Vec::new();
     let mut directory = None;
-    rustix::fs::seek(dir, fs::SeekFrom::Start(0))?;
+    fs::seek(dir, fs::SeekFrom::Start(0))?;
     dir.names(buffer, |name, kind| {
         if kind == Some(super::FileKind::Directory) {
             directory.get_or_insert_with(|| name.to_vec());
@@ -151,6 +145,6 @@ mod tests {
     #[test]
     fn temporary_names_differ_and_fit_small_name_limits() {
         assert_ne!(temp_name(), temp_name());
-        assert!(temp_name().len() < 32 && temp_name().starts_with(TEMP_PREFIX));
+        assert!(temp_name().len() < 32 && temp_name().starts_with(b".haul-"));
     }
 }

@@ -7,7 +7,6 @@ use crate::tree::Device;
 use rustix::fs::{self, AtFlags, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::{Errno, Result};
 use std::fs::File;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -142,18 +141,6 @@ impl Dir {
             }
         }
         Ok(())
-    }
-
-    /// Whether the directory has no entries.
-    pub(crate) fn is_empty(&self) -> Result<bool> {
-        let mut buffer = [MaybeUninit::uninit(); 1024];
-        let mut entries = RawDir::new(&self.0, &mut buffer);
-        while let Some(entry) = entries.next() {
-            if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -86,11 +86,6 @@ impl Stat {
             rdev: Device { major: x.stx_rdev_major, minor: x.stx_rdev_minor },
         })
     }
-
-    /// Whether both are of the same inode.
-    pub(crate) fn is_same_inode(&self, other: &Stat) -> bool {
-        (self.dev, self.ino) == (other.dev, other.ino)
-    }
 }
 
 fn timestamp(t: StatxTimestamp) -> Timestamp {
@@ -131,7 +126,7 @@ pub(crate) fn set_mtime_at(dir: impl AsFd, name: &[u8], mtime: Timestamp) -> Res
 }
 
 /// Sets the mode of a fifo or device, which is not opened: fchmodat2(2) (Linux 6.6), or chmod(2) on the `/proc` name
-/// of an O_PATH descriptor. EOPNOTSUPP when there is neither.
+/// of an `O_PATH` descriptor. EOPNOTSUPP when there is neither.
 pub(crate) fn set_mode_at(dir: impl AsFd, name: &[u8], mode: u32) -> Result<()> {
     let c_name = std::ffi::CString::new(name).map_err(|_| Errno::INVAL)?;
     // SAFETY: `c_name` is a NUL-terminated string that outlives the call, and the descriptor is borrowed for it.

@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A path given to one call must be shorter than PATH_MAX (4,096 with its NUL); deeper ones are opened in stretches.
+/// A path given to one call must be shorter than `PATH_MAX` (4,096 with its NUL); deeper ones are opened in stretches.
 const STRETCH_BYTES: usize = 4_000;
 
 /// Opens a file that the user named, for reading.
@@ -73,7 +73,7 @@ fn open_stretch(dir: &Dir, stretch: &[u8]) -> Result<Dir> {
     open_by_component(dir, stretch)
 }
 
-/// The portable way: one openat(2) with O_NOFOLLOW for each component.
+/// The portable way: one openat(2) with `O_NOFOLLOW` for each component.
 fn open_by_component(dir: &Dir, stretch: &[u8]) -> Result<Dir> {
     let mut opened: Option<Dir> = None;
     for component in stretch.split(|&b| b == b'/') {

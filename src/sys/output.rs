@@ -10,51 +10,64 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Where a file is to appear.
+#[derive(Debug)]
+pub(crate) struct Place {
+    dir: Dir,
+    name: Vec<u8>,
+    existing: Option<Stat>,
+}
+
 /// A file being written for a final name.
 #[derive(Debug)]
 pub(crate) struct Output {
     file: File,
-    place: Option<Place>,
+    /// Where it is now and is to be; `None` for what is written to directly.
+    names: Option<Names>,
 }
 
-/// Where the temporary and the final name are.
 #[derive(Debug)]
-struct Place {
+struct Names {
     dir: Dir,
     temp: Vec<u8>,
     name: Vec<u8>,
 }
 
-impl Output {
-    /// Opens a temporary file beside `path`. A symlink at `path` is the user's own and is followed; a device or fifo,
-    /// such as `/dev/null`, is written to directly and never replaced.
-    pub(crate) fn create(path: &Path) -> Result<Self> {
+impl Place {
+    /// Opens the directory in which `path` lies. A symlink at `path` is the user's own and is followed.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let (dir, name) = open_parent(&followed(path))?;
-        if let Ok(stat) = dir.stat(&name) {
-            match stat.kind {
-                FileKind::File => {}
-                FileKind::Directory => return Err(Errno::ISDIR),
-                _ => {
-                    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
-                    let file = rustix::fs::openat(&dir, &name[..], flags, rustix::fs::Mode::empty())?;
-                    return Ok(Output { file: File::from(file), place: None });
-                }
-            }
+        let existing = dir.stat(&name).ok();
+        match &existing {
+            Some(stat) if stat.kind == FileKind::Directory => Err(Errno::ISDIR),
+            _ => Ok(Place { dir, name, existing }),
+        }
+    }
+
+    /// What is there now, if anything is.
+    pub(crate) fn existing(&self) -> Option<&Stat> {
+        self.existing.as_ref()
+    }
+
+    /// Creates a temporary file beside the name. A device or fifo, such as `/dev/null`, is written to directly and
+    /// never replaced.
+    pub(crate) fn create(self) -> Result<Output> {
+        let Place { dir, name, existing } = self;
+        if existing.is_some_and(|stat| stat.kind != FileKind::File) {
+            let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+            let file = rustix::fs::openat(&dir, &name[..], flags, rustix::fs::Mode::empty())?;
+            return Ok(Output { file: File::from(file), names: None });
         }
         let (temp, file) = commit::create_temp_file(&dir)?;
-        Ok(Output { file, place: Some(Place { dir, temp, name }) })
+        Ok(Output { file, names: Some(Names { dir, temp, name }) })
     }
+}
 
-    /// What stands at the final name now, if anything does.
-    pub(crate) fn existing(&self) -> Option<Stat> {
-        let place = self.place.as_ref()?;
-        place.dir.stat(&place.name).ok()
-    }
-
+impl Output {
     /// Gives the file its final name; with `fsync`, after and before waiting for the disk.
     pub(crate) fn publish(self, fsync: bool) -> Result<()> {
-        let Output { file, place } = self;
-        let Some(Place { dir, temp, name }) = place else { return commit::close(file) };
+        let Output { file, names } = self;
+        let Some(Names { dir, temp, name }) = names else { return commit::close(file) };
         let publish = || {
             // As open(2) with 0666 would have given it; the temporary file was its owner's only.
             meta::set_mode(&file, 0o666 & !process::umask().unwrap_or(0o077))?;
@@ -73,7 +86,7 @@ impl Output {
 
     /// Leaves nothing behind.
     pub(crate) fn discard(self) {
-        if let Some(Place { dir, temp, .. }) = self.place {
+        if let Some(Names { dir, temp, .. }) = self.names {
             // Nothing can be done about a temporary file that cannot be removed; its name tells what it is.
             let _ = dir.remove_file(&temp);
         }

@@ -1,4 +1,4 @@
-//! Holes, found with SEEK_DATA and SEEK_HOLE, lseek(2).
+//! Holes, found with `SEEK_DATA` and `SEEK_HOLE`, lseek(2).
 
 use crate::tree::Extent;
 use rustix::fs::{SeekFrom, seek};

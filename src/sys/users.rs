@@ -1,4 +1,4 @@
-//! Names of users and groups: getpwuid_r(3), getpwnam_r(3) and their kin, which ask whatever nsswitch.conf(5) says.
+//! Names of users and groups: `getpwuid_r(3)`, `getpwnam_r(3)` and their kin, which ask whatever nsswitch.conf(5) says.
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;

@@ -48,6 +48,17 @@ pub struct Device {
     pub minor: u32,
 }
 
+/// What is at an entry's place in a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There is nothing.
+    Nothing,
+    /// There is a directory.
+    Directory,
+    /// There is something else.
+    Other,
+}
+
 impl Kind {
     /// A regular file without holes.
     pub fn file(size: u64) -> Self {

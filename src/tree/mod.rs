@@ -12,7 +12,7 @@ pub mod metadata;
 pub mod path;
 
 pub use digest::{Digest, PART_BYTES};
-pub use entry::{Device, Entry, Kind};
+pub use entry::{Device, Entry, Kind, Standing};
 pub use extent::Extent;
 pub use metadata::{Metadata, Owner, Timestamp, Xattr};
 pub use path::{PathError, RelPath, RelPathBuf};

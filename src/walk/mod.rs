@@ -12,4 +12,4 @@ mod order;
 mod walker;
 
 pub use filter::{Filter, FilterError, Rule, Verdict};
-pub(crate) use walker::{Found, Options, Scan, Stamp, scan};
+pub(crate) use walker::{Found, Options, Scan, scan};

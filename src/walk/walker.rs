@@ -71,6 +71,8 @@ pub(crate) struct Scan {
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) path: RelPathBuf,
+    /// What the filter said of the directory.
+    verdict: Verdict,
     /// The directory itself; `None` in all but one stretch.
     pub(super) own: Option<Found>,
     pub(super) children: Vec<Child>,
@@ -155,15 +157,15 @@ impl<'a> Worker<'a> {
             return;
         }
         let Task { path, verdict, what } = task;
-        let mut listing = Listing { path, own: None, children: Vec::new() };
+        let mut listing = Listing { path, verdict, own: None, children: Vec::new() };
         match what {
-            What::Names(dir, names) => self.children(&dir, names, &mut listing, verdict, spawner),
+            What::Names(dir, names) => self.children(&dir, names, &mut listing, spawner),
             What::Root => match self.shared.root.open_dir(b".") {
-                Ok(dir) => self.directory(dir, &mut listing, verdict, spawner),
+                Ok(dir) => self.directory(dir, &mut listing, spawner),
                 Err(errno) => self.fail(listing.path.as_path(), Act::Open, errno),
             },
             What::Directory(parent) => match parent.open_dir(listing.path.as_path().file_name()) {
-                Ok(dir) => self.directory(dir, &mut listing, verdict, spawner),
+                Ok(dir) => self.directory(dir, &mut listing, spawner),
                 Err(errno) => self.unopened(&parent, &mut listing, errno),
             },
         }
@@ -172,7 +174,7 @@ impl<'a> Worker<'a> {
     }
 
     /// An open directory: its own metadata, then its names.
-    fn directory(&mut self, dir: Dir, listing: &mut Listing, verdict: Verdict, spawner: &Spawner<Task>) {
+    fn directory(&mut self, dir: Dir, listing: &mut Listing, spawner: &Spawner<Task>) {
         let path = listing.path.clone();
         let stat = match dir.stat_self() {
             Ok(stat) => stat,
@@ -192,14 +194,14 @@ impl<'a> Worker<'a> {
         self.buffer = buffer;
         let dir = Arc::new(dir);
         if names.len() <= WIDE_NAMES {
-            return self.children(&dir, names, listing, verdict, spawner);
+            return self.children(&dir, names, listing, spawner);
         }
         let mut stretches = Vec::new();
         while !names.is_empty() {
             let stretch = names.split_off(names.len().saturating_sub(STRETCH_NAMES));
             stretches.push(Task {
                 path: path.clone(),
-                verdict,
+                verdict: listing.verdict,
                 what: What::Names(Arc::clone(&dir), stretch),
             });
         }
@@ -217,19 +219,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn children(
-        &mut self,
-        dir: &Arc<Dir>,
-        names: Vec<Name>,
-        listing: &mut Listing,
-        verdict: Verdict,
-        spawner: &Spawner<Task>,
-    ) {
+    fn children(&mut self, dir: &Arc<Dir>, names: Vec<Name>, listing: &mut Listing, spawner: &Spawner<Task>) {
         let mut directories = Vec::new();
         for (name, kind) in names {
             // A name from getdents64(2) is one component; an odd file system's `..` must not pass for one.
             let Ok(path) = listing.path.as_path().join(&name) else { continue };
-            match self.child(dir, path, kind, verdict) {
+            match self.child(dir, path, kind, listing.verdict) {
                 Some(Next::Leaf(found)) => listing.children.push(Child::Leaf(*found)),
                 Some(Next::Directory(path, verdict)) => {
                     listing.children.push(Child::Directory(path.clone()));

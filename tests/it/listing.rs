@@ -47,7 +47,7 @@ fn the_long_form_has_the_fields_of_tar() {
     let (_scratch, _, archive) = packed(|root| {
         let mut nodes = modest();
         nodes.extend([file("setuid", "x").mode(0o4755), dir("sticky").mode(0o1777), fifo("fifo")]);
-        nodes.extend([file("odd-mode", "x").mode(0o7000), file("old", "x").mtime(1, 0)]);
+        nodes.extend([file("odd-mode", "x").mode(0o7444), file("old", "x").mtime(1, 0)]);
         nodes.retain(|node| node.path.is_ascii());
         build(root, &nodes);
     });

@@ -247,8 +247,10 @@ fn everything_packed_by_bsdtar_is_unpacked() {
         return;
     }
     let stock = Stock::of(everything);
+    // libarchive 3.6 writes half a second after -2 as -2.5, which is half a second before it.
+    std::fs::remove_dir_all(stock.tree.join("times")).unwrap();
     let tar = stock.packed("bsdtar", &["--format", "pax", "--xattrs", "--acls", "-cf", "-"]);
-    haul_reads(&tar, &stock.snapshot, Fields::ALL);
+    haul_reads(&tar, &Snapshot::of(&stock.tree), Fields::ALL);
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends a signed integer, zigzag-coded so that small negative ones are short.
 pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put(out, ((value << 1) ^ (value >> 63)) as u64);
+    put(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
 /// Appends a byte string with its length.
@@ -61,7 +61,7 @@ impl<'a> Columns<'a> {
 
     pub(super) fn signed(&mut self) -> Result<i64, Malformed> {
         let value = self.number()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
     pub(super) fn byte_string(&mut self) -> Result<&'a [u8], Malformed> {

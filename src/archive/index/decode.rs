@@ -7,7 +7,7 @@ use crate::archive::{Malformed, malformed};
 use crate::tree::{
     Device, Digest, Entry, Extent, Kind, Metadata, Owner, RelPath, RelPathBuf, Timestamp, Xattr, extent,
 };
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The end-of-archive marker: two blocks of zeros.
@@ -16,9 +16,7 @@ const END_BYTES: u64 = 1_024;
 /// Reads an index, and checks the invariants of the module above.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
     let mut columns = Columns(bytes);
-    let frames = (0..columns.count(2)?)
-        .map(|_| Ok(Frame { compressed: columns.number32()?, decoded: columns.number32()? }))
-        .collect::<Result<Vec<_>, Malformed>>()?;
+    let frames = frames(&mut columns)?;
     let count = columns.count(1)?;
     let kinds = columns.bytes(count)?;
     let paths = paths(&mut columns, count)?;
@@ -53,6 +51,23 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
     check_names(&index.records)?;
     check_frames(&index)?;
     Ok(index)
+}
+
+/// Reads the frames alone, with which an index begins.
+pub(crate) fn decode_frames(bytes: &[u8]) -> Result<Vec<Frame>, Malformed> {
+    frames(&mut Columns(bytes))
+}
+
+fn frames(columns: &mut Columns<'_>) -> Result<Vec<Frame>, Malformed> {
+    (0..columns.count(10)?)
+        .map(|_| {
+            let (compressed, decoded) = (columns.number32()?, columns.number32()?);
+            let hash = u64::from_be_bytes(
+                columns.bytes(8)?.try_into().map_err(|_| malformed("the index is cut short"))?,
+            );
+            Ok(Frame { compressed, decoded, hash })
+        })
+        .collect()
 }
 
 fn kind(byte: u8) -> Result<Kind, Malformed> {
@@ -209,7 +224,7 @@ fn check_names(records: &[Record]) -> Result<(), Malformed> {
     let mut directories: Vec<RelPath<'_>> = Vec::new();
     let mut before: Option<RelPath<'_>> = None;
     let links = records.iter().any(|r| matches!(r.entry.kind, Kind::HardLink(_)));
-    let mut linkable: HashMap<RelPath<'_>, ()> = HashMap::new();
+    let mut linkable: HashSet<RelPath<'_>> = HashSet::new();
     for record in records {
         let path = record.entry.path.as_path();
         if before.is_some_and(|before| before >= path) {
@@ -224,12 +239,12 @@ fn check_names(records: &[Record]) -> Result<(), Malformed> {
         match &record.entry.kind {
             Kind::Directory => directories.push(path),
             _ if path.is_root() => return Err(wrong(record, "as something else than a directory")),
-            Kind::HardLink(target) if !linkable.contains_key(&target.as_path()) => {
+            Kind::HardLink(target) if !linkable.contains(&target.as_path()) => {
                 return Err(wrong(record, "as a link to what is not there"));
             }
             Kind::HardLink(_) => {}
             _ if links => {
-                linkable.insert(path, ());
+                linkable.insert(path);
             }
             _ => {}
         }
@@ -269,8 +284,8 @@ mod tests {
             record.offset = offset;
             offset = record.end();
         }
-        let frame = Frame { compressed: 9, decoded: offset as u32 };
-        Index { frames: vec![frame, Frame { compressed: 20, decoded: 1_024 }], records }
+        let frame = Frame { compressed: 9, decoded: offset as u32, hash: 1 << 60 };
+        Index { frames: vec![frame, Frame { compressed: 20, decoded: 1_024, hash: 7 }], records }
     }
 
     fn encode(index: &Index) -> Vec<u8> {
@@ -301,7 +316,8 @@ mod tests {
     #[test]
     fn an_index_survives() {
         assert_eq!(decode(&encode(&everything())).unwrap(), everything());
-        let empty = Index { frames: vec![Frame { compressed: 20, decoded: 1_024 }], records: vec![] };
+        let empty =
+            Index { frames: vec![Frame { compressed: 20, decoded: 1_024, hash: 7 }], records: vec![] };
         assert_eq!(decode(&encode(&empty)).unwrap(), empty);
     }
 

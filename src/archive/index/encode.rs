@@ -27,6 +27,7 @@ pub(crate) fn encode<'a>(
     for frame in frames {
         put(&mut out, frame.compressed.into());
         put(&mut out, frame.decoded.into());
+        out.extend_from_slice(&frame.hash.to_be_bytes());
     }
     put(&mut out, records.len() as u64);
     let entries = || records.clone().map(|record| record.entry);

@@ -8,6 +8,7 @@ use super::error::Fault;
 use super::{number, pax, sparse};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{Extent, Timestamp, Xattr};
+use std::collections::HashSet;
 
 /// What records say of one property.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub(super) struct Overrides {
     pub(super) size: Setting<u64>,
     /// With the rank of the record's kind: of several for one name, the highest rank wins, then the last.
     xattrs: Vec<(Rank, Xattr)>,
+    /// Names that libarchive had to spell otherwise. It gives its `SCHILY.` record of the xattr the same spelling,
+    /// which everybody else would take for the name.
+    misspelt: HashSet<Vec<u8>>,
     /// The texts of the access ACL and the default ACL.
     acls: [Option<Box<[u8]>>; 2],
     pub(super) sparse: SparseRecords,
@@ -137,7 +141,11 @@ impl Overrides {
         if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
             self.push_xattr(Rank::Star, unescape_gnu(name), value.into())?;
         } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
+            let spelt = unescape_gnu(name);
             let (name, value) = unescape_url(name).zip(decode_base64(value)).ok_or(XATTR_MALFORMED)?;
+            if spelt != name {
+                self.misspelt.insert(spelt);
+            }
             self.push_xattr(Rank::Libarchive, name, value)?;
         } else if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
             return self.sparse.set(key, value);
@@ -172,6 +180,8 @@ impl Overrides {
     ) -> (Box<[Xattr]>, bool) {
         let mut ignored = false;
         let mut xattrs = std::mem::take(&mut self.xattrs);
+        let misspelt = std::mem::take(&mut self.misspelt);
+        xattrs.retain(|(rank, xattr)| *rank != Rank::Star || !misspelt.contains(&*xattr.name));
         for (text, name) in std::mem::take(&mut self.acls).into_iter().zip([ACL_ACCESS, ACL_DEFAULT]) {
             let Some(text) = text else { continue };
             match crate::tree::acl::from_text(&text, lookup) {
@@ -387,6 +397,11 @@ mod tests {
             ]
         );
         assert_eq!(xattrs(&[("SCHILY.xattr.a", b"1"), ("SCHILY.xattr.a", b"2")]), [s("a", b"2")]);
+        // As bsdtar 3.6 writes an xattr with a space in its name.
+        assert_eq!(
+            xattrs(&[("SCHILY.xattr.user.c%20d", b"w"), ("LIBARCHIVE.xattr.user.c%20d", b"dw")]),
+            [s("user.c d", b"w")]
+        );
     }
 
     #[test]

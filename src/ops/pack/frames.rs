@@ -2,6 +2,7 @@
 
 mod fill;
 mod jobs;
+mod read;
 
 use super::{Options, Run};
 use crate::archive::frame::Compressor;

@@ -8,7 +8,7 @@ use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::event::{Event, Observer};
 use crate::report::{End, Report};
-use crate::sys::output::Output;
+use crate::sys::output::Place;
 use crate::sys::{Dir, process};
 use crate::tree::Device;
 use crate::walk::{self, Filter, Scan, content};
@@ -81,18 +81,22 @@ pub fn pack(
     let run = Run { root: &root, options, cancel, observer };
     match dst {
         Target::Writer(writer) => {
-            let standard = Path::new("-");
-            run.pack(process::stdout_file(), writer).map_err(|error| Error::io(Act::Write, standard, error))
+            let scan = run.scan(process::stdout_file());
+            run.pack(scan, writer).map_err(|error| Error::io(Act::Write, Path::new("-"), error))
         }
         Target::Path(path) => {
-            let output = Output::create(path).map_err(|errno| Error::io(Act::Create, path, errno))?;
-            let leave_out = output.existing().map(|stat| (stat.dev, stat.ino));
-            let report = run.pack(leave_out, &output).map_err(|error| Error::io(Act::Write, path, error));
+            let at = |act| move |errno: rustix::io::Errno| Error::io(act, path, errno);
+            let place = Place::open(path).map_err(at(Act::Create))?;
+            let leave_out = place.existing().map(|stat| (stat.dev, stat.ino));
+            // The temporary file is made after the scan, so that it is not in it, and changes no time in it.
+            let scan = run.scan(leave_out);
+            let output = place.create().map_err(at(Act::Create))?;
+            let report = run.pack(scan, &output).map_err(|error| Error::io(Act::Write, path, error));
             if !matches!(&report, Ok(Report { end: End::Complete, .. })) {
                 output.discard();
                 return report;
             }
-            output.publish(options.fsync).map_err(|errno| Error::io(Act::Publish, path, errno))?;
+            output.publish(options.fsync).map_err(at(Act::Publish))?;
             report
         }
     }
@@ -107,17 +111,23 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Packs the tree into `sink`. An error is one of the sink's.
-    fn pack(&self, leave_out: Option<(Device, u64)>, sink: impl Write) -> io::Result<Report> {
-        let Scan { mut found, mut report } = self.scan(leave_out);
+    /// Packs a scanned tree into `sink`. An error is one of the sink's.
+    fn pack(&self, scan: Scan, sink: impl Write) -> io::Result<Report> {
+        let Scan { mut found, mut report } = scan;
         if matches!(report.end, End::Complete) {
             let bytes = found.iter().map(|one| one.entry.kind.stored_bytes()).sum();
             self.observer.event(Event::Planned { entries: found.len() as u64, bytes });
             let failures = content::examine(self.root, &mut found);
-            failures.iter().for_each(|failure| self.observer.event(Event::Failed(failure)));
+            for failure in &failures {
+                self.observer.event(Event::Failed(failure));
+            }
             report.failures.extend(failures);
             present::present(&mut found, self.options);
-            report.merge(frames::write(self, &found, sink)?);
+            match frames::write(self, &found, sink) {
+                // Who waits for a pipe's reader is told to stop by an error of the write.
+                Err(_) if self.cancel.is_set() => report.end = End::Interrupted,
+                written => report.merge(written?),
+            }
         }
         report.sort();
         Ok(report)

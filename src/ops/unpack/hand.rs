@@ -2,10 +2,11 @@
 
 use super::super::frames::Halt;
 use super::Run;
-use crate::apply::{Applier, Destination, Done, Failed};
+use crate::apply::{Applier, Destination, Failed, LargeFile};
 use crate::archive::Fault;
 use crate::error::{Error, ends_run};
 use crate::event::Event;
+use crate::plan::{Action, Existing, decide};
 use crate::report::{Cause, Failure, Report};
 use crate::tree::{Entry, Kind};
 use std::ffi::OsStr;
@@ -25,38 +26,85 @@ impl<'a> Hand<'a> {
 
     /// Makes a directory.
     pub(super) fn directory(&mut self, destination: &Destination, entry: &Entry) -> Result<(), Halt> {
-        let result = destination.directory(entry).map(|()| Done::Made);
+        let result = match self.decide(entry) {
+            Ok(Action::Skip) => {
+                self.keep(entry);
+                return Ok(());
+            }
+            Ok(_) => destination.directory(entry),
+            Err(failed) => Err(failed),
+        };
         self.note(entry, result)
     }
 
     /// Makes a file with all of its content.
     pub(super) fn file(&mut self, entry: &Entry, data: &[u8]) -> Result<(), Halt> {
         self.run.observer.event(Event::Moved(data.len() as u64));
-        let result = self.applier.file(entry, data);
-        self.note(entry, result)
+        self.make(entry, |applier| applier.file(entry, data))
     }
 
     /// Makes what has no content: a link or a node.
     pub(super) fn bare(&mut self, entry: &Entry) -> Result<(), Halt> {
-        let result = match &entry.kind {
-            Kind::HardLink(target) => self.applier.hard_link(entry, target.as_path()),
-            _ => self.applier.node(entry),
+        self.make(entry, |applier| match &entry.kind {
+            Kind::HardLink(target) => applier.hard_link(entry, target.as_path()),
+            _ => applier.node(entry),
+        })
+    }
+
+    /// Begins a large file; `None` when nothing is to be written.
+    pub(super) fn begin(&mut self, entry: &Entry) -> Result<Option<LargeFile>, Halt> {
+        match self.decide(entry) {
+            Ok(Action::Skip) => {
+                self.keep(entry);
+                Ok(None)
+            }
+            Ok(_) => match self.applier.begin(entry) {
+                Ok(file) => Ok(Some(file)),
+                Err(failed) => self.note(entry, Err(failed)).map(|()| None),
+            },
+            Err(failed) => self.note(entry, Err(failed)).map(|()| None),
+        }
+    }
+
+    /// Completes a large file.
+    pub(super) fn finish(&mut self, file: LargeFile, entry: &Entry) -> Result<(), Halt> {
+        let result = self.applier.finish(file, entry);
+        self.note(entry, result)
+    }
+
+    fn make(
+        &mut self,
+        entry: &Entry,
+        step: impl FnOnce(&mut Applier<'a>) -> Result<(), Failed>,
+    ) -> Result<(), Halt> {
+        let result = match self.decide(entry) {
+            Ok(Action::Skip) => {
+                self.keep(entry);
+                return Ok(());
+            }
+            Ok(_) => step(&mut self.applier),
+            Err(failed) => Err(failed),
         };
         self.note(entry, result)
     }
 
+    fn decide(&mut self, entry: &Entry) -> Result<Action, Failed> {
+        let existing = if self.run.options.keep_existing { Existing::Keep } else { Existing::Replace };
+        Ok(decide(&entry.kind, self.applier.standing(entry.path.as_path())?, existing))
+    }
+
+    fn keep(&mut self, entry: &Entry) {
+        self.report.counts.skipped += 1;
+        self.run.observer.event(Event::Skipped(entry.path.as_path(), "it exists"));
+    }
+
     /// Takes account of what became of an entry. An error ends the run.
-    pub(super) fn note(&mut self, entry: &Entry, result: Result<Done, Failed>) -> Result<(), Halt> {
+    pub(super) fn note(&mut self, entry: &Entry, result: Result<(), Failed>) -> Result<(), Halt> {
         let path = entry.path.as_path();
         match result {
-            Ok(Done::Made) => {
+            Ok(()) => {
                 self.report.counts.count(&entry.kind);
                 self.run.observer.event(Event::Done(entry));
-                Ok(())
-            }
-            Ok(Done::Kept) => {
-                self.report.counts.skipped += 1;
-                self.run.observer.event(Event::Skipped(path, "it exists"));
                 Ok(())
             }
             Err(Failed::Refused(why)) => Err(Fault::Refused(format!("{}: {why}", path.display())).into()),

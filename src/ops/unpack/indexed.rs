@@ -95,7 +95,7 @@ fn files(run: &Run<'_>, archive: &Archive<'_>, choices: &[Choice], destination: 
         },
     );
     let mut report = Report::default();
-    hands.into_iter().for_each(|hand| report.merge(hand.report));
+    report.merge_all(hands.into_iter().map(|hand| hand.report));
     report.merge(Report { end, ..Report::default() });
     for (number, large) in large {
         // Left over when the run was stopped.
@@ -138,8 +138,7 @@ fn part(
     if large.digests.add(record, stored, data).map_err(Fault::from)?
         && let Some(file) = large.close(entry)
     {
-        let result = hand.applier.finish(file, entry);
-        hand.note(entry, result)?;
+        hand.finish(file, entry)?;
     }
     Ok(())
 }
@@ -147,17 +146,7 @@ fn part(
 fn opened(hand: &mut Hand<'_>, large: &Large, entry: &Entry) -> Result<Option<Arc<LargeFile>>, Halt> {
     let mut file = large.lock();
     if matches!(*file, Opened::NotYet) {
-        *file = match hand.applier.begin(entry) {
-            Ok(Some(begun)) => Opened::Open(Arc::new(begun)),
-            Ok(None) => {
-                hand.note(entry, Ok(crate::apply::Done::Kept))?;
-                Opened::Not
-            }
-            Err(failed) => {
-                hand.note(entry, Err(failed))?;
-                Opened::Not
-            }
-        };
+        *file = hand.begin(entry)?.map_or(Opened::Not, |begun| Opened::Open(Arc::new(begun)));
     }
     Ok(match &*file {
         Opened::Open(file) => Some(Arc::clone(file)),
@@ -186,7 +175,9 @@ impl Large {
         match std::mem::replace(&mut *self.lock(), Opened::Not) {
             Opened::Open(file) => Arc::into_inner(file),
             Opened::Failed(file) => {
-                Arc::into_inner(file).into_iter().for_each(|file| file.discard(entry));
+                if let Some(file) = Arc::into_inner(file) {
+                    file.discard(entry);
+                }
                 None
             }
             Opened::NotYet | Opened::Not => None,

@@ -13,7 +13,6 @@ use crate::archive::reader::Archive;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::event::{Event, Observer};
-use crate::plan::Existing;
 use crate::report::{End, Failure, Report};
 use crate::sys::{open, process};
 use crate::tree::RelPathBuf;
@@ -98,9 +97,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn destination(&self) -> Result<Destination, Error> {
-        let Options { same_owner, same_permissions, numeric_owner, keep_existing, fsync, .. } = *self.options;
-        let existing = if keep_existing { Existing::Keep } else { Existing::Replace };
-        Destination::open(self.dst, Settings { same_owner, same_permissions, numeric_owner, existing, fsync })
+        let Options { same_owner, same_permissions, numeric_owner, fsync, .. } = *self.options;
+        Destination::open(self.dst, Settings { same_owner, same_permissions, numeric_owner, fsync })
     }
 
     /// Publishes what was made, or takes it back when the run did not come to its end.
@@ -116,7 +114,9 @@ impl Run<'_> {
                 failures.push(Failure { path: entry.path.as_path().as_bytes().into(), act, cause });
             }
         });
-        failures.iter().for_each(|failure| self.observer.event(Event::Failed(failure)));
+        for failure in &failures {
+            self.observer.event(Event::Failed(failure));
+        }
         report.failures.extend(failures);
         if let Err(error) = finished {
             report.end = End::Stopped(error);

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// What is known of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct Known {
     pub(super) is_dir: bool,
     /// Whether it is unpacked.
     pub(super) is_taken: bool,
@@ -15,15 +15,15 @@ pub(super) struct Standing {
 /// The names seen, by hash: some 16 bytes each. Two names with one hash would pass for one, which costs a wait, and for
 /// a link to be tried that the kernel then refuses; nothing is ever decided by this alone that could leave the root.
 #[derive(Debug, Default)]
-pub(super) struct Seen(HashMap<u64, Standing>);
+pub(super) struct Seen(HashMap<u64, Known>);
 
 impl Seen {
     /// Notes a name, and returns what was known of it.
-    pub(super) fn insert(&mut self, path: RelPath<'_>, standing: Standing) -> Option<Standing> {
-        self.0.insert(key(path), standing)
+    pub(super) fn insert(&mut self, path: RelPath<'_>, known: Known) -> Option<Known> {
+        self.0.insert(key(path), known)
     }
 
-    pub(super) fn get(&self, path: RelPath<'_>) -> Option<Standing> {
+    pub(super) fn get(&self, path: RelPath<'_>) -> Option<Known> {
         self.0.get(&key(path)).copied()
     }
 
@@ -31,8 +31,8 @@ impl Seen {
     pub(super) fn not_a_directory_above<'p>(&self, path: RelPath<'p>) -> Option<RelPath<'p>> {
         // Mostly the parent is known to be a directory, and then so is all that is above it.
         match path.parent() {
-            Some(parent) if self.get(parent).is_none_or(|standing| !standing.is_dir) => {
-                path.ancestors().find(|&above| self.get(above).is_some_and(|standing| !standing.is_dir))
+            Some(parent) if self.get(parent).is_none_or(|known| !known.is_dir) => {
+                path.ancestors().find(|&above| self.get(above).is_some_and(|known| !known.is_dir))
             }
             _ => None,
         }
@@ -51,8 +51,8 @@ mod tests {
     fn what_lies_below_a_file_or_link_is_found() {
         let path = |text: &'static str| RelPath::new(text.as_bytes()).unwrap();
         let mut seen = Seen::default();
-        assert_eq!(seen.insert(path("d"), Standing { is_dir: true, is_taken: true }), None);
-        seen.insert(path("d/l"), Standing { is_dir: false, is_taken: true });
+        assert_eq!(seen.insert(path("d"), Known { is_dir: true, is_taken: true }), None);
+        seen.insert(path("d/l"), Known { is_dir: false, is_taken: true });
         assert_eq!(seen.not_a_directory_above(path("d/f")), None);
         assert_eq!(seen.not_a_directory_above(path("new/f")), None);
         assert_eq!(seen.not_a_directory_above(path("d/l/f")), Some(path("d/l")));

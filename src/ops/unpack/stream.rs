@@ -8,7 +8,7 @@ use super::super::events::each_event;
 use super::super::frames::Halt;
 use super::Run;
 use super::hand::Hand;
-use super::seen::{Seen, Standing};
+use super::seen::{Known, Seen};
 use super::writers::{Large, Task, Writers};
 use crate::apply::Destination;
 use crate::archive::Fault;
@@ -107,10 +107,10 @@ impl<'a> Unpacking<'a> {
             return Err(Fault::Refused(what).into());
         }
         let verdict = self.run.options.select.verdict(path, is_dir);
-        let standing = Standing { is_dir, is_taken: verdict == Verdict::Keep };
-        if let Some(before) = self.seen.insert(path, standing)
+        let known = Known { is_dir, is_taken: verdict == Verdict::Keep };
+        if let Some(before) = self.seen.insert(path, known)
             && !(before.is_dir && is_dir)
-            && standing.is_taken
+            && known.is_taken
         {
             self.complete_all()?;
             self.destination.forget_directory(path);
@@ -138,10 +138,8 @@ impl<'a> Unpacking<'a> {
     }
 
     fn begin_large(&mut self, entry: Entry) -> Result<(), Halt> {
-        match self.hand.applier.begin(&entry) {
-            Ok(Some(file)) => self.current = Current::Large(Arc::new(Large::new(file, entry)), 0),
-            Ok(None) => self.hand.note(&entry, Ok(crate::apply::Done::Kept))?,
-            Err(failed) => self.hand.note(&entry, Err(failed))?,
+        if let Some(file) = self.hand.begin(&entry)? {
+            self.current = Current::Large(Arc::new(Large::new(file, entry)), 0);
         }
         Ok(())
     }
@@ -219,12 +217,12 @@ impl<'a> Unpacking<'a> {
         match self.seen.get(target.as_path()) {
             // It is linked to itself, which it is already.
             Some(_) if target.as_path() == path => Ok(()),
-            Some(Standing { is_taken: true, is_dir: false }) => self.hand.bare(entry),
-            Some(Standing { is_taken: false, is_dir: false }) => {
+            Some(Known { is_taken: true, is_dir: false }) => self.hand.bare(entry),
+            Some(Known { is_taken: false, is_dir: false }) => {
                 let cause = Cause::Missing(target.as_path().as_bytes().into());
                 self.hand.note(entry, Err(crate::apply::Failed::Entry(Act::Link, cause)))
             }
-            Some(Standing { is_dir: true, .. }) | None => {
+            Some(Known { is_dir: true, .. }) | None => {
                 let what = format!(
                     "{} links to {}, which the archive does not hold",
                     path.display(),

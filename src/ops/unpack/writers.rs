@@ -188,8 +188,7 @@ impl Large {
             file.discard(&entry);
             return Ok(());
         }
-        let result = hand.applier.finish(file, &entry);
-        hand.note(&entry, result)
+        hand.finish(file, &entry)
     }
 }
 

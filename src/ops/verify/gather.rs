@@ -55,13 +55,13 @@ impl Gathered {
             }
         }
         for (leader, names) in groups {
-            self.regroup(&leader, names);
+            self.regroup(&leader, &names);
         }
         self.entries
     }
 
     /// Makes the first name in path order that of the file, and the others links to it.
-    fn regroup(&mut self, leader: &RelPathBuf, names: Vec<RelPathBuf>) {
+    fn regroup(&mut self, leader: &RelPathBuf, names: &[RelPathBuf]) {
         let Some((file, digest)) = self.entries.get(leader).cloned() else { return };
         let all = names.iter().chain([leader]);
         let Some(first) = all.clone().min() else { return };

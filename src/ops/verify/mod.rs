@@ -102,12 +102,12 @@ impl Run<'_> {
             },
         );
         let mut report = Report { end, ..Report::default() };
-        reports.into_iter().for_each(|one| report.merge(one));
+        report.merge_all(reports);
         if matches!(report.end, End::Complete) {
-            let held =
+            let held: Vec<_> =
                 records.iter().map(|record| Held { entry: &record.entry, digest: record.digest }).collect();
             self.compare(
-                held,
+                &held,
                 Fields { numeric_owner: self.options.numeric_owner, whole_seconds: false },
                 &mut report,
             );
@@ -133,9 +133,10 @@ impl Run<'_> {
             End::Interrupted => report.end = end,
             End::Complete => {
                 let entries = gathered.finish();
-                let held = entries.values().map(|(entry, digest)| Held { entry, digest: *digest }).collect();
+                let held: Vec<_> =
+                    entries.values().map(|(entry, digest)| Held { entry, digest: *digest }).collect();
                 self.compare(
-                    held,
+                    &held,
                     Fields { numeric_owner: self.options.numeric_owner, whole_seconds: true },
                     &mut report,
                 );
@@ -150,9 +151,9 @@ impl Run<'_> {
         self.observer.event(Event::Done(entry));
     }
 
-    fn compare(&self, held: Vec<Held<'_>>, fields: Fields, report: &mut Report) {
+    fn compare(&self, held: &[Held<'_>], fields: Fields, report: &mut Report) {
         if let Some(root) = self.root {
-            report.merge(tree::compare(self, root, &held, fields));
+            report.merge(tree::compare(self, root, held, fields));
         }
     }
 }

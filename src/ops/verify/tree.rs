@@ -32,7 +32,7 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], fields: Fiel
         || Comparer { run, fields, reader: Reader::new(root), buffer: Vec::new(), report: Report::default() };
     let pairs = Join { held, found: &found }.take_while(|_| !run.cancel.is_set());
     let comparers = pool::scatter(run.options.threads, pairs, start, Comparer::pair);
-    comparers.into_iter().for_each(|comparer| report.merge(comparer.report));
+    report.merge_all(comparers.into_iter().map(|comparer| comparer.report));
     if run.cancel.is_set() {
         report.end = End::Interrupted;
     }
@@ -40,6 +40,7 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], fields: Fiel
 }
 
 /// Both sides of one path.
+#[derive(Clone, Copy)]
 enum Pair<'a> {
     Held(&'a Entry),
     Found(&'a Found),

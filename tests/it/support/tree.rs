@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// One entry of a tree to be built.
@@ -113,7 +114,9 @@ pub fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
 #[track_caller]
 pub fn build(root: &Path, nodes: &[Node]) {
     let _ = std::fs::create_dir(root);
-    let root = openat(rustix::fs::CWD, root, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let (above, name) = (root.parent().unwrap(), root.file_name().unwrap().as_bytes());
+    let above = openat(rustix::fs::CWD, above, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let root = openat(&above, name, OFlags::DIRECTORY, Mode::empty()).unwrap();
     let mut all = Vec::from(nodes);
     let mut named: BTreeSet<&[u8]> = nodes.iter().map(|node| node.path.as_slice()).collect();
     for node in nodes {
@@ -136,7 +139,12 @@ pub fn build(root: &Path, nodes: &[Node]) {
     let mut others = others;
     others.sort_by(|a, b| b.path.cmp(&a.path));
     for node in &others {
-        finish(&root, node);
+        if node.path.is_empty() {
+            finish(&above, name, node);
+        } else {
+            let (parent, name) = resolve(&root, &node.path);
+            finish(&parent, name, node);
+        }
     }
 }
 
@@ -187,28 +195,26 @@ fn write(parent: &OwnedFd, name: &[u8], size: u64, data: &[(u64, &[u8])]) -> Res
 
 /// Gives `node` its metadata. The order matters: a change of owner clears setuid and capabilities, a `user.` xattr
 /// needs write permission, and an ACL is more than the mode.
-fn finish(root: &OwnedFd, node: &Node) {
-    let (parent, name) =
-        if node.path.is_empty() { (root.try_clone().unwrap(), &b"."[..]) } else { resolve(root, &node.path) };
+fn finish(parent: &OwnedFd, name: &[u8], node: &Node) {
     let is_symlink = matches!(node.make, Make::Symlink(_));
     if let Some((uid, gid)) = node.owner {
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        chownat(&parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).unwrap();
     }
     let (acls, others): (Vec<_>, Vec<_>) =
         node.xattrs.iter().partition(|(key, _)| key.starts_with(b"system."));
     for (key, value) in others {
-        set_xattr(&parent, name, key, value);
+        set_xattr(parent, name, key, value);
     }
     if !is_symlink {
-        chmodat(&parent, name, Mode::from_raw_mode(node.mode), AtFlags::empty()).unwrap();
+        chmodat(parent, name, Mode::from_raw_mode(node.mode), AtFlags::empty()).unwrap();
     }
     for (key, value) in acls {
-        set_xattr(&parent, name, key, value);
+        set_xattr(parent, name, key, value);
     }
     let time = Timespec { tv_sec: node.mtime.0, tv_nsec: node.mtime.1.into() };
     let times = Timestamps { last_access: time, last_modification: time };
-    utimensat(&parent, name, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+    utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
 
 fn set_xattr(parent: &OwnedFd, name: &[u8], key: &[u8], value: &[u8]) {

@@ -2,16 +2,16 @@
 
 use super::super::Run;
 use super::jobs::{Job, Large};
+use super::read::{self, Failed};
 use crate::archive::frame::Compressor;
 use crate::archive::writer::TarBuffer;
 use crate::error::{Act, Error};
 use crate::event::Event;
 use crate::report::{Cause, End, Failure, Report};
 use crate::tree::digest::part_digests;
-use crate::tree::{Digest, Entry, Extent, Kind, extent};
+use crate::tree::{Digest, Entry, Kind};
 use crate::walk::Found;
-use crate::walk::content::{self, Reader};
-use std::path::Path;
+use crate::walk::content::Reader;
 use std::sync::atomic::Ordering;
 
 /// One thread's means of filling frames.
@@ -50,8 +50,6 @@ pub(super) enum Content {
     Whole(Digest),
     Parts(Vec<(u64, Digest)>),
 }
-
-type Failed = (Act, Cause);
 
 impl<'a> Filler<'a> {
     pub(super) fn new(run: &'a Run<'a>, found: &'a [Found]) -> Self {
@@ -114,13 +112,12 @@ impl<'a> Filler<'a> {
     fn member(&mut self, number: usize) {
         let found = &self.found[number];
         let start = self.tar.len();
-        let result = match found.entry.kind {
-            Kind::File { .. } => self.file(number, found),
-            _ => {
-                let header_bytes = self.tar.header(&found.entry);
-                self.members.push(Member { number, header_bytes, entry: None, content: Content::None });
-                Ok(())
-            }
+        let result = if let Kind::File { .. } = found.entry.kind {
+            self.file(number, found)
+        } else {
+            let header_bytes = self.tar.header(&found.entry);
+            self.members.push(Member { number, header_bytes, entry: None, content: Content::None });
+            Ok(())
         };
         match result {
             Ok(()) => self.done(&found.entry),
@@ -141,18 +138,22 @@ impl<'a> Filler<'a> {
             }
             Err(cause) => return Err((Act::Open, cause)),
         };
-        let completed = content.as_ref().map(|content| complete(content, found)).transpose()?.flatten();
+        let completed = content.as_ref().map(|content| read::complete(content, found)).transpose()?.flatten();
         let entry = completed.as_deref().unwrap_or(&found.entry);
         let header_bytes = self.tar.header(entry);
         let Kind::File { size, extents } = &entry.kind else { return Ok(()) };
         let start = self.tar.len();
-        let read = self.read(content.as_ref(), extents.as_deref(), (0, *size));
+        let appended = read::append(&mut self.tar, content.as_ref(), extents.as_deref(), (0, *size));
+        self.run.observer.event(Event::Moved(entry.kind.stored_bytes()));
         let checked = match &content {
-            Some(content) => read?.and(content.check(found).map_err(|cause| (Act::Read, cause))),
+            Some(content) => appended.and_then(|()| read::check(content, found)),
             None => Ok(()),
         };
-        if let Err(failed) = checked {
-            self.fail(&found.entry, failed);
+        match checked {
+            // Better no file than one of zeros, unless links to it have been promised.
+            Err((act, Cause::Os(error))) if !found.has_links => return Err((act, Cause::Os(error))),
+            Err(failed) => self.fail(&found.entry, failed),
+            Ok(()) => {}
         }
         let digest = Digest::of_content(*size, extents.as_deref(), &self.tar.as_slice()[start..]);
         self.tar.pad(entry.kind.stored_bytes());
@@ -175,11 +176,12 @@ impl<'a> Filler<'a> {
         let extents = extents.as_deref();
         let (from, to) = (large.pieces[first].start, large.pieces[end - 1].end);
         let start = self.tar.len();
-        let read = self.read(Some(content), extents, (from, to)).and_then(|read| read);
+        let appended = read::append(&mut self.tar, Some(content), extents, (from, to));
+        self.run.observer.event(Event::Moved((self.tar.len() - start) as u64));
         // The last thread to read asks whether the file is still the same.
         let is_last = large.left.fetch_sub(end - first, Ordering::AcqRel) == end - first;
-        let checked = if is_last { content.check(found).map_err(|cause| (Act::Read, cause)) } else { Ok(()) };
-        if let Err(failed) = read.and(checked)
+        let checked = if is_last { read::check(content, found) } else { Ok(()) };
+        if let Err(failed) = appended.and(checked)
             && !large.named.swap(true, Ordering::Relaxed)
         {
             self.fail(&found.entry, failed);
@@ -195,34 +197,6 @@ impl<'a> Filler<'a> {
         self.members.push(Member { number, header_bytes, entry, content: Content::Parts(parts) });
     }
 
-    /// Appends the data of a stretch of a file. The inner error is for a file whose content is not what the scan saw:
-    /// what is missing is then zeros. The outer one is for a file that could not be read.
-    fn read(
-        &mut self,
-        content: Option<&content::Content>,
-        extents: Option<&[Extent]>,
-        (from, to): (u64, u64),
-    ) -> Result<Result<(), Failed>, Failed> {
-        let whole = [Extent { offset: 0, len: to }];
-        let mut outcome = Ok(());
-        for stretch in extent::within(extents.unwrap_or(&whole), from, to) {
-            let space = self.tar.space(stretch.len as usize);
-            let filled = match content.map(|content| content.read(space, stretch.offset)).transpose() {
-                Ok(filled) => filled.unwrap_or(0),
-                Err(error) => {
-                    space.fill(0);
-                    return Err((Act::Read, error.into()));
-                }
-            };
-            if filled < space.len() {
-                space[filled..].fill(0);
-                outcome = Err((Act::Read, Cause::Shrunk));
-            }
-            self.run.observer.event(Event::Moved(filled as u64));
-        }
-        Ok(outcome)
-    }
-
     fn done(&mut self, entry: &Entry) {
         self.report.counts.count(&entry.kind);
         self.run.observer.event(Event::Done(entry));
@@ -233,17 +207,4 @@ impl<'a> Filler<'a> {
         self.run.observer.event(Event::Failed(&failure));
         self.report.failures.push(failure);
     }
-}
-
-/// The entry with what only the open file tells: xattrs and holes; `None` when there are none.
-fn complete(content: &content::Content, found: &Found) -> Result<Option<Box<Entry>>, Failed> {
-    let xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
-    let extents = content.extents(found).map_err(|error| (Act::Read, error.into()))?;
-    if xattrs.is_empty() && extents.is_none() {
-        return Ok(None);
-    }
-    let mut entry = Box::new(found.entry.clone());
-    entry.meta.xattrs = xattrs;
-    entry.kind = Kind::File { size: entry.kind.size(), extents };
-    Ok(Some(entry))
 }
