@@ -102,11 +102,11 @@ mod tests {
             let mut all = vec![0; 300_000];
             reader.read_exact(&mut all).map(|()| (all, reader))
         });
-        stream.write_all(&[7; 300_000]).unwrap();
+        stream.write_all(&vec![7; 300_000]).unwrap();
         let (all, _reader) = taken.join().unwrap().unwrap();
         assert!(all.iter().all(|&byte| byte == 7));
         cancel.set();
-        let error = stream.write_all(&[0; 300_000]).unwrap_err();
+        let error = stream.write_all(&vec![0; 300_000]).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::CANCELED.raw_os_error()));
     }
 

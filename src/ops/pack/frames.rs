@@ -13,7 +13,7 @@ use crate::pool;
 use crate::report::{End, Report};
 use crate::tree::{Digest, Entry};
 use crate::walk::Found;
-use fill::{Filled, Filler};
+use fill::Filler;
 use jobs::{Job, Jobs};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -55,6 +55,32 @@ pub(super) fn write(run: &Run<'_>, found: &[Found], sink: impl Write) -> io::Res
     Ok(report)
 }
 
+/// A filled frame.
+struct Filled {
+    /// Compressed; for a single-frame archive, the tar itself.
+    frame: Vec<u8>,
+    /// The length of the tar.
+    decoded: usize,
+    members: Vec<Member>,
+    report: Report,
+}
+
+/// What a frame holds of an entry.
+struct Member {
+    number: usize,
+    /// 0 for the further stretches of a large file.
+    header_bytes: u32,
+    /// The entry, when reading the file told more of it than the scan.
+    entry: Option<Box<Entry>>,
+    content: Content,
+}
+
+enum Content {
+    None,
+    Whole(Digest),
+    Parts(Vec<(u64, Digest)>),
+}
+
 /// What became of the entries.
 struct Outcomes {
     /// The length of each entry's header; 0 when the archive does not hold the entry.
@@ -76,15 +102,15 @@ impl Outcomes {
         }
     }
 
-    fn extend(&mut self, members: Vec<fill::Member>) {
-        for fill::Member { number, header_bytes, entry, content } in members {
+    fn extend(&mut self, members: Vec<Member>) {
+        for Member { number, header_bytes, entry, content } in members {
             // Of a large file's stretches, only the first has a header.
             self.header_bytes[number] += header_bytes;
             self.completed.extend(entry.map(|entry| (number, entry)));
             match content {
-                fill::Content::None => {}
-                fill::Content::Whole(digest) => self.digests[number] = digest,
-                fill::Content::Parts(parts) => self.parts.entry(number).or_default().extend(parts),
+                Content::None => {}
+                Content::Whole(digest) => self.digests[number] = digest,
+                Content::Parts(parts) => self.parts.entry(number).or_default().extend(parts),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `haul unpack`: an archive becomes a tree.
 
+mod batch;
 mod hand;
 mod indexed;
 mod seen;

@@ -7,9 +7,10 @@
 use super::super::events::each_event;
 use super::super::frames::Halt;
 use super::Run;
+use super::batch::Batch;
 use super::hand::Hand;
 use super::seen::{Known, Seen};
-use super::writers::{Large, Task, Writers};
+use super::writers::Writers;
 use crate::apply::Destination;
 use crate::archive::Fault;
 use crate::archive::tar;
@@ -20,14 +21,6 @@ use crate::tree::{Entry, Kind, RelPathBuf};
 use crate::walk::Verdict;
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::Arc;
-
-/// Larger files are written in stretches, by several threads.
-const LARGE_BYTES: u64 = 1 << 20;
-/// How much is handed to a writer at a time.
-const BATCH_BYTES: usize = 512 << 10;
-/// How many files are handed to a writer at a time.
-const BATCH_FILES: usize = 128;
 
 pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, Error> {
     let destination = run.destination()?;
@@ -43,27 +36,13 @@ pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, 
 struct Unpacking<'a> {
     run: &'a Run<'a>,
     destination: &'a Destination,
-    writers: &'a Writers,
     hand: Hand<'a>,
     seen: Seen,
     /// Directories above what is chosen, which are made when something below them is.
     passed: HashMap<RelPathBuf, Entry>,
     /// Links and nodes, in the archive's order.
     bare: Vec<Entry>,
-    current: Current,
-    /// Files whose content is complete, and where it ends in `data`.
-    files: Vec<(Entry, usize)>,
-    data: Vec<u8>,
-}
-
-/// What is done with the content that comes.
-enum Current {
-    /// It is passed over.
-    Nothing,
-    /// It is gathered.
-    Small(Entry),
-    /// It is handed on, so many bytes so far.
-    Large(Arc<Large>, u64),
+    batch: Batch<'a>,
 }
 
 impl<'a> Unpacking<'a> {
@@ -71,14 +50,11 @@ impl<'a> Unpacking<'a> {
         Unpacking {
             run,
             destination,
-            writers,
             hand: Hand::new(run, destination),
             seen: Seen::default(),
             passed: HashMap::new(),
             bare: Vec::new(),
-            current: Current::Nothing,
-            files: Vec::new(),
-            data: Vec::new(),
+            batch: Batch::new(writers),
         }
     }
 
@@ -93,8 +69,8 @@ impl<'a> Unpacking<'a> {
                 }
                 self.member(member.entry)
             }
-            tar::Event::Data { bytes, .. } => self.content(bytes),
-            tar::Event::MemberEnd => self.member_end(),
+            tar::Event::Data { bytes, .. } => self.batch.content(bytes),
+            tar::Event::MemberEnd => self.batch.end(&mut self.hand),
             tar::Event::NeedMore | tar::Event::End => Ok(()),
         }
     }
@@ -130,81 +106,15 @@ impl<'a> Unpacking<'a> {
         }
         match &entry.kind {
             Kind::Directory => self.hand.directory(self.destination, &entry)?,
-            Kind::File { .. } if entry.kind.stored_bytes() > LARGE_BYTES => self.begin_large(entry)?,
-            Kind::File { .. } => self.current = Current::Small(entry),
+            Kind::File { .. } => self.batch.begin(entry, &mut self.hand)?,
             _ => self.bare.push(entry),
         }
         Ok(())
     }
 
-    fn begin_large(&mut self, entry: Entry) -> Result<(), Halt> {
-        if let Some(file) = self.hand.begin(&entry)? {
-            self.current = Current::Large(Arc::new(Large::new(file, entry)), 0);
-        }
-        Ok(())
-    }
-
-    fn content(&mut self, mut bytes: &[u8]) -> Result<(), Halt> {
-        match &mut self.current {
-            Current::Nothing => Ok(()),
-            Current::Small(_) => {
-                self.data.extend_from_slice(bytes);
-                Ok(())
-            }
-            Current::Large(..) => {
-                if !self.files.is_empty() {
-                    self.hand_on_files()?;
-                }
-                while !bytes.is_empty() {
-                    let room = BATCH_BYTES.saturating_sub(self.data.len());
-                    let (now, behind) = bytes.split_at(bytes.len().min(room));
-                    self.data.extend_from_slice(now);
-                    bytes = behind;
-                    if self.data.len() >= BATCH_BYTES {
-                        self.hand_on_stretch()?;
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn member_end(&mut self) -> Result<(), Halt> {
-        if matches!(self.current, Current::Large(..)) {
-            self.hand_on_stretch()?;
-        }
-        match std::mem::replace(&mut self.current, Current::Nothing) {
-            Current::Nothing => Ok(()),
-            Current::Small(entry) => {
-                self.files.push((entry, self.data.len()));
-                let is_full = self.data.len() >= BATCH_BYTES || self.files.len() >= BATCH_FILES;
-                if is_full { self.hand_on_files() } else { Ok(()) }
-            }
-            Current::Large(large, _) => Large::release(large, &mut self.hand),
-        }
-    }
-
-    fn hand_on_files(&mut self) -> Result<(), Halt> {
-        if self.files.is_empty() {
-            return Ok(());
-        }
-        let files = std::mem::take(&mut self.files);
-        let data = std::mem::replace(&mut self.data, self.writers.buffer());
-        self.writers.hand_on(Task::Files { files, data })
-    }
-
-    fn hand_on_stretch(&mut self) -> Result<(), Halt> {
-        let Current::Large(large, stored) = &mut self.current else { return Ok(()) };
-        let data = std::mem::replace(&mut self.data, self.writers.buffer());
-        let task = Task::Stretch { large: Arc::clone(large), stored: *stored, data };
-        *stored += task.bytes() as u64;
-        self.writers.hand_on(task)
-    }
-
     /// Completes everything that came so far.
     fn complete_all(&mut self) -> Result<(), Halt> {
-        self.hand_on_files()?;
-        self.writers.wait()?;
+        self.batch.complete()?;
         let bare = std::mem::take(&mut self.bare);
         let (links, nodes): (Vec<_>, Vec<_>) =
             bare.into_iter().partition(|entry| matches!(entry.kind, Kind::HardLink(_)));
@@ -244,12 +154,8 @@ impl<'a> Unpacking<'a> {
                     report.fail(path.as_path(), Act::Open, Cause::NotFound);
                 }
             }
-        } else if let Current::Large(large, _) = self.current {
-            large.give_up();
-            // It is removed by whoever lets go of it last.
-            if let Err(halt) = Large::release(large, &mut self.hand) {
-                report.merge(Report { end: End::Stopped(halt.at(self.run.path)), ..Report::default() });
-            }
+        } else if let Err(halt) = self.batch.give_up(&mut self.hand) {
+            report.merge(Report { end: End::Stopped(halt.at(self.run.path)), ..Report::default() });
         }
         report.merge(self.hand.report);
         report

@@ -3,6 +3,7 @@
 use super::super::Run;
 use super::jobs::{Job, Large};
 use super::read::{self, Failed};
+use super::{Content, Filled, Member};
 use crate::archive::frame::Compressor;
 use crate::archive::writer::TarBuffer;
 use crate::error::{Act, Error};
@@ -23,32 +24,6 @@ pub(super) struct Filler<'a> {
     compressor: Option<Compressor>,
     members: Vec<Member>,
     report: Report,
-}
-
-/// A filled frame.
-pub(super) struct Filled {
-    /// Compressed; for a single-frame archive, the tar itself.
-    pub(super) frame: Vec<u8>,
-    /// The length of the tar.
-    pub(super) decoded: usize,
-    pub(super) members: Vec<Member>,
-    pub(super) report: Report,
-}
-
-/// What a frame holds of an entry.
-pub(super) struct Member {
-    pub(super) number: usize,
-    /// 0 for the further stretches of a large file.
-    pub(super) header_bytes: u32,
-    /// The entry, when reading the file told more of it than the scan.
-    pub(super) entry: Option<Box<Entry>>,
-    pub(super) content: Content,
-}
-
-pub(super) enum Content {
-    None,
-    Whole(Digest),
-    Parts(Vec<(u64, Digest)>),
 }
 
 impl<'a> Filler<'a> {

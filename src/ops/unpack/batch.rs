@@ -1,0 +1,123 @@
+//! Gathers the content of a stream into tasks for the writers: small files in batches, large ones in stretches.
+
+use super::super::frames::Halt;
+use super::hand::Hand;
+use super::writers::{Large, Task, Writers};
+use crate::tree::Entry;
+use std::sync::Arc;
+
+/// Larger files are written in stretches, by several threads.
+const LARGE_BYTES: u64 = 1 << 20;
+/// How much is handed to a writer at a time.
+const BATCH_BYTES: usize = 512 << 10;
+/// How many files are handed to a writer at a time.
+const BATCH_FILES: usize = 128;
+
+/// What was gathered and not handed on.
+pub(super) struct Batch<'a> {
+    writers: &'a Writers,
+    current: Current,
+    /// Files whose content is complete, and where it ends in `data`.
+    files: Vec<(Entry, usize)>,
+    /// The content of `files` and of the current small file, or a stretch of the current large one.
+    data: Vec<u8>,
+}
+
+/// What is done with the content that comes.
+enum Current {
+    /// It is passed over.
+    Nothing,
+    /// It is gathered.
+    Small(Entry),
+    /// It is handed on, so many bytes so far.
+    Large(Arc<Large>, u64),
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(writers: &'a Writers) -> Self {
+        Batch { writers, current: Current::Nothing, files: Vec::new(), data: Vec::new() }
+    }
+
+    /// The content of this file comes next.
+    pub(super) fn begin(&mut self, entry: Entry, hand: &mut Hand<'_>) -> Result<(), Halt> {
+        if entry.kind.stored_bytes() <= LARGE_BYTES {
+            self.current = Current::Small(entry);
+            return Ok(());
+        }
+        self.hand_on_files()?;
+        if let Some(file) = hand.begin(&entry)? {
+            self.current = Current::Large(Arc::new(Large::new(file, entry)), 0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn content(&mut self, mut bytes: &[u8]) -> Result<(), Halt> {
+        match &mut self.current {
+            Current::Nothing => {}
+            Current::Small(_) => self.data.extend_from_slice(bytes),
+            Current::Large(..) => {
+                while !bytes.is_empty() {
+                    let room = BATCH_BYTES - self.data.len();
+                    let (now, behind) = bytes.split_at(bytes.len().min(room));
+                    self.data.extend_from_slice(now);
+                    bytes = behind;
+                    if self.data.len() == BATCH_BYTES {
+                        self.hand_on_stretch()?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The current member is complete.
+    pub(super) fn end(&mut self, hand: &mut Hand<'_>) -> Result<(), Halt> {
+        if matches!(self.current, Current::Large(..)) {
+            self.hand_on_stretch()?;
+        }
+        match std::mem::replace(&mut self.current, Current::Nothing) {
+            Current::Nothing => Ok(()),
+            Current::Small(entry) => {
+                self.files.push((entry, self.data.len()));
+                let is_full = self.data.len() >= BATCH_BYTES || self.files.len() >= BATCH_FILES;
+                if is_full { self.hand_on_files() } else { Ok(()) }
+            }
+            Current::Large(large, _) => Large::release(large, hand),
+        }
+    }
+
+    /// Waits until everything gathered is written.
+    pub(super) fn complete(&mut self) -> Result<(), Halt> {
+        self.hand_on_files()?;
+        self.writers.wait()
+    }
+
+    /// The current member does not come to its end.
+    pub(super) fn give_up(self, hand: &mut Hand<'_>) -> Result<(), Halt> {
+        match self.current {
+            Current::Large(large, _) => {
+                large.give_up();
+                // It is removed by whoever lets go of it last.
+                Large::release(large, hand)
+            }
+            Current::Nothing | Current::Small(_) => Ok(()),
+        }
+    }
+
+    fn hand_on_files(&mut self) -> Result<(), Halt> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        let files = std::mem::take(&mut self.files);
+        let data = std::mem::replace(&mut self.data, self.writers.buffer());
+        self.writers.hand_on(Task::Files { files, data })
+    }
+
+    fn hand_on_stretch(&mut self) -> Result<(), Halt> {
+        let Current::Large(large, stored) = &mut self.current else { return Ok(()) };
+        let data = std::mem::replace(&mut self.data, self.writers.buffer());
+        let task = Task::Stretch { large: Arc::clone(large), stored: *stored, data };
+        *stored += task.bytes() as u64;
+        self.writers.hand_on(task)
+    }
+}
