@@ -155,7 +155,12 @@ class Columns:
 
 
 def read_frames(columns):
-    return [(columns.number(), columns.number()) for _ in range(columns.number())]
+    """The length in the file and the decoded length of each frame. Their hashes are XXH3's."""
+    frames = []
+    for _ in range(columns.number()):
+        frames.append((columns.number(), columns.number()))
+        columns.bytes(8)
+    return frames
 
 
 def read_paths(columns, count):

@@ -1,7 +1,7 @@
 //! `docs/format.md` is enough to read an archive: `tests/data/read_archive.py` was written from it, and agrees with haul
 //! and with the tree about everything.
 //!
-//! The reader checks the frames, the seek table, the index and every member's headers. What it cannot compute, the
+//! The reader checks the frames, the seek table, the index and every member's headers. What it cannot compute, hashes and
 //! digests, is computed here, from the page and not by haul's code.
 
 use crate::support::oracle::{Outcome, haul, haul_command, peer, run};
@@ -15,7 +15,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 const PART: u64 = 4 << 20;
 
@@ -219,6 +219,45 @@ fn the_document_is_enough_to_read_a_single_frame() {
     let entries = by_reader(&archive);
     assert_listings_agree(&by_haul(&archive), &entries);
     assert_tree_agrees(&tree, &entries);
+}
+
+fn number(bytes: &mut &[u8]) -> u64 {
+    let len = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+    let (taken, rest) = bytes.split_at(len);
+    *bytes = rest;
+    taken.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7F))
+}
+
+#[test]
+fn the_hashes_are_those_that_the_document_says() {
+    let scratch = Scratch::new();
+    let (tree, archive) = (scratch.join("tree"), scratch.join("a.tar.zst"));
+    build(&tree, &modest());
+    haul!["pack", &tree, &archive].expect(0);
+    let whole = std::fs::read(&archive).unwrap();
+    let le64 = |at: usize| u64::from_le_bytes(whole[at..at + 8].try_into().unwrap());
+
+    let frames = u32::from_le_bytes(whole[whole.len() - 9..whole.len() - 5].try_into().unwrap());
+    let locator = whole.len() - 17 - 8 * frames as usize - 64;
+    assert_eq!(le64(locator + 56), xxh3_64(&whole[locator + 8..locator + 56]));
+    let (start, len) = (le64(locator + 16) as usize, le64(locator + 24) as usize);
+    let payload = &whole[start + 8..start + len];
+    assert_eq!(whole[locator + 40..locator + 56], xxh3_128(payload).to_le_bytes());
+
+    let index = zstd::decode_all(&payload[8..]).unwrap();
+    let mut columns = &index[..];
+    let (count, mut at) = (number(&mut columns), 0);
+    assert_eq!(count, u64::from(frames) - 2);
+    for frame in 1..=count {
+        if frame == count {
+            at += len; // the index is in front of the end frame
+        }
+        let (compressed, _) = (number(&mut columns) as usize, number(&mut columns));
+        let (hash, rest) = columns.split_at(8);
+        assert_eq!(hash, xxh3_64(&whole[at..at + compressed]).to_be_bytes(), "frame {frame} of {count}");
+        (columns, at) = (rest, at + compressed);
+    }
+    assert_eq!(at, locator);
 }
 
 /// A reader that takes anything proves nothing.
