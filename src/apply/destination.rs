@@ -12,6 +12,9 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+/// The mode of a directory until it is complete.
+pub(super) const NEW_DIRECTORY: u32 = 0o700;
+
 /// What is set on what is made.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -58,6 +61,8 @@ struct StagedRoot {
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) entry: Entry,
+    /// Whether this run made it.
+    pub(super) is_new: bool,
     /// Its own temporary name, when it is a topmost new one.
     pub(super) temp: Option<Vec<u8>>,
 }
@@ -115,21 +120,23 @@ impl Destination {
         &self.path
     }
 
+    /// What came of making the root.
+    pub(super) fn root_made(&self) -> Made {
+        if self.is_new() { Made::New(None) } else { Made::Found }
+    }
+
     /// Whether the root is new.
     pub(super) fn is_new(&self) -> bool {
         self.root_place.is_some()
     }
 
-    /// Makes the directory of `entry`, or enters the one that exists; anything else there gives way at the end. The
-    /// directory's metadata are set then, too.
-    pub(crate) fn directory(&self, entry: &Entry) -> Result<(), Failed> {
-        let path = entry.path.as_path();
-        let temp = match self.make_directory(path)? {
-            Made::New(temp) => temp,
-            Made::Found => None,
+    /// Notes a directory whose metadata are to be set at the end.
+    pub(super) fn note_directory(&self, entry: Entry, made: Made) {
+        let (is_new, temp) = match made {
+            Made::New(temp) => (true, temp),
+            Made::Found => (false, None),
         };
-        lock(&self.directories).push(Directory { entry: entry.clone(), temp });
-        Ok(())
+        lock(&self.directories).push(Directory { entry, is_new, temp });
     }
 
     /// Forgets a directory that something else is to replace.
@@ -137,15 +144,11 @@ impl Destination {
         lock(&self.directories).retain(|directory| directory.entry.path.as_path() != path);
     }
 
-    /// Makes the directory at `path` if there is none.
-    pub(super) fn make_directory(&self, path: RelPath<'_>) -> Result<Made, Failed> {
-        if path.is_root() {
-            return Ok(Made::Found);
-        }
-        let (parent, name) = path.split();
-        let held = self.hold(parent)?;
+    /// Makes the directory at `path` in `held` if there is none; anything else there gives way at the end.
+    pub(super) fn make_directory(&self, held: &Held, path: RelPath<'_>) -> Result<Made, Failed> {
+        let name = path.file_name();
         if held.staged {
-            return match held.dir.create_dir(name, 0o700) {
+            return match held.dir.create_dir(name, NEW_DIRECTORY) {
                 Ok(()) => Ok(Made::New(None)),
                 Err(Errno::EXIST) if standing(&held.dir, name) == Ok(Standing::Directory) => Ok(Made::Found),
                 Err(errno) => Err(failed(Act::Create)(errno)),
@@ -168,13 +171,29 @@ impl Destination {
         if dir.stat_self()?.gid != self.identity.1 {
             meta::set_owner(dir.as_fd(), self.identity.0, self.identity.1)?;
         }
-        meta::set_mode(dir.as_fd(), 0o700)
+        meta::set_mode(dir.as_fd(), NEW_DIRECTORY)
     }
 
     /// Opens the directory whose final path is `path`, wherever it is now.
     pub(super) fn hold(&self, path: RelPath<'_>) -> Result<Held, Failed> {
-        let (actual, staged) = self.actual(path);
-        let dir = self.root.open_dir_beneath(actual.as_path()).map_err(|errno| match errno {
+        self.hold_below(None, path)
+    }
+
+    /// Opens the directory whose final path is `path`, beginning at one above it that is held, if any.
+    pub(super) fn hold_below(
+        &self,
+        above: Option<(RelPath<'_>, &Held)>,
+        path: RelPath<'_>,
+    ) -> Result<Held, Failed> {
+        let (dir, actual, staged) = match above {
+            // What is below a staged directory has its final name.
+            Some((above, held)) if held.staged => (&held.dir, path.below(above).to_buf(), true),
+            _ => {
+                let (actual, staged) = self.actual(path);
+                (&self.root, actual, staged)
+            }
+        };
+        let dir = dir.open_dir_beneath(actual.as_path()).map_err(|errno| match errno {
             Errno::LOOP => Failed::Refused("a directory above it is a symbolic link"),
             errno => failed(Act::Open)(errno),
         })?;

@@ -4,6 +4,7 @@ use super::destination::{Destination, Held, lock, standing};
 use super::owner::Owners;
 use super::{Failed, failed};
 use crate::error::Act;
+use crate::report::Cause;
 use crate::sys::{Dir, Stat, commit, xattr};
 use crate::tree::metadata::ACL_ACCESS;
 use crate::tree::{Entry, Extent, Kind, RelPath, RelPathBuf, Standing, extent};
@@ -13,12 +14,13 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// One thread's hand in a destination. Holds the directory of what it made last, since what comes next is mostly in
-/// the same one.
+/// One thread's hand in a destination.
 #[derive(Debug)]
 pub(crate) struct Applier<'a> {
     pub(super) destination: &'a Destination,
-    held: Option<(RelPathBuf, Arc<Held>)>,
+    /// The directory of what was made last and directories above it, since what comes next is mostly in one of them or
+    /// just below. Each lies below the one before.
+    held: Vec<(RelPathBuf, Arc<Held>)>,
     pub(super) owners: Owners,
 }
 
@@ -40,7 +42,21 @@ pub(crate) struct LargeFile {
 
 impl<'a> Applier<'a> {
     pub(crate) fn new(destination: &'a Destination) -> Self {
-        Applier { destination, held: None, owners: Owners::default() }
+        Applier { destination, held: Vec::new(), owners: Owners::default() }
+    }
+
+    /// Makes the directory of `entry`, or enters the one that exists. Its metadata are set at the end.
+    pub(crate) fn directory(&mut self, entry: &Entry) -> Result<(), Failed> {
+        let path = entry.path.as_path();
+        let made = match path.parent() {
+            Some(parent) => {
+                let held = self.hold(parent)?;
+                self.destination.make_directory(&held, path)?
+            }
+            None => self.destination.root_made(),
+        };
+        self.destination.note_directory(entry.clone(), made);
+        Ok(())
     }
 
     /// What is at an entry's place. In a staged directory that is what this run made, which counts as nothing.
@@ -139,24 +155,32 @@ impl<'a> Applier<'a> {
 
     /// The directory at the final path `path`, made if it is missing.
     pub(super) fn hold(&mut self, path: RelPath<'_>) -> Result<Arc<Held>, Failed> {
-        match &self.held {
-            Some((held, dir)) if held.as_path() == path => return Ok(Arc::clone(dir)),
-            _ => {}
+        while self.held.last().is_some_and(|(held, _)| !path.is_within(held.as_path())) {
+            self.held.pop();
         }
-        let held = match self.destination.hold(path) {
+        let above = self.held.last();
+        if let Some((held, dir)) = above
+            && held.as_path() == path
+        {
+            return Ok(Arc::clone(dir));
+        }
+        let above = above.map(|(held, dir)| (held.as_path(), &**dir));
+        let held = match self.destination.hold_below(above, path) {
             // The archive has no entry for it.
-            Err(Failed::Entry(_, crate::report::Cause::Os(error)))
-                if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) =>
-            {
+            Err(Failed::Entry(_, Cause::Os(error))) if is_missing(&error) => {
                 self.destination.implied_directory(path)?;
-                self.destination.hold(path)
+                self.destination.hold_below(above, path)
             }
             held => held,
         }?;
         let held = Arc::new(held);
-        self.held = Some((path.to_buf(), Arc::clone(&held)));
+        self.held.push((path.to_buf(), Arc::clone(&held)));
         Ok(held)
     }
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NOENT.raw_os_error())
 }
 
 impl LargeFile {

@@ -1,6 +1,6 @@
 //! The end of a run: directories get their metadata, and what was staged its names.
 
-use super::destination::{Destination, Directory, Made, lock, standing};
+use super::destination::{Destination, Directory, Made, NEW_DIRECTORY, lock, standing};
 use super::file::publish;
 use super::owner::Owners;
 use super::{Failed, failed};
@@ -15,9 +15,10 @@ impl Destination {
     /// Makes a directory that no entry describes, and those above it, as mkdir(1) would.
     pub(super) fn implied_directory(&self, path: RelPath<'_>) -> Result<(), Failed> {
         for above in path.ancestors().chain([path]) {
-            if let Made::New(temp) = self.make_directory(above)? {
-                let entry = self.implied_entry(above);
-                lock(&self.directories).push(Directory { entry, temp });
+            let (parent, _) = above.split();
+            let made = self.make_directory(&self.hold(parent)?, above)?;
+            if matches!(made, Made::New(_)) {
+                self.note_directory(self.implied_entry(above), made);
             }
         }
         Ok(())
@@ -59,7 +60,11 @@ impl Destination {
         let mut owners = Owners::default();
         let mut directories = std::mem::take(&mut *lock(&self.directories));
         if self.is_new() && !directories.iter().any(|directory| directory.entry.path.as_path().is_root()) {
-            directories.push(Directory { entry: self.implied_entry(RelPath::ROOT), temp: None });
+            directories.push(Directory {
+                entry: self.implied_entry(RelPath::ROOT),
+                is_new: true,
+                temp: None,
+            });
         }
         // The deepest first: making an entry changes the mtime of the directory above it.
         directories.sort_by(|a, b| b.entry.path.cmp(&a.entry.path));
@@ -73,13 +78,14 @@ impl Destination {
     }
 
     fn finish_directory(&self, directory: &Directory, owners: &mut Owners) -> Result<(), Failed> {
-        let Directory { entry, temp } = directory;
+        let Directory { entry, is_new, temp } = directory;
         let path = entry.path.as_path();
+        let created = is_new.then_some(NEW_DIRECTORY);
         // Who unpacks into an existing root did not ask for other rights on it, unless rights were asked for.
         let settled = if path.is_root() && !self.is_new() && !self.settings.same_permissions {
             Ok(())
         } else {
-            self.hold(path).and_then(|held| self.settle(&held.dir, entry, None, owners))
+            self.hold(path).and_then(|held| self.settle(&held.dir, entry, created, owners))
         };
         let Some(temp) = temp else { return settled };
         let (parent, name) = path.split();

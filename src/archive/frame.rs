@@ -19,7 +19,7 @@ impl Compressor {
     /// Every frame carries its content's size, which the one-call interface always knows, and a checksum of it.
     pub(crate) fn new(level: i32) -> io::Result<Self> {
         let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
-        for parameter in [CParameter::CompressionLevel(level), CParameter::ChecksumFlag(true)] {
+        for parameter in parameters(level) {
             context.set_parameter(parameter).map_err(zstd_error)?;
         }
         Ok(Compressor(context))
@@ -32,6 +32,20 @@ impl Compressor {
         self.0.compress2(frame, tar).map_err(zstd_error)?;
         Ok(())
     }
+}
+
+/// The parameters of a level: zstd's own, but that the window of the fast levels is widened to most of a frame, and
+/// that the hash table of the default level is doubled. On a tree of Python packages the window makes archives 0.2 %
+/// smaller for nothing, and the table 0.9 % for 2 % of the time: more than cutting the stream into frames has cost.
+fn parameters(level: i32) -> Vec<CParameter> {
+    let mut parameters = vec![CParameter::CompressionLevel(level), CParameter::ChecksumFlag(true)];
+    if level <= 4 {
+        parameters.push(CParameter::WindowLog(22));
+    }
+    if level == 3 {
+        parameters.push(CParameter::HashLog(18));
+    }
+    parameters
 }
 
 impl Decompressor {

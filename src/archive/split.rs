@@ -9,6 +9,7 @@ use super::trailer::{SKIPPABLE_HEADER, ZSTD_MAGIC, is_skippable};
 use super::trailer_check::{Skippable, TrailerCheck};
 use super::{Fault, malformed};
 use std::io::{self, Read};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use zstd::zstd_safe::{self, DCtx, InBuffer, OutBuffer};
 
 /// The largest frame that is handed on whole, in compressed bytes.
@@ -41,7 +42,7 @@ enum State {
     /// Between two frames.
     Frames,
     /// Inside a frame that is decoded here.
-    Inside(Box<DCtx<'static>>),
+    Inside(Box<Large>),
     Plain,
     Done,
 }
@@ -63,9 +64,10 @@ impl<R: Read> Split<R> {
                     let tar = self.input.take_some(CHUNK)?;
                     return Ok((!tar.is_empty()).then_some(Piece::Tar(tar)));
                 }
-                State::Inside(context) => {
-                    let (tar, ended) = decode_some(context, &mut self.input)?;
+                State::Inside(large) => {
+                    let (tar, ended) = large.decode_some(&mut self.input)?;
                     if ended {
+                        self.check.frame(large.hash.digest(), large.compressed, Some(large.decoded));
                         self.state = State::Frames;
                     }
                     if !tar.is_empty() {
@@ -76,7 +78,7 @@ impl<R: Read> Split<R> {
                     Next::End => return Ok(None),
                     Next::Skipped => {}
                     Next::Whole(frame, bound) => return Ok(Some(Piece::Frame(frame, bound))),
-                    Next::Large => self.state = State::Inside(Box::new(streaming_decoder()?)),
+                    Next::Large => self.state = State::Inside(Box::new(Large::new()?)),
                 },
                 State::Done => return Ok(None),
             }
@@ -98,12 +100,9 @@ impl<R: Read> Split<R> {
         if !head.starts_with(&ZSTD_MAGIC) {
             return Err(malformed(format!("there is no zstd frame at byte {offset}")).into());
         }
-        let Measured::Whole { len, bound, said } = self.measure()? else {
-            self.check.large_frame();
-            return Ok(Next::Large);
-        };
+        let Measured::Whole { len, bound, said } = self.measure()? else { return Ok(Next::Large) };
         let frame = self.input.take(len)?;
-        self.check.frame(&frame, said);
+        self.check.frame(xxh3_64(&frame), len as u64, said);
         Ok(Next::Whole(frame, said.unwrap_or(bound) as usize))
     }
 
@@ -195,24 +194,41 @@ pub(crate) fn decode_frame(
     Ok(())
 }
 
-/// Decodes the next chunk of a large frame, and tells whether it was the last.
-fn decode_some<R: Read>(context: &mut DCtx<'_>, input: &mut Input<R>) -> Result<(Vec<u8>, bool), Fault> {
-    let mut tar = Vec::with_capacity(CHUNK);
-    let mut output = OutBuffer::around(&mut tar);
-    loop {
-        let bytes = input.peek(1)?;
-        let at_end = bytes.is_empty();
-        let mut source = InBuffer::around(bytes);
-        let before = output.pos();
-        let hint = context.decompress_stream(&mut output, &mut source).map_err(damaged_frame)?;
-        let consumed = source.pos();
-        input.consume(consumed);
-        let ended = hint == 0;
-        if ended || output.pos() == output.capacity() {
-            return Ok((tar, ended));
-        }
-        if at_end && output.pos() == before {
-            return Err(cut_short().into());
+/// A frame that is decoded front to back, and what was seen of it.
+struct Large {
+    context: DCtx<'static>,
+    hash: Xxh3,
+    compressed: u64,
+    decoded: u64,
+}
+
+impl Large {
+    fn new() -> io::Result<Self> {
+        Ok(Large { context: streaming_decoder()?, hash: Xxh3::new(), compressed: 0, decoded: 0 })
+    }
+
+    /// Decodes the next chunk, and tells whether it was the last.
+    fn decode_some<R: Read>(&mut self, input: &mut Input<R>) -> Result<(Vec<u8>, bool), Fault> {
+        let mut tar = Vec::with_capacity(CHUNK);
+        let mut output = OutBuffer::around(&mut tar);
+        loop {
+            let bytes = input.peek(1)?;
+            let at_end = bytes.is_empty();
+            let mut source = InBuffer::around(bytes);
+            let before = output.pos();
+            let hint = self.context.decompress_stream(&mut output, &mut source).map_err(damaged_frame)?;
+            let consumed = source.pos();
+            self.hash.update(&bytes[..consumed]);
+            self.compressed += consumed as u64;
+            input.consume(consumed);
+            let ended = hint == 0;
+            if ended || output.pos() == output.capacity() {
+                self.decoded += output.pos() as u64;
+                return Ok((tar, ended));
+            }
+            if at_end && output.pos() == before {
+                return Err(cut_short().into());
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::trailer::{
     decode_seek_table,
 };
 use super::{Fault, Malformed, malformed};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::Xxh3;
 use zstd::zstd_safe;
 
 /// An index or a seek table is kept only up to this length. The frames of an archive with a longer one, of millions of
@@ -39,7 +39,7 @@ pub(crate) struct TrailerCheck {
     frames: Vec<SeekEntry>,
     /// The data frames, as an index lists them.
     data: Vec<Frame>,
-    /// A frame was too large to be measured: then there is no haul trailer to check.
+    /// There was a frame of unknown or huge size, which no haul archive has.
     unmeasured: bool,
     /// The index frame: offset, length, digest of its payload.
     index: Option<(u64, u64, u128)>,
@@ -61,20 +61,15 @@ pub(crate) struct Skippable {
 }
 
 impl TrailerCheck {
-    /// A data frame, of which the content's size is known if it says it.
-    pub(crate) fn frame(&mut self, frame: &[u8], decoded: Option<u64>) {
-        match (u32::try_from(frame.len()), decoded.map(u32::try_from)) {
+    /// A data frame: the hash of its bytes, how many there are, and the content's size if it is known.
+    pub(crate) fn frame(&mut self, hash: u64, compressed: u64, decoded: Option<u64>) {
+        match (u32::try_from(compressed), decoded.map(u32::try_from)) {
             (Ok(compressed), Some(Ok(decoded))) => {
                 self.frames.push(SeekEntry { compressed, decoded });
-                self.data.push(Frame { compressed, decoded, hash: xxh3_64(frame) });
+                self.data.push(Frame { compressed, decoded, hash });
             }
             _ => self.unmeasured = true,
         }
-    }
-
-    /// A data frame of unknown length.
-    pub(crate) fn large_frame(&mut self) {
-        self.unmeasured = true;
     }
 
     /// A skippable frame was read.

@@ -116,6 +116,14 @@ impl<'a> RelPath<'a> {
             || (self.0.starts_with(above.0) && matches!(self.0.get(above.0.len()), None | Some(b'/')))
     }
 
+    /// The rest of the path below `above`, which must be above it or the same.
+    #[must_use]
+    pub fn below(self, above: RelPath<'_>) -> RelPath<'a> {
+        debug_assert!(self.is_within(above));
+        let rest = &self.0[above.0.len().min(self.0.len())..];
+        RelPath(rest.strip_prefix(b"/").unwrap_or(rest))
+    }
+
     /// An owned copy.
     pub fn to_buf(self) -> RelPathBuf {
         RelPathBuf(self.0.into())
@@ -300,6 +308,10 @@ mod tests {
         assert_eq!(p("a/b/c").ancestors().collect::<Vec<_>>(), [p("a"), p("a/b")]);
         assert_eq!(p("a").ancestors().count(), 0);
         assert!(p("a/b").is_within(p("a")) && p("a").is_within(p("a")) && p("a").is_within(p("")));
+        assert_eq!(
+            (p("a/b/c").below(p("a")), p("a").below(p("a")), p("a").below(p(""))),
+            (p("b/c"), p(""), p("a"))
+        );
         assert!(!p("ab").is_within(p("a")) && !p("a").is_within(p("a/b")));
     }
 

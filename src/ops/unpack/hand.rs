@@ -25,16 +25,8 @@ impl<'a> Hand<'a> {
     }
 
     /// Makes a directory.
-    pub(super) fn directory(&mut self, destination: &Destination, entry: &Entry) -> Result<(), Halt> {
-        let result = match self.decide(entry) {
-            Ok(Action::Skip) => {
-                self.keep(entry);
-                return Ok(());
-            }
-            Ok(_) => destination.directory(entry),
-            Err(failed) => Err(failed),
-        };
-        self.note(entry, result)
+    pub(super) fn directory(&mut self, entry: &Entry) -> Result<(), Halt> {
+        self.make(entry, |applier| applier.directory(entry))
     }
 
     /// Makes a file with all of its content.

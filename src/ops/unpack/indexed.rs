@@ -43,7 +43,7 @@ pub(super) fn unpack(run: &Run<'_>, archive: &Archive<'_>) -> Result<Report, Err
         hand.report.fail(path, Act::Open, Cause::NotFound);
     }
     let is_directory = |entry: &&Entry| entry.kind == Kind::Directory;
-    let made = chosen().filter(is_directory).try_for_each(|entry| hand.directory(&destination, entry));
+    let made = chosen().filter(is_directory).try_for_each(|entry| hand.directory(entry));
     let mut report = match made {
         Ok(()) => files(run, archive, &choices, &destination),
         Err(halt) => stopped(halt, run),

@@ -101,11 +101,11 @@ impl<'a> Unpacking<'a> {
         }
         for above in path.ancestors() {
             if let Some(passed) = self.passed.remove(&above.to_buf()) {
-                self.hand.directory(self.destination, &passed)?;
+                self.hand.directory(&passed)?;
             }
         }
         match &entry.kind {
-            Kind::Directory => self.hand.directory(self.destination, &entry)?,
+            Kind::Directory => self.hand.directory(&entry)?,
             Kind::File { .. } => self.batch.begin(entry, &mut self.hand)?,
             _ => self.bare.push(entry),
         }
