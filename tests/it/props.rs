@@ -1,6 +1,6 @@
 //! Random trees, and random edits of them.
 
-use crate::support::oracle::{haul, haul_command, is_root, run};
+use crate::support::oracle::{exact, haul, haul_command, run};
 use crate::support::scratch::Scratch;
 use crate::support::snapshot::{Fields, Snapshot};
 use crate::support::tree::{Make, Node, build, dir, fifo, file, hard_link, keeps_xattr, sparse, symlink};
@@ -209,7 +209,7 @@ proptest! {
         run(pack.arg(&root).arg(&archive), None).expect(0);
         let bytes = std::fs::read(&archive).unwrap();
         let mut unpack = haul_command();
-        unpack.args(["unpack", "-j", &threads.to_string()]).args((!is_root()).then_some("--same-permissions"));
+        unpack.args(["unpack", "-j", &threads.to_string()]).args(exact());
         unpack.arg(if piped { OsStr::new("-") } else { archive.as_os_str() }).arg(&copy);
         run(&mut unpack, piped.then_some(&bytes)).expect(0);
         let diff = Snapshot::of(&root).diff(&Snapshot::of(&copy), Fields::ALL);

@@ -1,6 +1,6 @@
 //! A real Python environment: thousands of files, compiled modules, symlinks to the interpreter.
 
-use crate::support::oracle::{assert_rsync_agrees, haul, is_root, peer, run, skip};
+use crate::support::oracle::{assert_rsync_agrees, exact, haul, haul_command, peer, run, skip};
 use crate::support::scratch::Scratch;
 use crate::support::snapshot::{Fields, Snapshot};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn a_python_environment_is_packed_listed_verified_unpacked_and_imported_from() {
     let original = Snapshot::of(&venv);
     assert_eq!(haul!["list", &archive].expect(0).lines().len(), original.0.len());
     haul!["verify", &archive, &venv].expect(0);
-    haul!["unpack", &archive, &copy, if is_root() { "--same-owner" } else { "--same-permissions" }].expect(0);
+    run(haul_command().arg("unpack").args(exact()).arg(&archive).arg(&copy), None).expect(0);
     original.assert_same(&Snapshot::of(&copy), Fields::ALL);
     assert_rsync_agrees(&venv, &copy);
     let script = "import sys, numpy, pandas, django\n\

@@ -1,6 +1,6 @@
 //! What goes in comes out.
 
-use crate::support::oracle::{Outcome, assert_rsync_agrees, haul, haul_command, is_root, run};
+use crate::support::oracle::{Outcome, assert_rsync_agrees, exact, haul, haul_command, run};
 use crate::support::scratch::Scratch;
 use crate::support::snapshot::{Fields, Snapshot};
 use crate::support::tree::{build, dir, fifo, file, hard_link, socket, symlink};
@@ -40,7 +40,7 @@ impl Case {
 /// Unpacks with exact modes: another user than root gets them only on request.
 fn unpack(options: &[&str], archive: &Path, copy: &Path) -> Outcome {
     let mut command = haul_command();
-    command.arg("unpack").args((!is_root()).then_some("--same-permissions"));
+    command.arg("unpack").args(exact());
     run(command.args(options).arg(archive).arg(copy), None)
 }
 
@@ -88,7 +88,7 @@ fn everything_survives_a_pipe() {
     let case = Case::of(everything);
     let packed = haul!["pack", &case.tree, "-"].expect(0);
     let mut command = haul_command();
-    command.arg("unpack").args((!is_root()).then_some("--same-permissions")).arg("-").arg(&case.copy);
+    command.arg("unpack").args(exact()).arg("-").arg(&case.copy);
     run(&mut command, Some(&packed.stdout)).expect(0);
     case.assert_same();
     assert_rsync_agrees(&case.tree, &case.copy);
@@ -185,6 +185,18 @@ fn unpacking_twice_changes_nothing() {
     case.unpack(&[]).expect(0);
     case.assert_same();
     assert_rsync_agrees(&case.tree, &case.copy);
+}
+
+/// Who unpacks into `.` did not ask for other rights on `.`.
+#[test]
+fn an_existing_root_keeps_its_own_metadata_unless_exact_modes_are_wanted() {
+    let case = Case::of(|root| build(root, &[dir("").mode(0o700).mtime(1_000_000_000, 0), file("a", "x")]));
+    case.pack(&[]).expect(0);
+    build(&case.copy, &[dir("").mode(0o751)]);
+    haul!["unpack", "--no-same-permissions", &case.archive, &case.copy].expect(0);
+    assert_eq!(Snapshot::of(&case.copy).get("").mode, 0o751);
+    haul!["unpack", "--same-permissions", &case.archive, &case.copy].expect(0);
+    case.assert_same();
 }
 
 /// A tree whose entries all differ from [`modest`]'s, in kind or in content, and strangers among them.

@@ -1,6 +1,6 @@
 //! haul and the archivers that everyone has: each reads what the other wrote.
 
-use crate::support::oracle::{haul, haul_command, is_root, leave_out, peer, peer_run, run};
+use crate::support::oracle::{exact, haul, haul_command, leave_out, peer, peer_run, run};
 use crate::support::scratch::Scratch;
 use crate::support::snapshot::{Fields, Node, Snapshot};
 use crate::support::tar::{zstd, zstd_frames};
@@ -134,10 +134,9 @@ fn haul_reads(tar: &[u8], expected: &Snapshot, fields: Fields) {
     for (name, archive) in wrappings {
         let scratch = Scratch::new();
         let path = scratch.write("archive", &archive);
-        let exact = (!is_root()).then_some("--same-permissions");
         for (source, stdin) in [(path.as_os_str(), None), (OsStr::new("-"), Some(&archive[..]))] {
             let copy = scratch.join(if stdin.is_some() { "from a pipe" } else { "by path" });
-            run(haul_command().arg("unpack").args(exact).arg(source).arg(&copy), stdin).expect(0);
+            run(haul_command().arg("unpack").args(exact()).arg(source).arg(&copy), stdin).expect(0);
             let diff = expected.diff(&Snapshot::of(&copy), fields);
             assert!(
                 diff.is_empty(),

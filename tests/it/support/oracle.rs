@@ -171,6 +171,11 @@ pub fn leave_out(what: &str) {
     eprintln!("LEFT OUT: {what}");
 }
 
+/// The flag without which another user than root gets modes under the umask and leaves an existing root's alone.
+pub fn exact() -> Option<&'static str> {
+    (!is_root()).then_some("--same-permissions")
+}
+
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
