@@ -3,14 +3,25 @@
 //! Owns zstd's contexts, one of each for a thread, which live as long as the thread's work.
 
 use super::{Fault, malformed};
+use crate::cancel::Cancel;
 use std::io;
-use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, DParameter};
+use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective::{ZSTD_e_continue as CONTINUE, ZSTD_e_end as END};
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
 /// No frame needs a larger window than 2^27 bytes: the default limit of every decoder.
 const LARGEST_WINDOW_LOG: u32 = 27;
 
+/// From this level on a frame takes so long, up to several seconds, that it is compressed in steps between which the run
+/// can be stopped.
+const SLOW_LEVEL: i32 = 10;
+/// How much of a frame is compressed in one step: a tenth of a second at level 19.
+const STEP: usize = 256 << 10;
+
 /// Compresses stretches of tar to frames.
-pub(crate) struct Compressor(CCtx<'static>);
+pub(crate) struct Compressor {
+    context: CCtx<'static>,
+    is_slow: bool,
+}
 
 /// Decompresses frames to stretches of tar.
 pub(crate) struct Decompressor(DCtx<'static>);
@@ -22,15 +33,42 @@ impl Compressor {
         for parameter in parameters(level) {
             context.set_parameter(parameter).map_err(zstd_error)?;
         }
-        Ok(Compressor(context))
+        Ok(Compressor { context, is_slow: level >= SLOW_LEVEL })
     }
 
     /// Replaces the content of `frame` by the frame of `tar`.
     pub(crate) fn compress(&mut self, tar: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
         frame.clear();
         frame.reserve(zstd_safe::compress_bound(tar.len()));
-        self.0.compress2(frame, tar).map_err(zstd_error)?;
+        self.context.compress2(frame, tar).map_err(zstd_error)?;
         Ok(())
+    }
+
+    /// Like [`Compressor::compress`], but returns `false` soon after `cancel` is set.
+    pub(crate) fn compress_unless(
+        &mut self,
+        cancel: &Cancel,
+        tar: &[u8],
+        frame: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        if !self.is_slow {
+            return self.compress(tar, frame).map(|()| true);
+        }
+        frame.clear();
+        frame.reserve(zstd_safe::compress_bound(tar.len()));
+        self.context.set_pledged_src_size(Some(tar.len() as u64)).map_err(zstd_error)?;
+        let mut output = OutBuffer::around(frame);
+        for step in tar.chunks(STEP) {
+            if cancel.is_set() {
+                self.context.reset(ResetDirective::SessionOnly).map_err(zstd_error)?;
+                return Ok(false);
+            }
+            let mut input = InBuffer::around(step);
+            // There is room for all of the output, so each call takes all that it is given.
+            self.context.compress_stream2(&mut output, &mut input, CONTINUE).map_err(zstd_error)?;
+        }
+        self.context.compress_stream2(&mut output, &mut InBuffer::around(&[]), END).map_err(zstd_error)?;
+        Ok(true)
     }
 }
 
@@ -107,6 +145,22 @@ mod tests {
         assert_eq!(zstd_safe::get_frame_content_size(&frame).unwrap(), Some(tar.len() as u64));
         Decompressor::new().unwrap().decompress(&frame, &mut decoded, tar.len()).unwrap();
         assert_eq!(decoded, tar);
+    }
+
+    #[test]
+    fn a_slow_level_gives_whole_frames_in_steps_and_can_be_stopped() {
+        let tar: Vec<u8> = (0..700_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        let (mut frame, mut decoded) = (Vec::new(), Vec::new());
+        let mut compressor = Compressor::new(SLOW_LEVEL).unwrap();
+        let cancel = Cancel::default();
+        cancel.set();
+        assert!(!compressor.compress_unless(&cancel, &tar, &mut frame).unwrap());
+        for len in [0, 1, STEP, STEP + 1, tar.len()] {
+            assert!(compressor.compress_unless(&Cancel::default(), &tar[..len], &mut frame).unwrap());
+            assert_eq!(zstd_safe::get_frame_content_size(&frame).unwrap(), Some(len as u64));
+            Decompressor::new().unwrap().decompress(&frame, &mut decoded, len).unwrap();
+            assert!(decoded == tar[..len], "{len}");
+        }
     }
 
     #[test]

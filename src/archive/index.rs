@@ -17,7 +17,8 @@ mod encode;
 
 use crate::tree::{Digest, Entry};
 
-pub(crate) use decode::{decode, decode_frames};
+pub use decode::decode;
+pub(crate) use decode::decode_frames;
 pub(crate) use encode::encode;
 
 /// What an archive holds and where.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// The end-of-archive marker: two blocks of zeros.
 const END_BYTES: u64 = 1_024;
 
-/// Reads an index, and checks the invariants of the module above.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
+/// Reads the decompressed bytes of an index, and checks every invariant of [`crate::archive::index`].
+pub fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
     let mut columns = Columns(bytes);
     let frames = frames(&mut columns)?;
     let count = columns.count(1)?;

@@ -73,7 +73,13 @@ impl<'a> Filler<'a> {
 
     fn compress(&mut self, frame: &mut Vec<u8>) -> std::io::Result<()> {
         match &mut self.compressor {
-            Some(compressor) => compressor.compress(self.tar.as_slice(), frame),
+            Some(compressor) => {
+                let cancel = self.run.cancel;
+                if !compressor.compress_unless(cancel, self.tar.as_slice(), frame)? {
+                    self.report.end = End::Interrupted;
+                }
+                Ok(())
+            }
             None if self.run.options.single_frame => {
                 frame.clear();
                 frame.extend_from_slice(self.tar.as_slice());
