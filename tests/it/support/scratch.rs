@@ -1,6 +1,6 @@
 //! A directory for one test, removed afterwards whatever the test has put into it.
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chmodat, openat};
+use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, chmodat, openat};
 use std::fs::Permissions;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,19 @@ pub struct Scratch(TempDir);
 
 impl Scratch {
     pub fn new() -> Self {
-        let dir = TempDir::with_prefix("haul-it-").unwrap();
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// In memory where there is room for it: for tests that write a tree many times over and do not care where.
+    pub fn in_memory() -> Self {
+        let shm = Path::new("/dev/shm");
+        let room = rustix::fs::statvfs(shm).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
+        let writable = rustix::fs::access(shm, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        if writable && room > 2 << 30 { Self::below(shm) } else { Self::new() }
+    }
+
+    fn below(place: &Path) -> Self {
+        let dir = TempDir::with_prefix_in("haul-it-", place).unwrap();
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         Self(dir)
     }
