@@ -3,7 +3,7 @@
 //! A file is opened relative to its directory's descriptor, which is kept for the next file: consecutive files mostly
 //! share it. Whether it is still what the scan saw is asked once, after its last byte was read.
 
-use super::walker::Found;
+use super::found::Found;
 use crate::error::Act;
 use crate::report::{Cause, Failure};
 use crate::sys::{Dir, FileKind, Stat, sparse, xattr};
