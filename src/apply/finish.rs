@@ -73,7 +73,11 @@ impl Destination {
                 fail(&directory.entry, failure);
             }
         }
-        self.publish_root().map_err(root_error(Act::Publish))?;
+        if let Err(errno) = self.publish_root() {
+            let error = root_error(Act::Publish)(errno);
+            self.abandon();
+            return Err(error);
+        }
         barrier(self.sync_root()).map_err(root_error(Act::Sync))
     }
 

@@ -30,6 +30,10 @@ pub struct Index {
     pub records: Vec<Record>,
 }
 
+/// No frame decodes to more than 1 GiB, which is also the limit of the seekable format's reference writer. A frame is
+/// mostly some 4 MiB; it is larger only when its entries have huge xattrs.
+pub const LARGEST_FRAME: u32 = 1 << 30;
+
 /// One data frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {

@@ -26,6 +26,11 @@ impl<W: Write> Writer<W> {
 
     /// Appends a data frame that decodes to `decoded` bytes of tar.
     pub(crate) fn frame(&mut self, compressed: &[u8], decoded: usize) -> io::Result<()> {
+        if decoded > index::LARGEST_FRAME as usize {
+            return Err(io::Error::other(
+                "the extended attributes of a few entries fill more than a frame can hold",
+            ));
+        }
         self.put(compressed)?;
         self.frames.push(described(compressed, decoded));
         Ok(())

@@ -10,6 +10,7 @@ pub(crate) mod generate;
 pub(crate) mod json;
 pub(crate) mod listing;
 pub(crate) mod options;
+pub(crate) mod output;
 pub(crate) mod owner;
 pub(crate) mod pipe;
 pub(crate) mod progress;

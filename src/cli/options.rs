@@ -5,9 +5,9 @@
 
 use super::args::{ListArgs, Operation, PackArgs, UnpackArgs, VerifyArgs, Voice};
 use super::listing::Format;
+use super::output::{Output, Stream, Verb};
 use super::owner::{self, Accounts};
 use super::pipe::Pipe;
-use super::render::Verb;
 use super::stdio;
 use haul::cancel::Cancel;
 use haul::error::Error;
@@ -55,29 +55,6 @@ pub(crate) enum Place {
     /// `-`: stdin or stdout.
     Standard,
     Path(PathBuf),
-}
-
-/// What is shown, and where.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Output {
-    /// The report is one JSON object on stdout.
-    pub(crate) json: bool,
-    /// A bar on stderr, if that is a terminal.
-    pub(crate) progress: bool,
-    /// Warnings, on stderr.
-    pub(crate) warnings: bool,
-    /// A line at the end, on stderr.
-    pub(crate) summary: bool,
-    /// Where each entry is named when it is done.
-    pub(crate) names: Option<Stream>,
-    /// What was left out on purpose, on stderr.
-    pub(crate) skipped: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
-    Stdout,
-    Stderr,
 }
 
 /// What the rules need to know of the process's surroundings.

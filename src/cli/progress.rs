@@ -4,7 +4,7 @@
 //! counters; the line is drawn by indicatif's own thread ten times a second. Failures are not shown here but from the
 //! report, where each is named once and in order.
 
-use super::options::{Output, Stream};
+use super::output::{Output, Stream};
 use super::stdio;
 use haul::event::{Event, Observer};
 use haul::tree::{Kind, RelPath};

@@ -5,7 +5,7 @@
 
 use super::exit::Exit;
 use super::json;
-use super::options::Output;
+use super::output::{Output, Verb};
 use super::progress::per_second;
 use super::stdio;
 use haul::error::Error;
@@ -14,35 +14,6 @@ use indicatif::{DecimalBytes, HumanCount};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
-
-/// The verbs that end with a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Pack,
-    Unpack,
-    List,
-    Verify,
-}
-
-impl Verb {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pack => "pack",
-            Self::Unpack => "unpack",
-            Self::List => "list",
-            Self::Verify => "verify",
-        }
-    }
-
-    fn past(self) -> &'static str {
-        match self {
-            Self::Pack => "packed",
-            Self::Unpack => "unpacked",
-            Self::List => "listed",
-            Self::Verify => "verified",
-        }
-    }
-}
 
 /// A run that is over.
 #[derive(Debug)]

@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Room for the names of most files; a longer list is asked for twice.
 const LIST_BYTES: usize = 1 << 10;
+/// More than this on one entry is refused: some file systems set no limit, and archives do.
+const MOST_BYTES: usize = 4 << 20;
 /// Room for most values.
 const VALUE_BYTES: usize = 256;
 
@@ -34,9 +36,16 @@ pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[Xattr]>> {
 
 fn collect(list: &[u8], mut value: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<Box<[Xattr]>> {
     let mut xattrs = Vec::new();
+    let mut bytes = list.len();
     for name in list.split(|&b| b == 0).filter(|name| !name.is_empty() && is_stored(name)) {
         match value(name) {
-            Ok(value) => xattrs.push(Xattr { name: name.into(), value: value.into() }),
+            Ok(value) => {
+                bytes += value.len();
+                if bytes > MOST_BYTES {
+                    return Err(Errno::TOOBIG);
+                }
+                xattrs.push(Xattr { name: name.into(), value: value.into() });
+            }
             // Removed since it was listed, or not for this user to read (trusted., some security.).
             Err(Errno::NODATA | Errno::PERM | Errno::ACCESS) => {}
             Err(error) => return Err(error),

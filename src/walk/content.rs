@@ -3,7 +3,7 @@
 //! A file is opened relative to its directory's descriptor, which is kept for the next file: consecutive files mostly
 //! share it. Whether it is still what the scan saw is asked once, after its last byte was read.
 
-use super::walker::Found;
+use super::found::Found;
 use crate::error::Act;
 use crate::report::{Cause, Failure};
 use crate::sys::{Dir, FileKind, Stat, sparse, xattr};
@@ -32,6 +32,9 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct Content {
     file: File,
 }
+
+/// Of a file with more extents, those that lie near each other are taken for one; readers refuse endless maps.
+const MOST_EXTENTS: usize = 1 << 19;
 
 /// Opens, before anything is packed, the files of which something must be known by then: whether the first name of a
 /// hard-link group can be read, since the others are nothing without it, and where a large file has its holes, since
@@ -115,7 +118,12 @@ impl Content {
             return Ok(None);
         }
         let Some(extents) = sparse::extents(&self.file, size)? else { return Ok(None) };
-        let aligned = extent::aligned(&extents, size, TAR_BLOCK);
+        let mut unit = TAR_BLOCK;
+        let mut aligned = extent::aligned(&extents, size, unit);
+        while aligned.len() > MOST_EXTENTS {
+            unit *= 4;
+            aligned = extent::aligned(&extents, size, unit);
+        }
         let is_dense = matches!(aligned[..], [Extent { offset: 0, len }] if len == size);
         Ok((!is_dense).then(|| aligned.into()))
     }

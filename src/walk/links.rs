@@ -1,6 +1,6 @@
 //! Hard-link groups: which names lead to one inode.
 
-use super::walker::Found;
+use super::found::Found;
 use crate::tree::Kind;
 use std::collections::HashMap;
 

@@ -6,10 +6,12 @@
 
 pub(crate) mod content;
 pub mod filter;
+mod found;
 mod glob;
 mod links;
 mod order;
 mod walker;
 
 pub use filter::{Filter, FilterError, Rule, Verdict};
-pub(crate) use walker::{Found, Options, Scan, scan};
+pub(crate) use found::Found;
+pub(crate) use walker::{Options, Scan, scan};

@@ -1,7 +1,7 @@
 //! Puts the listings of a scan in path order.
 
 use super::filter::{Filter, Verdict};
-use super::walker::{Child, Found, Listing};
+use super::found::{Child, Found, Listing};
 use crate::tree::{Kind, RelPath, RelPathBuf};
 use std::collections::HashMap;
 use std::vec;

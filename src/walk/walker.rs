@@ -5,6 +5,7 @@
 //! listed. What is found is put in path order at the end.
 
 use super::filter::{Filter, Verdict};
+use super::found::{Child, Found, Listing, Stamp};
 use super::{links, order};
 use crate::cancel::Cancel;
 use crate::error::Act;
@@ -12,7 +13,7 @@ use crate::event::{Event, Observer};
 use crate::pool::{self, Spawner};
 use crate::report::{Cause, End, Failure, Report};
 use crate::sys::{Dir, FileKind, Stat, xattr};
-use crate::tree::{Device, Entry, Kind, Metadata, Owner, RelPath, RelPathBuf, Timestamp};
+use crate::tree::{Device, Entry, Kind, Metadata, Owner, RelPath, RelPathBuf};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -35,29 +36,6 @@ pub(crate) struct Options<'a> {
     pub(crate) leave_out: Option<(Device, u64)>,
 }
 
-/// One entry, and how to tell later whether it is still the same.
-///
-/// A file's xattrs and holes are not known yet; they are read when its content is.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) entry: Entry,
-    pub(crate) stamp: Stamp,
-    /// Whether later entries are hard links to this one.
-    pub(crate) has_links: bool,
-}
-
-/// What tells an inode, and a state of it, from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) dev: Device,
-    pub(crate) ino: u64,
-    pub(crate) nlink: u32,
-    pub(crate) blocks: u64,
-    pub(crate) size: u64,
-    pub(crate) mtime: Timestamp,
-    pub(crate) ctime: Timestamp,
-}
-
 /// A scanned tree.
 #[derive(Debug)]
 pub(crate) struct Scan {
@@ -65,25 +43,6 @@ pub(crate) struct Scan {
     pub(crate) found: Vec<Found>,
     /// What could not be scanned, and what was left out.
     pub(crate) report: Report,
-}
-
-/// A directory's listing, or a stretch of it.
-#[derive(Debug)]
-pub(super) struct Listing {
-    pub(super) path: RelPathBuf,
-    /// What the filter said of the directory.
-    verdict: Verdict,
-    /// The directory itself; `None` in all but one stretch.
-    pub(super) own: Option<Found>,
-    pub(super) children: Vec<Child>,
-}
-
-#[derive(Debug)]
-pub(super) enum Child {
-    /// Anything but a directory.
-    Leaf(Found),
-    /// A directory, which has a listing of its own.
-    Directory(RelPathBuf),
 }
 
 /// Scans everything below `root` that the filter keeps.
@@ -321,29 +280,6 @@ impl<'a> Worker<'a> {
 enum Next {
     Leaf(Box<Found>),
     Directory(RelPathBuf, Verdict),
-}
-
-impl Child {
-    pub(super) fn name(&self) -> &[u8] {
-        match self {
-            Child::Leaf(found) => found.entry.path.as_path().file_name(),
-            Child::Directory(path) => path.as_path().file_name(),
-        }
-    }
-}
-
-impl Stamp {
-    pub(crate) fn of(stat: &Stat) -> Self {
-        Stamp {
-            dev: stat.dev,
-            ino: stat.ino,
-            nlink: stat.nlink,
-            blocks: stat.blocks,
-            size: stat.size,
-            mtime: stat.mtime,
-            ctime: stat.ctime,
-        }
-    }
 }
 
 /// A mount is told by its id and, where the kernel does not give one, by its device.

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::encode as code;
-use super::{Frame, Index, Record};
+use super::{Frame, Index, LARGEST_FRAME, Record};
 use crate::archive::{Malformed, malformed};
 use crate::tree::{
     Device, Digest, Entry, Extent, Kind, Metadata, Owner, RelPath, RelPathBuf, Timestamp, Xattr, extent,
@@ -65,6 +65,9 @@ fn frames(columns: &mut Columns<'_>) -> Result<Vec<Frame>, Malformed> {
             let hash = u64::from_be_bytes(
                 columns.bytes(8)?.try_into().map_err(|_| malformed("the index is cut short"))?,
             );
+            if decoded > LARGEST_FRAME {
+                return Err(malformed("the index holds a frame that is too large"));
+            }
             Ok(Frame { compressed, decoded, hash })
         })
         .collect()

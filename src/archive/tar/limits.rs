@@ -13,8 +13,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 1 MiB of metadata, 16 headers, 2^20 extents.
+    /// 8 MiB of metadata, 16 headers, 2^20 extents.
     fn default() -> Self {
-        Limits { metadata_bytes: 1 << 20, pending_headers: 16, sparse_extents: 1 << 20 }
+        Limits { metadata_bytes: 8 << 20, pending_headers: 16, sparse_extents: 1 << 20 }
     }
 }

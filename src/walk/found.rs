@@ -1,0 +1,70 @@
+//! What a scan finds: the entries, and the listings that they come from.
+
+use super::filter::Verdict;
+use crate::sys::Stat;
+use crate::tree::{Device, Entry, RelPathBuf, Timestamp};
+
+/// One entry, and how to tell later whether it is still the same.
+///
+/// A file's xattrs and holes are not known yet; they are read when its content is.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) entry: Entry,
+    pub(crate) stamp: Stamp,
+    /// Whether later entries are hard links to this one.
+    pub(crate) has_links: bool,
+}
+
+/// What tells an inode, and a state of it, from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) dev: Device,
+    pub(crate) ino: u64,
+    pub(crate) nlink: u32,
+    pub(crate) blocks: u64,
+    pub(crate) size: u64,
+    pub(crate) mtime: Timestamp,
+    pub(crate) ctime: Timestamp,
+}
+
+/// A directory's listing, or a stretch of it.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) path: RelPathBuf,
+    /// What the filter said of the directory.
+    pub(super) verdict: Verdict,
+    /// The directory itself; `None` in all but one stretch.
+    pub(super) own: Option<Found>,
+    pub(super) children: Vec<Child>,
+}
+
+#[derive(Debug)]
+pub(super) enum Child {
+    /// Anything but a directory.
+    Leaf(Found),
+    /// A directory, which has a listing of its own.
+    Directory(RelPathBuf),
+}
+
+impl Child {
+    pub(super) fn name(&self) -> &[u8] {
+        match self {
+            Child::Leaf(found) => found.entry.path.as_path().file_name(),
+            Child::Directory(path) => path.as_path().file_name(),
+        }
+    }
+}
+
+impl Stamp {
+    pub(crate) fn of(stat: &Stat) -> Self {
+        Stamp {
+            dev: stat.dev,
+            ino: stat.ino,
+            nlink: stat.nlink,
+            blocks: stat.blocks,
+            size: stat.size,
+            mtime: stat.mtime,
+            ctime: stat.ctime,
+        }
+    }
+}
