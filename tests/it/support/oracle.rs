@@ -69,8 +69,13 @@ impl std::fmt::Display for Outcome {
         };
         writeln!(f, "{}\n  ended with {end}; its messages:", self.command)?;
         for line in self.stderr.lines().take(20) {
-            // A message may name a path of several thousand bytes.
-            writeln!(f, "{line:.300}")?;
+            // A message may name a path of several thousand bytes; the errno is at the end.
+            let chars: Vec<char> = line.chars().collect();
+            let text = |chars: &[char]| chars.iter().collect::<String>();
+            match chars.len() {
+                0..=300 => writeln!(f, "{line}")?,
+                len => writeln!(f, "{} [...] {}", text(&chars[..100]), text(&chars[len - 100..]))?,
+            }
         }
         Ok(())
     }
