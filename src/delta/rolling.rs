@@ -20,7 +20,7 @@
 //!   to be looked at with the strong hash.
 //!
 //! Why 64 bits: at 32, every offset of a large file meets one of 2^18 blocks by chance once in 2^14, and each such
-//! meeting costs a strong hash of a whole block, more than all the rolling between. At 64 it does not happen.
+//! meeting costs a strong hash of a whole block, as much as all the rolling in between. At 64 it does not happen.
 //!
 //! The high bits depend on all bits of all bytes and are the ones to pick a place in a table by; the low bits depend
 //! only on the low bits. Modulo 2^64 the Thue-Morse sequence and its complement collide whatever the base is, so the

@@ -173,9 +173,6 @@ impl<'t> Search<'t> {
             known = Some(strong);
         }
         let hash = *self.hash.get_or_insert_with(|| weak(window));
-        if !self.table.may_hold(hash) {
-            return None;
-        }
         let mut candidates = self.table.with_weak(hash);
         if candidates.len() == 0 || (known.is_none() && !self.may_hash()) {
             return None;
@@ -215,7 +212,7 @@ impl<'t> Search<'t> {
         for (&out, &new) in leaving.iter().zip(entering) {
             hash = self.roller.roll(hash, out, new);
             steps += 1;
-            if self.table.may_hold(hash) {
+            if self.table.holds(hash) {
                 self.is_missed = false;
                 break;
             }

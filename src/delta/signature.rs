@@ -24,7 +24,8 @@ use xxhash_rust::xxh3::xxh3_128;
 pub const MIN_BLOCK_BYTES: u32 = 64;
 /// The greatest block size, in bytes: 16 MiB.
 pub const MAX_BLOCK_BYTES: u32 = 16 << 20;
-/// The most blocks that a signature can have. With it a signature takes at most 32 MiB, whoever chose its layout.
+/// The most blocks that a signature can have: so that a signature takes at most 32 MiB, and a [`super::Table`] about as
+/// much again, whoever chose the layout.
 pub const MAX_BLOCKS: u64 = 1 << 20;
 
 /// The least block size that is chosen: a page, and the block of most file systems, so that less cannot be written.
