@@ -4,6 +4,7 @@
 mod apply;
 pub mod archive;
 pub mod cancel;
+pub mod delta;
 pub mod error;
 pub mod event;
 pub mod ops;

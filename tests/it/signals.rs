@@ -36,7 +36,7 @@ fn wait_until(child: &mut Child, ready: impl Fn() -> bool) {
     }
 }
 
-/// Whether a process has its handler for SIGTERM, the last that haul installs, and sleeps: proc(5).
+/// Whether a process has its handler for SIGTERM, the last that haul installs, and sleeps: `proc_pid_status(5)`.
 fn waits_ready_for_signals(id: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim();

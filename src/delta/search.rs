@@ -1,0 +1,297 @@
+//! New content searched for blocks of a signature, at every offset.
+//!
+//! Owns the window over the new content and the choice among blocks; what is found goes out as [`Op`]s. Keeps these
+//! invariants: the ops, in order, cover every byte fed exactly once; memory is bounded by two blocks or
+//! [`LEAST_BUFFER`]; and the time is linear, whatever the signature and the content are.
+//!
+//! In detail, the work for each byte is: one step of the rolling hash and one look at the table's filter; when that
+//! passes, one look into the table; when a block there has the weak hash, a strong hash of the window. A strong hash that
+//! finds its block is paid by the block, which is not looked at any further. Those made in vain are bounded by
+//! [`Search::may_hash`], so that blocks made to collide cost little more than others (rsync is quadratic in them).
+
+use super::rolling::{Roller, weak};
+use super::signature::{Signature, strong};
+use super::table::Table;
+
+/// The least size of the buffer, in bytes: so that moving what is left of it to the front is seldom.
+const LEAST_BUFFER: usize = 256 << 10;
+/// How many blocks may be hashed in vain before any content has gone by.
+const FREE_TRIES: u64 = 16;
+
+/// A step in making the new content. Each appends to what the steps before have made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op<'a> {
+    /// Append `len` bytes of the basis from byte `from` on; never none.
+    Copy {
+        /// Where they begin in the basis, in bytes.
+        from: u64,
+        /// How many bytes.
+        len: u64,
+    },
+    /// Append these bytes, never none. Several in a row are one after the other in the new content.
+    Literal(&'a [u8]),
+}
+
+impl Op<'_> {
+    /// How many bytes of the new content this makes.
+    pub fn produced_bytes(&self) -> u64 {
+        match self {
+            Op::Copy { len, .. } => *len,
+            Op::Literal(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+/// A search of new content, fed piece by piece.
+#[derive(Debug)]
+pub struct Search<'t> {
+    table: &'t Table,
+    roller: Roller,
+    /// A stretch of the new content. Never grows beyond what it is made with.
+    buffer: Vec<u8>,
+    /// Where the buffer begins in the new content.
+    start: u64,
+    /// Where in the buffer the content begins that no op covers yet; at most `window`.
+    unsent: usize,
+    /// Where in the buffer the window begins: the block that is looked for.
+    window: usize,
+    /// The weak hash of the window, once it is known.
+    hash: Option<u64>,
+    /// Whether it is known that the window is no block.
+    is_missed: bool,
+    /// The block behind the last one found, if the window follows on it.
+    next: Option<usize>,
+    /// The copy that is not sent yet, as it may become longer: where from, and how many bytes.
+    copy: (u64, u64),
+    /// How many bytes were hashed in vain.
+    wasted_bytes: u64,
+}
+
+impl<'t> Search<'t> {
+    /// A search for the blocks of `table`.
+    pub fn new(table: &'t Table) -> Self {
+        Self::with_buffer(table, LEAST_BUFFER)
+    }
+
+    /// A search whose buffer has at least so many bytes.
+    pub(super) fn with_buffer(table: &'t Table, least: usize) -> Self {
+        let block_bytes = table.signature().layout().block_bytes();
+        Search {
+            table,
+            roller: Roller::new(block_bytes),
+            buffer: Vec::with_capacity(least.max(2 * block_bytes)),
+            start: 0,
+            unsent: 0,
+            window: 0,
+            hash: None,
+            is_missed: false,
+            next: None,
+            copy: (0, 0),
+            wasted_bytes: 0,
+        }
+    }
+
+    /// Takes the next piece of the new content, of any length, and hands over the ops that are certain by now. When
+    /// `emit` fails, the search ends with its error and cannot go on.
+    pub fn feed<E>(
+        &mut self,
+        content: &[u8],
+        mut emit: impl FnMut(Op<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rest = content;
+        while !rest.is_empty() {
+            let room = self.buffer.capacity() - self.buffer.len();
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            self.buffer.extend_from_slice(now);
+            self.scan(&mut emit)?;
+            if self.buffer.len() == self.buffer.capacity() {
+                self.make_room(&mut emit)?;
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Ends the new content, and hands over the last ops.
+    pub fn finish<E>(mut self, mut emit: impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
+        let short = self.signature().layout().short_bytes();
+        let end = self.buffer.len();
+        // A short block is looked for at the end only: found before it, it would end the window's alignment for little.
+        if short > 0 && end - self.window >= short {
+            let number = self.signature().layout().full_blocks();
+            if self.signature().is_block(number, &self.buffer[end - short..]) {
+                self.window = end - short;
+                self.take(number, &mut emit)?;
+            }
+        }
+        self.window = end;
+        self.send_literal(&mut emit)?;
+        self.send_copy(&mut emit)
+    }
+
+    fn signature(&self) -> &'t Signature {
+        self.table.signature()
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.signature().layout().block_bytes()
+    }
+
+    /// Looks at every whole window of the buffer.
+    fn scan<E>(&mut self, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
+        if self.table.is_empty() {
+            // Nothing to be found but, at the end, a short block.
+            self.window = self.window.max(self.buffer.len().saturating_sub(self.block_bytes()));
+            return Ok(());
+        }
+        while self.buffer.len() - self.window >= self.block_bytes() {
+            if !self.is_missed {
+                if let Some(number) = self.find() {
+                    self.take(number, emit)?;
+                    continue;
+                }
+                self.is_missed = true;
+            }
+            self.roll();
+            if self.is_missed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The block that the window is.
+    fn find(&mut self) -> Option<usize> {
+        let window = &self.buffer[self.window..][..self.block_bytes()];
+        let mut known = None;
+        // Mostly what follows a block is the block behind it: then its strong hash is all that is needed.
+        if let Some(next) = self.next.take() {
+            let strong = strong(window);
+            if self.signature().blocks()[next].strong == strong {
+                return Some(next);
+            }
+            known = Some(strong);
+        }
+        let hash = *self.hash.get_or_insert_with(|| weak(window));
+        let mut candidates = self.table.with_weak(hash);
+        if candidates.len() == 0 || (known.is_none() && !self.may_hash()) {
+            return None;
+        }
+        let strong = known.unwrap_or_else(|| strong(window));
+        let Some((first, _)) = candidates.find(|(_, block)| block.strong == strong) else {
+            self.wasted_bytes += self.block_bytes() as u64;
+            return None;
+        };
+        Some(self.same_place(strong).unwrap_or(first))
+    }
+
+    /// Whether one more window may be hashed in vain: not more bytes than have gone by, and some blocks.
+    fn may_hash(&self) -> bool {
+        let block_bytes = self.block_bytes() as u64;
+        self.wasted_bytes + block_bytes <= self.start + self.window as u64 + FREE_TRIES * block_bytes
+    }
+
+    /// The block at the window's own place, if it has this strong hash. It is preferred to others with the same
+    /// content, as an update in place then has nothing to write.
+    fn same_place(&self, strong: u128) -> Option<usize> {
+        let place = self.start + self.window as u64;
+        let block_bytes = self.block_bytes() as u64;
+        let number = usize::try_from(place / block_bytes).ok()?;
+        let is_same = place.is_multiple_of(block_bytes)
+            && number < self.signature().layout().full_blocks()
+            && self.signature().blocks()[number].strong == strong;
+        is_same.then_some(number)
+    }
+
+    /// Moves the window on to the next offset that is worth a look or, at the end of the buffer, to the last one.
+    fn roll(&mut self) {
+        let leaving = &self.buffer[self.window..];
+        let entering = &leaving[self.block_bytes()..];
+        let mut hash = self.hash.unwrap_or_default();
+        let mut steps = 0;
+        for (&out, &new) in leaving.iter().zip(entering) {
+            hash = self.roller.roll(hash, out, new);
+            steps += 1;
+            if self.table.holds(hash) {
+                self.is_missed = false;
+                break;
+            }
+        }
+        self.window += steps;
+        self.hash = Some(hash);
+    }
+
+    /// Covers the window, and what lies before it.
+    fn take<E>(&mut self, number: usize, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.send_literal(emit)?;
+        let place = self.signature().layout().place(number);
+        let len = place.end - place.start;
+        if self.copy.0 + self.copy.1 == place.start {
+            self.copy.1 += len;
+        } else {
+            self.send_copy(emit)?;
+            self.copy = (place.start, len);
+        }
+        self.window += len as usize;
+        self.unsent = self.window;
+        self.hash = None;
+        self.is_missed = false;
+        self.next = Some(number + 1).filter(|&next| next < self.signature().layout().full_blocks());
+        Ok(())
+    }
+
+    /// Sends what lies before the window.
+    fn send_literal<E>(&mut self, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
+        if self.unsent < self.window {
+            self.send_copy(emit)?;
+            emit(Op::Literal(&self.buffer[self.unsent..self.window]))?;
+            self.unsent = self.window;
+        }
+        Ok(())
+    }
+
+    fn send_copy<E>(&mut self, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
+        let (from, len) = std::mem::take(&mut self.copy);
+        if len > 0 { emit(Op::Copy { from, len }) } else { Ok(()) }
+    }
+
+    /// Drops all of the buffer but the window: at least half.
+    fn make_room<E>(&mut self, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.send_literal(emit)?;
+        self.buffer.drain(..self.window);
+        self.start += self.window as u64;
+        (self.unsent, self.window) = (0, 0);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delta::{Block, Layout};
+    use std::convert::Infallible;
+
+    #[test]
+    fn blocks_made_to_collide_are_not_hashed_at_every_offset() {
+        const BLOCK: u32 = 4096;
+        let zeros = vec![0; 1 << 20];
+        let lie = Block { weak: weak(&zeros[..BLOCK as usize]), strong: 0 };
+        let layout = Layout::new(u64::from(BLOCK) * 10, BLOCK).unwrap();
+        let table = Table::new(Signature::join(layout, [lie; 10]).unwrap());
+        let mut search = Search::new(&table);
+        let Ok(()) = search.feed(&zeros, |_| Ok::<_, Infallible>(()));
+        assert!(search.wasted_bytes > 0);
+        assert!(search.wasted_bytes <= zeros.len() as u64 + FREE_TRIES * u64::from(BLOCK));
+    }
+
+    #[test]
+    fn the_buffer_never_grows() {
+        let table = Table::new(Signature::of(&[7; 1000], Layout::new(1000, 64).unwrap()).unwrap());
+        let mut search = Search::new(&table);
+        let before = search.buffer.capacity();
+        for byte in [7, 8] {
+            let Ok(()) = search.feed(&vec![byte; 1 << 20], |_| Ok::<_, Infallible>(()));
+        }
+        assert_eq!(search.buffer.capacity(), before);
+    }
+}
