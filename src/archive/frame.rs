@@ -73,15 +73,17 @@ impl Compressor {
 }
 
 /// The parameters of a level: zstd's own, but that the window of the fast levels is widened to most of a frame, and
-/// that the hash table of the default level is doubled. On a tree of Python packages the window makes archives 0.2 %
-/// smaller for nothing, and the table 0.9 % for 2 % of the time: more than cutting the stream into frames has cost.
+/// that at the default level the table of long matches is doubled and that of short ones halved. On a tree of Python
+/// packages the window makes archives 0.2 % smaller for nothing, and the tables another 0.5 % in a little less time:
+/// more than the index takes.
 fn parameters(level: i32) -> Vec<CParameter> {
     let mut parameters = vec![CParameter::CompressionLevel(level), CParameter::ChecksumFlag(true)];
     if level <= 4 {
         parameters.push(CParameter::WindowLog(22));
     }
     if level == 3 {
-        parameters.push(CParameter::HashLog(18));
+        // Of the strategy dfast, hashLog is the long table and chainLog the short one.
+        parameters.extend([CParameter::HashLog(18), CParameter::ChainLog(15)]);
     }
     parameters
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The level of the index frame: it is small, and read at every start.
-const INDEX_LEVEL: i32 = 6;
+const INDEX_LEVEL: i32 = 3;
 
 /// An archive that is being written.
 #[derive(Debug)]

@@ -1,89 +1,99 @@
 //! Work that finds more work.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Takes tasks found while another one is worked on.
+/// Tasks that a thread has found and not begun. It works on the last one next: a tree is then walked in depth, which
+/// keeps few directories open.
+pub(crate) type Found<T> = Vec<T>;
+
+/// Where threads that have run out of tasks get more from those that have not.
 #[derive(Debug)]
-pub(crate) struct Spawner<T> {
-    queue: Mutex<Queue<T>>,
+struct Exchange<T> {
+    shared: Mutex<Shared<T>>,
     changed: Condvar,
+    /// How many threads wait. Read without the lock after every task: sharing is only worth its price when they do.
+    waiting: AtomicUsize,
 }
 
 #[derive(Debug)]
-struct Queue<T> {
-    /// Last in, first out: a tree is then walked in depth, which keeps few directories open.
+struct Shared<T> {
     tasks: Vec<T>,
-    /// Tasks that are waiting or being worked on.
-    pending: usize,
+    /// Threads that have tasks or may find some.
+    working: usize,
 }
 
-/// Runs `visit` on `first` and on every task that a visit gives to the [`Spawner`], on `threads` threads, each with
-/// its own state from `start`. Returns the states.
+/// Runs `visit` on `first` and on every task that a visit adds to the found ones, on `threads` threads, each with its
+/// own state from `start`. Returns the states.
 pub(crate) fn crawl<T: Send, S: Send>(
     threads: NonZeroUsize,
     first: T,
     start: impl Fn() -> S + Sync,
-    visit: impl Fn(&mut S, T, &Spawner<T>) + Sync,
+    visit: impl Fn(&mut S, T, &mut Found<T>) + Sync,
 ) -> Vec<S> {
-    let spawner =
-        Spawner { queue: Mutex::new(Queue { tasks: vec![first], pending: 1 }), changed: Condvar::new() };
+    let exchange = Exchange {
+        shared: Mutex::new(Shared { tasks: vec![first], working: 0 }),
+        changed: Condvar::new(),
+        waiting: AtomicUsize::new(0),
+    };
     super::run(threads, || {
         let mut state = start();
-        while let Some(task) = spawner.take() {
-            let finished = Finished(&spawner);
-            visit(&mut state, task, &spawner);
-            drop(finished);
+        let mut found = Vec::new();
+        while let Some(task) = exchange.take() {
+            let working = Working(&exchange);
+            found.push(task);
+            while let Some(task) = found.pop() {
+                visit(&mut state, task, &mut found);
+                exchange.share(&mut found);
+            }
+            drop(working);
         }
         state
     })
 }
 
-impl<T> Spawner<T> {
-    /// Adds tasks, of which the first is to be worked on first.
-    pub(crate) fn spawn(&self, tasks: impl DoubleEndedIterator<Item = T>) {
-        let mut queue = self.lock();
-        let before = queue.tasks.len();
-        queue.tasks.extend(tasks.rev());
-        let added = queue.tasks.len() - before;
-        queue.pending += added;
-        drop(queue);
-        match added {
-            0 => {}
-            // The thread that spawns will take one itself.
-            1 => self.changed.notify_one(),
-            _ => self.changed.notify_all(),
-        }
-    }
-
-    /// Waits for a task; `None` when all are done.
+impl<T> Exchange<T> {
+    /// Waits for a task; `None` when there are none and nobody can find any.
     fn take(&self) -> Option<T> {
-        let mut queue = self.lock();
+        let mut shared = self.lock();
         loop {
-            if let Some(task) = queue.tasks.pop() {
+            if let Some(task) = shared.tasks.pop() {
+                shared.working += 1;
                 return Some(task);
             }
-            if queue.pending == 0 {
+            if shared.working == 0 {
                 return None;
             }
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            shared = self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner);
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
+    /// Gives half of the found tasks, those found first, to the threads that wait, if any do.
+    fn share(&self, found: &mut Found<T>) {
+        if found.len() > 1 && self.waiting.load(Ordering::Relaxed) > 0 {
+            let given = found.len() / 2;
+            self.lock().tasks.extend(found.drain(..given));
+            self.changed.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared<T>> {
         // No code that can panic runs under this lock, so what it guards is whole.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts a task as done when dropped, also when its visit panics: the others must not wait for it for ever.
-struct Finished<'a, T>(&'a Spawner<T>);
+/// A thread that has tasks. Dropped also when a visit panics: the others must not wait for it for ever.
+struct Working<'a, T>(&'a Exchange<T>);
 
-impl<T> Drop for Finished<'_, T> {
+impl<T> Drop for Working<'_, T> {
     fn drop(&mut self) {
-        let mut queue = self.0.lock();
-        queue.pending -= 1;
-        if queue.pending == 0 {
+        let mut shared = self.0.lock();
+        shared.working -= 1;
+        if shared.working == 0 {
             self.0.changed.notify_all();
         }
     }
@@ -101,10 +111,10 @@ mod tests {
                 threads,
                 0_u32,
                 || 0,
-                |count, depth, spawner| {
+                |count, depth, found| {
                     *count += 1;
                     if depth < 7 {
-                        spawner.spawn((0..3).map(|_| depth + 1));
+                        found.extend((0..3).map(|_| depth + 1));
                     }
                 },
             )

@@ -10,7 +10,7 @@ use super::{links, order};
 use crate::cancel::Cancel;
 use crate::error::Act;
 use crate::event::{Event, Observer};
-use crate::pool::{self, Spawner};
+use crate::pool;
 use crate::report::{Cause, End, Failure, Report};
 use crate::sys::{Dir, FileKind, Stat, xattr};
 use crate::tree::{Device, Entry, Kind, Metadata, Owner, RelPath, RelPathBuf};
@@ -111,20 +111,20 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn visit(&mut self, task: Task, spawner: &Spawner<Task>) {
+    fn visit(&mut self, task: Task, tasks: &mut pool::Found<Task>) {
         if self.shared.cancel.is_set() {
             return;
         }
         let Task { path, verdict, what } = task;
         let mut listing = Listing { path, verdict, own: None, children: Vec::new() };
         match what {
-            What::Names(dir, names) => self.children(&dir, names, &mut listing, spawner),
+            What::Names(dir, names) => self.children(&dir, names, &mut listing, tasks),
             What::Root => match self.shared.root.open_dir(b".") {
-                Ok(dir) => self.directory(dir, &mut listing, spawner),
+                Ok(dir) => self.directory(dir, &mut listing, tasks),
                 Err(errno) => self.fail(listing.path.as_path(), Act::Open, errno),
             },
             What::Directory(parent) => match parent.open_dir(listing.path.as_path().file_name()) {
-                Ok(dir) => self.directory(dir, &mut listing, spawner),
+                Ok(dir) => self.directory(dir, &mut listing, tasks),
                 Err(errno) => self.unopened(&parent, &mut listing, errno),
             },
         }
@@ -133,7 +133,7 @@ impl<'a> Worker<'a> {
     }
 
     /// An open directory: its own metadata, then its names.
-    fn directory(&mut self, dir: Dir, listing: &mut Listing, spawner: &Spawner<Task>) {
+    fn directory(&mut self, dir: Dir, listing: &mut Listing, tasks: &mut pool::Found<Task>) {
         let path = listing.path.clone();
         let stat = match dir.stat_self() {
             Ok(stat) => stat,
@@ -153,7 +153,7 @@ impl<'a> Worker<'a> {
         self.buffer = buffer;
         let dir = Arc::new(dir);
         if names.len() <= WIDE_NAMES {
-            return self.children(&dir, names, listing, spawner);
+            return self.children(&dir, names, listing, tasks);
         }
         let mut stretches = Vec::new();
         while !names.is_empty() {
@@ -164,7 +164,7 @@ impl<'a> Worker<'a> {
                 what: What::Names(Arc::clone(&dir), stretch),
             });
         }
-        spawner.spawn(stretches.into_iter());
+        tasks.extend(stretches);
     }
 
     /// A directory that cannot be opened: it is kept, what it holds is not.
@@ -178,7 +178,13 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn children(&mut self, dir: &Arc<Dir>, names: Vec<Name>, listing: &mut Listing, spawner: &Spawner<Task>) {
+    fn children(
+        &mut self,
+        dir: &Arc<Dir>,
+        names: Vec<Name>,
+        listing: &mut Listing,
+        tasks: &mut pool::Found<Task>,
+    ) {
         let mut directories = Vec::new();
         for (name, kind) in names {
             // A name from getdents64(2) is one component; an odd file system's `..` must not pass for one.
@@ -192,7 +198,7 @@ impl<'a> Worker<'a> {
                 None => {}
             }
         }
-        spawner.spawn(directories.into_iter());
+        tasks.extend(directories.into_iter().rev());
     }
 
     fn child(&mut self, dir: &Dir, path: RelPathBuf, kind: Option<FileKind>, above: Verdict) -> Option<Next> {
