@@ -167,9 +167,7 @@ impl Signature {
 
     /// Whether `content` is what block `number` holds.
     pub(super) fn is_block(&self, number: usize, content: &[u8]) -> bool {
-        let Some(block) = self.blocks.get(number) else { return false };
-        let place = self.layout.place(number);
-        place.end - place.start == content.len() as u64 && block.strong == strong(content)
+        self.blocks.get(number).is_some_and(|block| block.strong == strong(content))
     }
 
     /// The bytes of the signature, in the format of this module.

@@ -281,12 +281,12 @@ fn a_longer_run_of_zeros_is_copied_from_the_run() {
 }
 
 #[test]
-fn equal_blocks_are_copied_from_their_own_place() {
+fn of_equal_blocks_the_one_at_the_same_place_is_copied() {
     let (a, b, c) = (noise(64, 1), noise(64, 2), noise(64, 3));
     let basis = [&a[..], &b, &a, &c].concat();
-    let new = [&b[..], &b, &a, &c].concat();
-    let steps = delta(&table(&basis, 64), &new, &[1000]);
-    assert_eq!(steps, [Step::Copy(64, 64), Step::Copy(64, 192)]);
+    let new = [&noise(128, 4)[..], &a, &c].concat();
+    let steps = delta(&table(&basis, 64), &new, &[50]);
+    assert_eq!(steps, [Step::Literal(noise(128, 4)), Step::Copy(128, 128)]);
 }
 
 #[test]
