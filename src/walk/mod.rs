@@ -9,6 +9,7 @@ pub mod filter;
 mod glob;
 mod links;
 mod order;
+pub mod rules;
 mod walker;
 
 pub use filter::{Filter, FilterError, Rule, Verdict};
