@@ -312,7 +312,9 @@ impl Loading<'_, '_> {
         let (_, name) = split(&rule.file);
         let is_same =
             |slot: &Slot| *slot.merge.file == *name && matches!(slot.merge.language, Language::Rsync(_));
-        let is_other_sides = rule.marks.sides.is_named() && !self.site.is_meant(rule.marks.sides);
+        // A rule of the options is known on both sides even if its rules are only for one.
+        let is_other_sides =
+            folder.depth > 0 && rule.marks.sides.is_named() && !self.site.is_meant(rule.marks.sides);
         if is_other_sides || self.slots.iter().flatten().any(is_same) {
             return Ok(None);
         }
