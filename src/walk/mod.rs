@@ -10,6 +10,7 @@ mod found;
 mod glob;
 mod links;
 mod order;
+pub mod rules;
 mod walker;
 
 pub use filter::{Filter, FilterError, Rule, Verdict};

@@ -1,0 +1,65 @@
+//! What can be wrong with a rule.
+//!
+//! Owns the words in which a rule is refused. A rule that cannot be used ends the run: guessing what was meant could
+//! delete what the rule should have protected.
+
+use crate::tree::path::escape;
+use std::fmt;
+use std::io;
+
+/// A rule that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("filter rule '{}'{origin}: {fault}", escape(rule))]
+pub struct RuleError {
+    /// The rule as it was written.
+    pub rule: Box<[u8]>,
+    /// Where it was written.
+    pub origin: Origin,
+    /// What is wrong with it.
+    pub fault: RuleFault,
+}
+
+/// Where a rule was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The file; `None` for an option's value and for the environment.
+    pub file: Option<Box<[u8]>>,
+    /// The line in that file, or the word where a file is split into words, counted from 1.
+    pub line: usize,
+}
+
+/// What is wrong with a rule.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each is the sentence that it prints
+#[non_exhaustive]
+pub enum RuleFault {
+    #[error("no rule begins like this (the rules are + - . : H S P R ! and their names)")]
+    Unknown,
+    #[error("'{}' is no modifier of this kind of rule", escape(&[*.0]))]
+    Modifier(u8),
+    #[error("a pattern or a file name is missing")]
+    Missing,
+    #[error("this rule takes no argument")]
+    Argument,
+    #[error("the merge rule says which side is meant, so its rules must not")]
+    Sides,
+    #[error("it contains a NUL byte (is --from0 missing?)")]
+    Nul,
+    #[error("the name of a merge file must name a file")]
+    NoFileName,
+    #[error("merge files are nested more than {} deep", super::expand::DEPTH_LIMIT)]
+    TooDeep,
+    #[error("the merge file does not exist or cannot be read")]
+    Absent,
+    #[error("cannot read the file: {}", crate::error::Errno(.0))]
+    Unreadable(io::Error),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, " ({}:{})", escape(file), self.line),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! rsync's filter language: which entries are sent, and which are kept from being deleted.
+//!
+//! Owns the rules of `--filter`, `--include`, `--exclude`, their `-from` forms, `-F`, `-C` and `--gitignore`: their
+//! grammar, what their patterns match, the order in which they are asked, and what merge files in the tree add to
+//! them. Reads no tree and opens no file: the caller hands in the content of merge files. What follows from a
+//! decision, such as that nothing below an excluded directory is looked at, is the caller's too.
+//!
+//! # Use
+//!
+//! [`Rules::new`] reads the options. Each side of a transfer has a tree of its own, and so [`Rules::root`] is asked
+//! once for each; from there [`Scope::enter`] goes down, directory by directory. An entry is judged by the scope of
+//! the directory that holds it, by its path below the root: [`Scope::transfers`] on the sending side,
+//! [`Scope::protects`] on the receiving one.
+//!
+//! ```
+//! use haul::tree::RelPath;
+//! use haul::walk::rules::{Given, MergeFile, Rules, Settings, Side};
+//!
+//! let given = [Given::Filter(b": .keep".to_vec()), Given::Exclude(b"*.o".to_vec())];
+//! let rules = Rules::new(&given, Settings::default(), &mut |_| unreachable!("no file is named"))?;
+//!
+//! // The tree has a file `src/.keep`.
+//! let mut read = |file: MergeFile<'_>| match file {
+//!     MergeFile::Inside(path) if path.as_bytes() == b"src/.keep" => Some(b"+ /main.o\n".to_vec()),
+//!     _ => None,
+//! };
+//! let root = rules.root(Side::Sender, b"/home/me/project", &mut read)?;
+//! let src = root.enter(RelPath::new(b"src")?, &mut read)?;
+//! assert!(src.transfers(RelPath::new(b"src/main.o")?, false));
+//! assert!(!src.transfers(RelPath::new(b"src/other.o")?, false));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where this is not rsync
+//!
+//! The decisions are those of rsync 3.5 (a test compares them on random trees), except where that does something
+//! else than its manual says:
+//!
+//! * A directory's name is never a pattern: an anchored rule of a merge file holds in a directory `a[b]` too.
+//! * Sides (`s`, `r`, `H`, `S`, `P`, `R`) hold in every file, also in one that a per-directory file merges with `.`,
+//!   and in a `-C` of a per-directory file.
+//! * An `x` with a merge rule or with `C`, a `!` with `C`, an argument of `-C`, and a NUL byte in a rule are errors:
+//!   rsync accepts them, and ignores them or the rest of the rule.
+
+mod error;
+mod expand;
+mod gitignore;
+mod list;
+mod parse;
+mod pattern;
+mod place;
+mod rule;
+mod scope;
+mod wild;
+
+pub use error::{Origin, RuleError, RuleFault};
+pub use list::{Given, Rules, Settings, Side};
+pub use place::MergeFile;
+pub use scope::{ReadMerge, Scope};

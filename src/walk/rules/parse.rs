@@ -1,0 +1,284 @@
+//! One rule: from its text to what it says.
+//!
+//! Owns the grammar of rsync(1), "FILTER RULES IN DEPTH" and "FILTER RULE MODIFIERS": prefixes, their long names,
+//! separators, modifiers, and which modifier goes with which rule. Reads no file and compiles no pattern; splitting
+//! a file into rules is [`super::expand`]'s.
+
+use super::error::RuleFault;
+
+/// What one rule says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Parsed {
+    Pattern(PatternRule),
+    Merge(MergeRule),
+    /// `-C`: the list of names that CVS ignores.
+    Cvs(Defaults),
+    /// `!`: forget the rules so far.
+    Clear,
+}
+
+/// An include or exclude.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PatternRule {
+    pub(super) pattern: Box<[u8]>,
+    pub(super) marks: Defaults,
+    /// `!`: the rule takes effect where the pattern does not match.
+    pub(super) negated: bool,
+    /// `x`: about names of extended attributes, not of files.
+    pub(super) xattr: bool,
+}
+
+/// A rule that names a file with more rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MergeRule {
+    pub(super) file: Box<[u8]>,
+    /// `:` in place of `.`: read in every directory.
+    pub(super) per_directory: bool,
+    /// `n`: the rules do not hold in subdirectories.
+    pub(super) not_inherited: bool,
+    /// `e`: the file itself is excluded.
+    pub(super) excludes_itself: bool,
+    pub(super) marks: Defaults,
+    pub(super) grammar: Grammar,
+}
+
+/// What a rule says about itself, and what a merge file's rules say unless they say more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Defaults {
+    pub(super) include: bool,
+    /// `/`: compared with the absolute path.
+    pub(super) absolute: bool,
+    /// `p`: does not hold in directories that are being deleted.
+    pub(super) perishable: bool,
+    pub(super) sides: Sides,
+}
+
+/// Which sides a rule names. Naming none means both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sides {
+    pub(super) sender: bool,
+    pub(super) receiver: bool,
+}
+
+/// How a text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Grammar {
+    pub(super) prefixes: Prefixes,
+    /// `w`: one rule a word, and no comments, in place of one rule a line.
+    pub(super) by_words: bool,
+}
+
+/// What may stand in front of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Prefixes {
+    /// Every rule begins with its kind.
+    #[default]
+    Full,
+    /// `+ ` or `- ` may; a lone `!` clears. So in `--include`, `--exclude` and the files of their `-from` forms.
+    Optional,
+    /// Nothing: all is pattern.
+    Bare,
+    /// As `Bare`, but a lone `!` clears. So in a `.cvsignore`.
+    Cvs,
+}
+
+/// The kind of a rule, as far as its prefix tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Pattern,
+    Merge,
+    Clear,
+}
+
+/// Long names, and the letters that they stand for.
+const NAMES: [(&[u8], u8); 9] = [
+    (b"exclude", b'-'),
+    (b"include", b'+'),
+    (b"merge", b'.'),
+    (b"dir-merge", b':'),
+    (b"hide", b'H'),
+    (b"show", b'S'),
+    (b"protect", b'P'),
+    (b"risk", b'R'),
+    (b"clear", b'!'),
+];
+
+/// The file that a `:C` or `.C` without a name means.
+const CVS_FILE: &[u8] = b".cvsignore";
+
+impl Defaults {
+    pub(super) const NONE: Self = Self {
+        include: false,
+        absolute: false,
+        perishable: false,
+        sides: Sides { sender: false, receiver: false },
+    };
+}
+
+impl Sides {
+    pub(super) const SENDER: Self = Self { sender: true, receiver: false };
+    pub(super) const RECEIVER: Self = Self { sender: false, receiver: true };
+
+    /// Whether any side is named.
+    pub(super) fn is_named(self) -> bool {
+        self != Self::default()
+    }
+}
+
+/// Parses one rule, which is not empty.
+pub(super) fn parse(text: &[u8], grammar: Grammar, outer: Defaults) -> Result<Parsed, RuleFault> {
+    if text.contains(&0) {
+        return Err(RuleFault::Nul);
+    }
+    let bare = |pattern: &[u8], include| {
+        let marks = Defaults { include, ..outer };
+        let rule = PatternRule { pattern: pattern.into(), marks, negated: false, xattr: false };
+        if pattern.is_empty() { Err(RuleFault::Missing) } else { Ok(Parsed::Pattern(rule)) }
+    };
+    match (grammar.prefixes, text) {
+        (Prefixes::Full, _) => parse_prefixed(text, outer),
+        (Prefixes::Cvs | Prefixes::Optional, b"!") => Ok(Parsed::Clear),
+        (Prefixes::Optional, [b'-', b' ', pattern @ ..]) => bare(pattern, false),
+        (Prefixes::Optional, [b'+', b' ', pattern @ ..]) => bare(pattern, true),
+        _ => bare(text, outer.include),
+    }
+}
+
+fn parse_prefixed(text: &[u8], outer: Defaults) -> Result<Parsed, RuleFault> {
+    let (letter, rest) = take_kind(text).ok_or(RuleFault::Unknown)?;
+    let mut draft = Draft::new(letter, outer).ok_or(RuleFault::Unknown)?;
+    if draft.kind == Kind::Clear {
+        let rest = rest.strip_prefix(b",").unwrap_or(rest);
+        return if rest.is_empty() { Ok(Parsed::Clear) } else { Err(RuleFault::Argument) };
+    }
+    let modifiers = rest.strip_prefix(b",").unwrap_or(rest);
+    let end = modifiers.iter().position(|b| matches!(b, b' ' | b'_')).unwrap_or(modifiers.len());
+    for &modifier in &modifiers[..end] {
+        draft.modify(modifier)?;
+    }
+    draft.finish(modifiers.get(end + 1..).unwrap_or_default(), outer)
+}
+
+/// The letter of the rule's kind, and what follows the letter or the long name.
+fn take_kind(text: &[u8]) -> Option<(u8, &[u8])> {
+    for (name, letter) in NAMES {
+        if let Some(rest) = text.strip_prefix(name)
+            && matches!(rest, [] | [b' ' | b'_' | b',', ..])
+        {
+            return Some((letter, rest));
+        }
+    }
+    text.split_first().map(|(&letter, rest)| (letter, rest))
+}
+
+/// A rule whose modifiers are being read.
+struct Draft {
+    kind: Kind,
+    per_directory: bool,
+    own: Defaults,
+    /// `H`, `S`, `P` and `R` name a side, so `s`, `r` and `C` have no place.
+    kind_names_side: bool,
+    grammar: Grammar,
+    cvs: bool,
+    negated: bool,
+    xattr: bool,
+    not_inherited: bool,
+    excludes_itself: bool,
+}
+
+impl Draft {
+    fn new(letter: u8, outer: Defaults) -> Option<Self> {
+        let (kind, include, sides) = match letter {
+            b'-' => (Kind::Pattern, false, None),
+            b'+' => (Kind::Pattern, true, None),
+            b'H' => (Kind::Pattern, false, Some(Sides::SENDER)),
+            b'S' => (Kind::Pattern, true, Some(Sides::SENDER)),
+            b'P' => (Kind::Pattern, false, Some(Sides::RECEIVER)),
+            b'R' => (Kind::Pattern, true, Some(Sides::RECEIVER)),
+            b'.' | b':' => (Kind::Merge, false, None),
+            b'!' => (Kind::Clear, false, None),
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            per_directory: letter == b':',
+            own: Defaults { include, sides: sides.unwrap_or_default(), ..outer },
+            kind_names_side: sides.is_some(),
+            grammar: Grammar::default(),
+            cvs: false,
+            negated: false,
+            xattr: false,
+            not_inherited: false,
+            excludes_itself: false,
+        })
+    }
+
+    fn modify(&mut self, modifier: u8) -> Result<(), RuleFault> {
+        let is_merge = self.kind == Kind::Merge;
+        let is_bare = self.grammar.prefixes != Prefixes::Full;
+        match modifier {
+            b'/' => self.own.absolute = true,
+            b'p' => self.own.perishable = true,
+            b'x' => self.xattr = true,
+            b's' if !self.kind_names_side => self.own.sides.sender = true,
+            b'r' if !self.kind_names_side => self.own.sides.receiver = true,
+            b'!' if !is_merge => self.negated = true,
+            b'C' if !is_bare && !self.kind_names_side => {
+                self.grammar = Grammar { prefixes: Prefixes::Cvs, by_words: true };
+                (self.cvs, self.not_inherited) = (true, true);
+            }
+            b'-' | b'+' if is_merge && !is_bare => {
+                self.grammar.prefixes = Prefixes::Bare;
+                self.own.include = modifier == b'+';
+            }
+            b'e' if is_merge => self.excludes_itself = true,
+            b'n' if is_merge => self.not_inherited = true,
+            b'w' if is_merge => self.grammar.by_words = true,
+            _ => return Err(RuleFault::Modifier(modifier)),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, argument: &[u8], outer: Defaults) -> Result<Parsed, RuleFault> {
+        if outer.sides.is_named() {
+            if self.own.sides.is_named() {
+                return Err(RuleFault::Sides);
+            }
+            self.own.sides = outer.sides;
+        }
+        // rsync takes `x` here, and `!` with `C`, and then does something else than it says; better to refuse them.
+        if self.xattr && (self.cvs || self.kind == Kind::Merge) {
+            return Err(RuleFault::Modifier(b'x'));
+        }
+        if self.negated && self.cvs {
+            return Err(RuleFault::Modifier(b'!'));
+        }
+        match self.kind {
+            Kind::Clear => Ok(Parsed::Clear),
+            Kind::Pattern if self.cvs && !argument.is_empty() => Err(RuleFault::Argument),
+            Kind::Pattern if self.cvs => Ok(Parsed::Cvs(self.own)),
+            Kind::Merge if self.cvs && argument.is_empty() => self.merge(CVS_FILE),
+            _ if argument.is_empty() => Err(RuleFault::Missing),
+            Kind::Merge => self.merge(argument),
+            Kind::Pattern => {
+                let Self { own: marks, negated, xattr, .. } = self;
+                Ok(Parsed::Pattern(PatternRule { pattern: argument.into(), marks, negated, xattr }))
+            }
+        }
+    }
+
+    fn merge(self, file: &[u8]) -> Result<Parsed, RuleFault> {
+        let name = file.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        if matches!(name, b"" | b"." | b"..") {
+            return Err(RuleFault::NoFileName);
+        }
+        Ok(Parsed::Merge(MergeRule {
+            file: file.into(),
+            per_directory: self.per_directory,
+            not_inherited: self.not_inherited,
+            excludes_itself: self.excludes_itself,
+            marks: self.own,
+            grammar: self.grammar,
+        }))
+    }
+}

@@ -1,0 +1,490 @@
+//! The filter language: what haul's rules decide beside what rsync does with the same rules.
+//!
+//! A case is a source, a destination and a list of rules. rsync makes the destination a mirror of the source; the
+//! library's decisions say, by a walk over the same trees in memory, what must then be there.
+
+use crate::support::oracle::{peer, run};
+use crate::support::scratch::Scratch;
+use haul::tree::RelPath;
+use haul::tree::path::escape;
+use haul::walk::rules::{Given, MergeFile, RuleError, Rules, Scope, Settings, Side};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::process::Command;
+
+/// Every path below a root, with the content of files; `None` is a directory.
+type Tree = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+#[derive(Clone)]
+struct Case {
+    src: Tree,
+    dst: Tree,
+    /// The file that some rules merge, or read patterns from.
+    list: Vec<u8>,
+    options: Vec<Given>,
+    delete_excluded: bool,
+    cvs_exclude: bool,
+    nul_separated: bool,
+}
+
+/// Stands for the directory that holds both trees, in rules that are about absolute paths.
+const PLACE: &[u8] = b"@";
+/// Names the list of the case.
+const LIST: &[u8] = b"@/list";
+/// `$HOME/.cvsignore`, and `$CVSIGNORE`.
+const CVS_HOME: &str = "*.c ! [ab]b";
+const CVS_ENVIRONMENT: &str = "y.*";
+
+impl fmt::Debug for Case {
+    /// The command, and the trees it is run on, as text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let command: Vec<_> = self.arguments().map(|argument| show(argument.as_bytes())).collect();
+        writeln!(f, "rsync {}\nlist: {}", command.join(" "), show(&self.list))?;
+        writeln!(f, "source:\n{}destination:\n{}", listing(&self.src), listing(&self.dst))
+    }
+}
+
+impl Case {
+    fn arguments(&self) -> impl Iterator<Item = OsString> {
+        let flags = [
+            (self.delete_excluded, "--delete-excluded"),
+            (self.nul_separated, "--from0"),
+            (self.cvs_exclude, "--cvs-exclude"),
+        ];
+        let flags = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| OsString::from(flag));
+        flags.chain(self.options.iter().map(argument))
+    }
+
+    /// The rules with `place` filled in, and the files' contents joined as `--from0` asks.
+    fn bind(&self, place: &Path) -> Self {
+        let place = place.as_os_str().as_bytes();
+        let text = |text: &[u8]| replace(text, PLACE, place);
+        let file = |content: &[u8]| {
+            let content = text(content);
+            if self.nul_separated { replace(&content, b"\n", b"\0") } else { content }
+        };
+        let tree = |tree: &Tree| {
+            tree.iter().map(|(path, content)| (path.clone(), content.as_deref().map(file))).collect()
+        };
+        let option = |option: &Given| match option {
+            Given::Filter(rule) => Given::Filter(text(rule)),
+            Given::Include(rule) => Given::Include(text(rule)),
+            Given::Exclude(rule) => Given::Exclude(text(rule)),
+            Given::IncludeFrom(name) => Given::IncludeFrom(text(name)),
+            Given::ExcludeFrom(name) => Given::ExcludeFrom(text(name)),
+            Given::FilterFiles => Given::FilterFiles,
+            Given::HideFilterFiles => Given::HideFilterFiles,
+        };
+        let options = self.options.iter().map(option).collect();
+        Self { src: tree(&self.src), dst: tree(&self.dst), list: file(&self.list), options, ..self.clone() }
+    }
+
+    /// Writes both trees and the list into `place`.
+    fn build(&self, place: &Path) {
+        for (name, tree) in [("src", &self.src), ("dst", &self.dst)] {
+            fs::create_dir(place.join(name)).unwrap();
+            for (path, content) in tree {
+                let path = place.join(name).join(OsStr::from_bytes(path));
+                match content {
+                    None => fs::create_dir(path).unwrap(),
+                    Some(content) => fs::write(path, content).unwrap(),
+                }
+            }
+        }
+        fs::write(place.join("list"), &self.list).unwrap();
+        fs::write(place.join(".cvsignore"), CVS_HOME).unwrap();
+        fs::write(place.join(".rsync-filter"), "- /src/b/[ab]\n- /dst/ab\n").unwrap();
+    }
+
+    /// What rsync makes of the destination; `None` if it refuses the rules.
+    fn mirror_with_rsync(&self, place: &Path) -> Option<Tree> {
+        let mut command = Command::new("rsync");
+        // Every file that is sent is written, even if it looks unchanged.
+        command.args(["--recursive", "--ignore-times", "--delete-before"]).current_dir(place);
+        command.args(self.arguments());
+        command.args(["src/", "dst/"]).env("HOME", place).env("CVSIGNORE", CVS_ENVIRONMENT);
+        let outcome = run(&mut command, None);
+        match outcome.code() {
+            Some(0) => Some(read_tree(&place.join("dst"))),
+            // "Syntax or usage error", and "errors selecting input/output files".
+            Some(1 | 3 | 11 | 12) => None,
+            _ => panic!("{outcome}"),
+        }
+    }
+
+    /// What the library's decisions make of the destination.
+    fn mirror_by_rules(&self, place: &Path) -> Result<Tree, RuleError> {
+        let settings = Settings {
+            nul_separated: self.nul_separated,
+            delete_excluded: self.delete_excluded,
+            cvs_exclude: self.cvs_exclude,
+            cvs_home: CVS_HOME.into(),
+            cvs_environment: CVS_ENVIRONMENT.into(),
+            gitignore: false,
+        };
+        let rules =
+            Rules::new(&self.options, settings, &mut |name| fs::read(place.join(OsStr::from_bytes(name))))?;
+        let location = |name| place.join(name).into_os_string().into_vec();
+        let root = rules.root(Side::Sender, &location("src"), &mut |file| read(&self.src, file))?;
+        let mut sent = BTreeSet::new();
+        send(&self.src, &root, b"", &mut sent)?;
+        let root = rules.root(Side::Receiver, &location("dst"), &mut |file| read(&self.dst, file))?;
+        let mut mirror = self.dst.clone();
+        sweep(&self.dst, &root, b"", &sent, &mut mirror)?;
+        mirror.extend(sent.into_iter().map(|path| (path.clone(), self.src[&path].clone())));
+        Ok(mirror)
+    }
+}
+
+fn show(text: &[u8]) -> String {
+    format!("'{}'", escape(text))
+}
+
+/// A tree as text: one path a line, with the content of what is a file.
+fn listing(tree: &Tree) -> String {
+    let entry = |(path, content): (&Vec<u8>, &Option<Vec<u8>>)| match content {
+        Some(content) => format!("  {} {}\n", show(path), show(content)),
+        None => format!("  {}/\n", show(path)),
+    };
+    tree.iter().map(entry).collect()
+}
+
+fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// The option as rsync's command line has it.
+fn argument(option: &Given) -> OsString {
+    let (name, value): (_, &[u8]) = match option {
+        Given::Filter(rule) => ("--filter=", rule),
+        Given::Include(rule) => ("--include=", rule),
+        Given::Exclude(rule) => ("--exclude=", rule),
+        Given::IncludeFrom(file) => ("--include-from=", file),
+        Given::ExcludeFrom(file) => ("--exclude-from=", file),
+        Given::FilterFiles | Given::HideFilterFiles => ("-F", b""),
+    };
+    OsString::from_vec([name.as_bytes(), value].concat())
+}
+
+fn read_tree(root: &Path) -> Tree {
+    let mut tree = Tree::new();
+    let mut dirs = vec![root.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes().to_vec();
+            let content = path.is_file().then(|| fs::read(&path).unwrap());
+            if content.is_none() {
+                dirs.push(path);
+            }
+            tree.insert(name, content);
+        }
+    }
+    tree
+}
+
+fn read(tree: &Tree, file: MergeFile<'_>) -> Option<Vec<u8>> {
+    match file {
+        MergeFile::Inside(path) => tree.get(path.as_bytes()).cloned().flatten(),
+        MergeFile::Outside(path) => fs::read(Path::new("/").join(OsStr::from_bytes(path))).ok(),
+    }
+}
+
+/// The entries of the directory `dir`, and whether each is a directory.
+fn children(tree: &Tree, dir: &[u8]) -> Vec<(Vec<u8>, bool)> {
+    let is_child = |path: &[u8]| RelPath::new(path).unwrap().parent().unwrap().as_bytes() == dir;
+    let entries = tree.iter().filter(|(path, _)| is_child(path));
+    entries.map(|(path, content)| (path.clone(), content.is_none())).collect()
+}
+
+/// Collects what a sender sends of the directory `dir`.
+fn send(tree: &Tree, scope: &Scope, dir: &[u8], sent: &mut BTreeSet<Vec<u8>>) -> Result<(), RuleError> {
+    for (path, is_dir) in children(tree, dir) {
+        let rel = RelPath::new(&path).unwrap();
+        if !scope.transfers(rel, is_dir) {
+            continue;
+        }
+        if is_dir {
+            send(tree, &scope.enter(rel, &mut |file| read(tree, file))?, &path, sent)?;
+        }
+        sent.insert(path);
+    }
+    Ok(())
+}
+
+/// Removes from `left` what a receiver deletes in the directory `dir`, which was sent, and below it.
+fn sweep(
+    tree: &Tree,
+    scope: &Scope,
+    dir: &[u8],
+    sent: &BTreeSet<Vec<u8>>,
+    left: &mut Tree,
+) -> Result<(), RuleError> {
+    for (path, is_dir) in children(tree, dir) {
+        let rel = RelPath::new(&path).unwrap();
+        let enter = || scope.enter(rel, &mut |file| read(tree, file));
+        if sent.contains(&path) {
+            if is_dir {
+                sweep(tree, &enter()?, &path, sent, left)?;
+            }
+        } else if !scope.protects(rel, is_dir) && (!is_dir || delete(tree, &enter()?.doomed(), &path, left)?)
+        {
+            left.remove(&path);
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is not protected in the directory `dir`, which is to go; returns whether that was all.
+fn delete(tree: &Tree, scope: &Scope, dir: &[u8], left: &mut Tree) -> Result<bool, RuleError> {
+    let mut is_empty = true;
+    for (path, is_dir) in children(tree, dir) {
+        let rel = RelPath::new(&path).unwrap();
+        let enter = || scope.enter(rel, &mut |file| read(tree, file));
+        if !scope.protects(rel, is_dir) && (!is_dir || delete(tree, &enter()?, &path, left)?) {
+            left.remove(&path);
+        } else {
+            is_empty = false;
+        }
+    }
+    Ok(is_empty)
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        8 => select(vec!["a", "b", "ab", "foo", "x", "x.d", ".o", "ü"]),
+        4 => select(vec!["*", "**", "***", "?"]),
+        3 => select(vec!["/", "/*", "*/", "/**", "**/", "/**/", "/***"]),
+        2 => select(vec!["[ab]", "[!a]", "[^b-z]", "[[:alpha:]]", "[]a]", "[a-]", "[[:punct:]x]", "[\\]b]"]),
+        1 => select(vec!["[a", "[", "\\*", "\\a", "\\", "[[:nope:]]", "[[:a]", "[b-a]", "[a/b]", "\\/"]),
+    ];
+    let body = prop::collection::vec(piece, 1..5).prop_map(|pieces| pieces.concat());
+    let front = prop_oneof![6 => Just(""), 3 => Just("/")];
+    let back = prop_oneof![6 => Just(""), 2 => Just("/")];
+    (front, body, back).prop_map(|(front, body, back)| format!("{front}{body}{back}"))
+}
+
+/// One include or exclude with its modifiers.
+fn rule(sided: bool) -> impl Strategy<Value = String> {
+    let plain = select(vec!["- ", "+ ", "-_", "+_", "exclude ", "include_"]);
+    let modified = select(vec!["-! ", "+! ", "-p ", "-,p ", "exclude,!p_", "+p "]);
+    let with_side =
+        select(vec!["H ", "S ", "P ", "R ", "-s ", "-r_", "+sr ", "hide ", "protect,p ", "risk_", "show "]);
+    let absolute =
+        (select(vec!["-/ ", "+/ "]), select(vec!["/@/src", "/@/dst", "src", "/@/*", "@", "/**"]), pattern())
+            .prop_map(|(kind, front, pattern)| format!("{kind}{front}/{pattern}"));
+    let other =
+        (prop_oneof![8 => plain, 2 => modified], pattern()).prop_map(|(kind, body)| kind.to_owned() + &body);
+    let sided_rule = (with_side, pattern()).prop_map(|(kind, body)| kind.to_owned() + &body);
+    prop_oneof![8 => other, if sided { 3 } else { 0 } => sided_rule, 1 => absolute]
+}
+
+fn lines(line: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(line, 0..4)
+        .prop_map(|lines| lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect())
+}
+
+/// The content of a `.f`: rules.
+fn rules_file() -> impl Strategy<Value = Vec<u8>> {
+    let merges = vec![
+        ": .h",
+        ":n .h",
+        ":- .g",
+        ":n+ .g",
+        ":C .g",
+        ". .inner",
+        ". ./.inner",
+        ": ../.h",
+        "dir-merge,-p_.g",
+    ];
+    lines(prop_oneof![
+        12 => rule(true),
+        3 => select(merges).prop_map(str::to_owned),
+        1 => select(vec!["!", "clear", "# x", "; x", ""]).prop_map(str::to_owned),
+    ])
+}
+
+/// The content of a `.g` or `.cvsignore`: patterns, on lines of their own, so that they are words too.
+fn patterns_file() -> impl Strategy<Value = Vec<u8>> {
+    lines(prop_oneof![9 => pattern(), 1 => Just("!".to_owned())])
+}
+
+fn option() -> impl Strategy<Value = Given> {
+    let merges = vec![
+        ": .f",
+        ": .f",
+        ":n .f",
+        ":e .f",
+        ":p .f",
+        ":/ .f",
+        ":- .g",
+        ":+ .g",
+        ":-e .g",
+        ":C",
+        ":C .g",
+        ":nw- .g",
+        ":s- .g",
+        ":r- .g",
+        ": .g",
+        ".- @/list",
+        ". @/list",
+        ".+p @/list",
+        ".s @/list",
+        "merge,w- @/list",
+        "-C",
+        ": /.rsync-filter",
+        ": ../.rsync-filter",
+        ": /@/src/.f",
+        ": sub/.f",
+        "!",
+    ];
+    let old = prop_oneof![
+        8 => pattern(),
+        1 => pattern().prop_map(|pattern| format!("+ {pattern}")),
+        1 => pattern().prop_map(|pattern| format!("- {pattern}")),
+        1 => Just("!".to_owned()),
+    ];
+    prop_oneof![
+        8 => rule(true).prop_map(|rule| Given::Filter(rule.into())),
+        6 => select(merges).prop_map(|rule| Given::Filter(rule.into())),
+        2 => old.clone().prop_map(|rule| Given::Include(rule.into())),
+        3 => old.prop_map(|rule| Given::Exclude(rule.into())),
+        1 => Just(Given::IncludeFrom(LIST.into())),
+        1 => Just(Given::ExcludeFrom(LIST.into())),
+        1 => Just(Given::FilterFiles),
+    ]
+}
+
+/// Two trees in which every path is of the same kind.
+fn trees() -> impl Strategy<Value = (Tree, Tree)> {
+    let names = vec!["a", "b", "ab", "foo", "x.o", "x.d", "ü"];
+    let odd = vec!["a*", "[a]", "b\\", "core", "y.c", "-", " a", "#b"];
+    // A name with a wildcard is no directory's: rsync takes the path of a merge file's directory for a pattern.
+    let entry = prop_oneof![
+        5 => (select(names.clone()), Just(true)),
+        5 => (select(names), Just(false)),
+        2 => (select(odd), Just(false)),
+    ];
+    let content = |file: BoxedStrategy<Vec<u8>>| (any::<Index>(), file.clone(), prop::option::of(file));
+    let merge_file = prop_oneof![
+        4 => (Just(".f"), content(rules_file().boxed())),
+        2 => (Just(".g"), content(patterns_file().boxed())),
+        2 => (Just(".h"), content(lines(rule(true)).boxed())),
+        1 => (Just(".cvsignore"), content(patterns_file().boxed())),
+        1 => (Just(".rsync-filter"), content(lines(rule(true)).boxed())),
+    ];
+    let inner = lines(rule(false));
+    let drafts = prop::collection::vec((any::<Index>(), entry, 1..4u8), 1..16);
+    (drafts, prop::collection::vec(merge_file, 0..4), inner).prop_map(|(drafts, merge_files, inner)| {
+        let (mut src, mut dst) = (Tree::new(), Tree::new());
+        let mut dirs = vec![(Vec::new(), 3)];
+        for (parent, (name, is_dir), sides) in drafts {
+            let (parent, parent_sides) = parent.get(&dirs).clone();
+            let path = join(&parent, name);
+            let sides = sides & parent_sides;
+            if src.contains_key(&path) || dst.contains_key(&path) {
+                continue;
+            }
+            for (tree, side, content) in [(&mut src, 1, b"sent"), (&mut dst, 2, b"here")] {
+                if sides & side != 0 {
+                    tree.insert(path.clone(), (!is_dir).then(|| content.to_vec()));
+                }
+            }
+            if is_dir {
+                dirs.push((path, sides));
+            }
+        }
+        for (name, (dir, content, other)) in merge_files {
+            let (dir, sides) = dir.get(&dirs);
+            for (tree, side, content) in
+                [(&mut src, 1, &content), (&mut dst, 2, other.as_ref().unwrap_or(&content))]
+            {
+                if sides & side != 0 {
+                    tree.insert(join(dir, name), Some(content.clone()));
+                }
+            }
+        }
+        for (dir, sides) in &dirs {
+            for (tree, side) in [(&mut src, 1), (&mut dst, 2)] {
+                if sides & side != 0 {
+                    tree.insert(join(dir, ".inner"), Some(inner.clone()));
+                }
+            }
+        }
+        (src, dst)
+    })
+}
+
+fn join(dir: &[u8], name: &str) -> Vec<u8> {
+    RelPath::new(dir).unwrap().join(name.as_bytes()).unwrap().as_path().as_bytes().to_vec()
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let list = prop_oneof![rules_file(), patterns_file()];
+    let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.15), prop::bool::weighted(0.1));
+    (trees(), list, prop::collection::vec(option(), 1..6), flags).prop_map(
+        |((mut src, mut dst), list, mut options, (delete_excluded, cvs_exclude, nul_separated))| {
+            if delete_excluded {
+                // In such a file rsync forgets that its rules are now the sender's only.
+                for content in src.iter_mut().chain(&mut dst).filter(|(path, _)| path.ends_with(b".inner")) {
+                    *content.1 = Some(Vec::new());
+                }
+            }
+            let mut filter_files = 0;
+            for option in options.iter_mut().filter(|option| **option == Given::FilterFiles) {
+                filter_files += 1;
+                if filter_files == 2 {
+                    *option = Given::HideFilterFiles;
+                }
+            }
+            Case { src, dst, list, options, delete_excluded, cvs_exclude, nul_separated }
+        },
+    )
+}
+
+/// As many as `PROPTEST_CASES` says.
+fn cases(default: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(default),
+        failure_persistence: None,
+        max_shrink_iters: 4000,
+        ..ProptestConfig::default()
+    }
+}
+
+#[test]
+fn rules_decide_as_rsync_does() {
+    if !peer("rsync") {
+        return;
+    }
+    let mut runner = proptest::test_runner::TestRunner::new(cases(400));
+    let result = runner.run(&case(), |case| {
+        let scratch = Scratch::new();
+        let place = scratch.path().canonicalize().unwrap();
+        let case = case.bind(&place);
+        case.build(&place);
+        let ours = case.mirror_by_rules(&place);
+        let theirs = case.mirror_with_rsync(&place);
+        let show = |mirror: Option<&Tree>| mirror.map_or("refused\n".to_owned(), listing);
+        let (ours, why) = (show(ours.as_ref().ok()), ours.err());
+        let theirs = show(theirs.as_ref());
+        prop_assert!(ours == theirs, "by haul:\n{ours}{why:?}\nby rsync:\n{theirs}");
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+}
