@@ -11,9 +11,23 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
+/// Starts a child that heeds signals.
+///
+/// Who starts the tests in the background of a shell, or with nohup, hands them SIGINT or SIGHUP ignored, and haul leaves
+/// an ignored signal ignored. What is caught here, though, is heeded again by a child: execve(2) resets it.
 fn spawn(command: &mut Command) -> Child {
+    static HEEDED: Once = Once::new();
+    HEEDED.call_once(|| {
+        let ignored = signal_mask("self", "SigIgn:");
+        for signal in [Signal::HUP, Signal::INT, Signal::TERM].map(Signal::as_raw) {
+            if ignored & (1 << (signal - 1)) != 0 {
+                signal_hook::flag::register(signal, Arc::default()).unwrap();
+            }
+        }
+    });
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -38,10 +52,18 @@ fn wait_until(child: &mut Child, ready: impl Fn() -> bool) {
 
 /// Whether a process has its handler for SIGTERM, the last that haul installs, and sleeps: `proc_pid_status(5)`.
 fn waits_ready_for_signals(id: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim();
-    let caught = u64::from_str_radix(field("SigCgt:"), 16).unwrap_or(0);
-    caught & (1 << 14) != 0 && field("State:").starts_with('S')
+    signal_mask(&id.to_string(), "SigCgt:") & (1 << 14) != 0
+        && status_field(&id.to_string(), "State:").starts_with('S')
+}
+
+/// A mask of signals in the status of a process: bit 0 for signal 1.
+fn signal_mask(process: &str, name: &str) -> u64 {
+    u64::from_str_radix(&status_field(process, name), 16).unwrap_or(0)
+}
+
+fn status_field(process: &str, name: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim().to_owned()
 }
 
 fn names_in(dir: &Path) -> Vec<String> {
