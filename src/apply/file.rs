@@ -14,12 +14,15 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+/// How many directories a thread holds.
+const MOST_HELD: usize = 3;
+
 /// One thread's hand in a destination.
 #[derive(Debug)]
 pub(crate) struct Applier<'a> {
     pub(super) destination: &'a Destination,
     /// The directory of what was made last and directories above it, since what comes next is mostly in one of them or
-    /// just below. Each lies below the one before.
+    /// just below. Each lies below the one before. Only the last few: descriptors can be scarce, and trees deep.
     held: Vec<(RelPathBuf, Arc<Held>)>,
     pub(super) owners: Owners,
 }
@@ -174,6 +177,9 @@ impl<'a> Applier<'a> {
             held => held,
         }?;
         let held = Arc::new(held);
+        if self.held.len() == MOST_HELD {
+            self.held.remove(0);
+        }
         self.held.push((path.to_buf(), Arc::clone(&held)));
         Ok(held)
     }
