@@ -35,6 +35,14 @@ pub enum Error {
         /// What was asked for, and by which entry.
         what: String,
     },
+    /// Another run is at work on the destination.
+    #[error("{} is held by another run{}", display_path(path), Holder(*holder))]
+    Held {
+        /// The destination.
+        path: PathBuf,
+        /// The process that holds it, where the system says.
+        holder: Option<u32>,
+    },
     /// An option's value cannot be used.
     #[error("{0}")]
     Usage(String),
@@ -44,6 +52,15 @@ impl Error {
     /// A failed system call on `path`.
     pub fn io(act: Act, path: &Path, source: impl Into<io::Error>) -> Self {
         Error::Io { act, path: path.to_owned(), source: source.into() }
+    }
+}
+
+/// A process as ` (process 17)`.
+struct Holder(Option<u32>);
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |pid| write!(f, " (process {pid})"))
     }
 }
 
@@ -69,6 +86,9 @@ pub enum Act {
     Remove,
     Sync,
     Publish,
+    Lock,
+    BackUp,
+    Delete,
 }
 
 impl fmt::Display for Act {
@@ -91,6 +111,9 @@ impl fmt::Display for Act {
             Act::Remove => "remove",
             Act::Sync => "sync",
             Act::Publish => "publish",
+            Act::Lock => "lock",
+            Act::BackUp => "back up",
+            Act::Delete => "delete",
         })
     }
 }

@@ -8,7 +8,7 @@ pub mod delta;
 pub mod error;
 pub mod event;
 pub mod ops;
-mod plan;
+pub mod plan;
 mod pool;
 pub mod report;
 mod sys;

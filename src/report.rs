@@ -40,6 +40,20 @@ pub struct Counts {
     pub content_bytes: u64,
     /// Length of the archive.
     pub archive_bytes: u64,
+    /// Of a mirror: entries that were made.
+    pub created: u64,
+    /// Of a mirror: entries that got other content.
+    pub updated: u64,
+    /// Of a mirror: names that became further names of an inode.
+    pub linked: u64,
+    /// Of a mirror: entries that got other metadata only.
+    pub metadata_set: u64,
+    /// Of a mirror: entries that were removed.
+    pub deleted: u64,
+    /// Of a mirror: bytes of content that were written.
+    pub copied_bytes: u64,
+    /// Of a mirror: bytes of changed files that were taken over from their old content, and not written or copied again.
+    pub matched_bytes: u64,
 }
 
 /// One thing that could not be done.
@@ -154,6 +168,13 @@ impl Counts {
             skipped,
             content_bytes,
             archive_bytes,
+            created,
+            updated,
+            linked,
+            metadata_set,
+            deleted,
+            copied_bytes,
+            matched_bytes,
         } = other;
         self.files += files;
         self.directories += directories;
@@ -163,6 +184,13 @@ impl Counts {
         self.skipped += skipped;
         self.content_bytes += content_bytes;
         self.archive_bytes += archive_bytes;
+        self.created += created;
+        self.updated += updated;
+        self.linked += linked;
+        self.metadata_set += metadata_set;
+        self.deleted += deleted;
+        self.copied_bytes += copied_bytes;
+        self.matched_bytes += matched_bytes;
     }
 
     /// Counts one entry of this kind.

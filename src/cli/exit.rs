@@ -4,8 +4,7 @@ use haul::error::Error;
 use haul::report::{End, Report};
 use std::process::ExitCode;
 
-/// How the process ends. The numbers are a promise to scripts: they never change their meaning. 6 is kept for "another
-/// run holds the target", which no command reports yet.
+/// How the process ends. The numbers are a promise to scripts: they never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// 0: everything asked for was done.
@@ -20,6 +19,8 @@ pub(crate) enum Exit {
     Different,
     /// 5: the archive is malformed, or asks for something that is refused.
     Archive,
+    /// 6: another run holds the destination.
+    Held,
     /// 128 + n: stopped by signal n, as shells count.
     Signal(u8),
 }
@@ -44,6 +45,7 @@ impl Exit {
         match error {
             Error::Io { .. } => Self::Failed,
             Error::Malformed { .. } | Error::Refused { .. } => Self::Archive,
+            Error::Held { .. } => Self::Held,
             Error::Usage(_) => Self::Usage,
         }
     }
@@ -57,6 +59,7 @@ impl Exit {
             Self::Partial => 3,
             Self::Different => 4,
             Self::Archive => 5,
+            Self::Held => 6,
             Self::Signal(number) => 128_u8.saturating_add(number),
         }
     }
@@ -107,6 +110,7 @@ mod tests {
             (Err(malformed()), 0, 5),
             (Ok(ended(End::Stopped(malformed()))), 0, 5),
             (Err(Error::Refused { archive: "a".into(), what: "it".into() }), 0, 5),
+            (Err(Error::Held { path: "a".into(), holder: Some(1) }), 0, 6),
             (Ok(ended(End::Interrupted)), 2, 130),
             (Ok(ended(End::Interrupted)), 15, 143),
             (Ok(ended(End::Interrupted)), 1, 129),

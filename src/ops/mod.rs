@@ -4,6 +4,7 @@ mod events;
 mod frames;
 pub mod list;
 pub mod pack;
+pub mod sync;
 pub mod unpack;
 pub mod verify;
 

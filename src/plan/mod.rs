@@ -3,8 +3,11 @@
 //! Pure functions over values: no I/O, no state. What one entry needs depends on the entry, on what is at its place,
 //! and on the policy.
 
+mod chmod;
 mod compare;
 mod decide;
+mod ids;
+pub mod policy;
 
 pub(crate) use compare::{Fields, differences};
 pub(crate) use decide::{Action, Existing, decide};

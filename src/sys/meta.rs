@@ -1,45 +1,12 @@
 //! Reading and setting metadata.
 
 use crate::tree::{Device, Timestamp};
+pub(crate) use crate::tree::{FileKind, Stat};
 use rustix::fs::{
     self, AtFlags, FileType, Gid, Mode, StatxFlags, StatxTimestamp, Timespec, Timestamps, UTIME_OMIT, Uid,
 };
 use rustix::io::{Errno, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-
-/// What kind of entry a name leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FileKind {
-    File,
-    Directory,
-    Symlink,
-    Fifo,
-    CharDevice,
-    BlockDevice,
-    Socket,
-}
-
-/// What statx(2) tells of an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stat {
-    pub(crate) kind: FileKind,
-    /// The low 12 bits of `st_mode`.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) size: u64,
-    /// Allocated units of 512 bytes.
-    pub(crate) blocks: u64,
-    pub(crate) nlink: u32,
-    pub(crate) dev: Device,
-    pub(crate) ino: u64,
-    /// The mount, which tells bind mounts of one device apart; 0 where the kernel (before 5.8) does not say.
-    pub(crate) mount: u64,
-    pub(crate) mtime: Timestamp,
-    pub(crate) ctime: Timestamp,
-    /// The numbers of a device node.
-    pub(crate) rdev: Device,
-}
 
 impl FileKind {
     pub(crate) fn from_file_type(file_type: FileType) -> Option<Self> {
@@ -81,6 +48,7 @@ impl Stat {
             dev: Device { major: x.stx_dev_major, minor: x.stx_dev_minor },
             ino: x.stx_ino,
             mount: x.stx_mnt_id,
+            atime: timestamp(x.stx_atime),
             mtime: timestamp(x.stx_mtime),
             ctime: timestamp(x.stx_ctime),
             rdev: Device { major: x.stx_rdev_major, minor: x.stx_rdev_minor },

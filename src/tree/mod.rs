@@ -10,9 +10,11 @@ pub mod entry;
 pub mod extent;
 pub mod metadata;
 pub mod path;
+pub mod stat;
 
 pub use digest::{Digest, PART_BYTES};
 pub use entry::{Device, Entry, Kind, Standing};
 pub use extent::Extent;
 pub use metadata::{Metadata, Owner, Timestamp, Xattr};
 pub use path::{PathError, RelPath, RelPathBuf};
+pub use stat::{FileKind, Stat};

@@ -11,6 +11,7 @@ mod glob;
 mod links;
 mod order;
 pub mod rules;
+pub mod selection;
 mod walker;
 
 pub use filter::{Filter, FilterError, Rule, Verdict};

@@ -47,7 +47,7 @@ pub(crate) struct Scan {
 
 /// Scans everything below `root` that the filter keeps.
 pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
-    let root_mount = root.stat_self().map(|stat| mount_of(&stat)).unwrap_or_default();
+    let root_mount = root.stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
     let shared = Shared { root, options, cancel, observer, root_mount };
     let first = Task { path: RelPathBuf::default(), verdict: options.filter.root(), what: What::Root };
     let workers = pool::crawl(options.threads, first, || Worker::new(&shared), Worker::visit);
@@ -139,7 +139,7 @@ impl<'a> Worker<'a> {
             Ok(stat) => stat,
             Err(errno) => return self.fail(path.as_path(), Act::Stat, errno),
         };
-        let on_root_mount = mount_of(&stat) == self.shared.root_mount;
+        let on_root_mount = stat.mount_id() == self.shared.root_mount;
         let own = self.found(path.clone(), Kind::Directory, &stat, xattr::of(dir.as_fd()));
         listing.own = Some(own);
         if self.shared.options.one_file_system && !on_root_mount {
@@ -286,11 +286,6 @@ impl<'a> Worker<'a> {
 enum Next {
     Leaf(Box<Found>),
     Directory(RelPathBuf, Verdict),
-}
-
-/// A mount is told by its id and, where the kernel does not give one, by its device.
-fn mount_of(stat: &Stat) -> (Device, u64) {
-    (if stat.mount == 0 { stat.dev } else { Device { major: 0, minor: 0 } }, stat.mount)
 }
 
 /// What was listed and is not there any more has vanished.

@@ -1,0 +1,81 @@
+//! What stat(2) tells of an entry, as a value: what plans are made from.
+
+use super::{Device, Timestamp};
+
+/// What kind of entry a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // each is the word that it prints
+pub enum FileKind {
+    File,
+    Directory,
+    Symlink,
+    Fifo,
+    CharDevice,
+    BlockDevice,
+    Socket,
+}
+
+/// What statx(2) tells of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: FileKind,
+    /// The low 12 bits of `st_mode`.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// Length in bytes.
+    pub size: u64,
+    /// Allocated units of 512 bytes.
+    pub blocks: u64,
+    /// How many names the inode has.
+    pub nlink: u32,
+    /// The device that holds it.
+    pub dev: Device,
+    /// Its number on that device.
+    pub ino: u64,
+    /// The mount, which tells bind mounts of one device apart; 0 where the kernel (before 5.8) does not say.
+    pub mount: u64,
+    /// Time of last access.
+    pub atime: Timestamp,
+    /// Time of last modification.
+    pub mtime: Timestamp,
+    /// Time of last status change.
+    pub ctime: Timestamp,
+    /// The numbers of a device node.
+    pub rdev: Device,
+}
+
+impl FileKind {
+    /// One word for people and for JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            FileKind::File => "file",
+            FileKind::Directory => "directory",
+            FileKind::Symlink => "symlink",
+            FileKind::Fifo => "fifo",
+            FileKind::CharDevice => "char-device",
+            FileKind::BlockDevice => "block-device",
+            FileKind::Socket => "socket",
+        }
+    }
+
+    /// Whether it is a device node.
+    pub fn is_device(self) -> bool {
+        matches!(self, FileKind::CharDevice | FileKind::BlockDevice)
+    }
+}
+
+impl Stat {
+    /// What tells an inode from all others.
+    pub fn id(&self) -> (Device, u64) {
+        (self.dev, self.ino)
+    }
+
+    /// A mount is told by its id and, where the kernel does not give one, by its device.
+    pub fn mount_id(&self) -> (Device, u64) {
+        (if self.mount == 0 { self.dev } else { Device::default() }, self.mount)
+    }
+}
