@@ -43,6 +43,9 @@ pub enum Error {
         /// The process that holds it, where the system says.
         holder: Option<u32>,
     },
+    /// What was asked for would mostly be a mistake.
+    #[error("{0}")]
+    Precaution(String),
     /// An option's value cannot be used.
     #[error("{0}")]
     Usage(String),

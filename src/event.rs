@@ -46,6 +46,9 @@ pub struct Change<'a> {
     pub kind: FileKind,
     /// What is done.
     pub deed: Deed,
+    /// Whether there is nothing of this kind at the path yet; always so for [`Deed::Create`], and for [`Deed::Link`]
+    /// where the name is new.
+    pub is_new: bool,
     /// In what the destination's entry differs. Nothing where it is new or removed.
     pub differs: Aspects,
     /// A symlink's target; for [`Deed::Link`], the path of the name that it becomes another one of.

@@ -8,16 +8,15 @@ use cli::exit::Exit;
 use cli::generate::generate;
 use cli::listing::Listing;
 use cli::options::{self, Environment, Place, Run, Task};
+use cli::pace::Pace;
 use cli::pipe::Pipe;
 use cli::progress::Progress;
 use cli::render::Ended;
 use cli::signals::Signals;
 use cli::stdio;
-use haul::cancel::Cancel;
-use haul::error::Error;
 use haul::ops::pack::{Target, pack};
-use haul::ops::{list::list, unpack::unpack, verify::verify};
-use haul::report::Report;
+use haul::ops::{list::list, sync::sync, unpack::unpack, verify::verify};
+use haul::{cancel::Cancel, error::Error, report::Report};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -55,6 +54,9 @@ fn perform(task: &Task, cancel: &Cancel, progress: &Progress) -> Result<Report, 
     let mut stdin = None;
     let output = || stdio::output().map(|file| Pipe::new(file, cancel));
     match task {
+        Task::Sync(run) => {
+            sync(&run.src, &run.dst, &run.options, cancel, &Pace::new(progress, run.rate, cancel))
+        }
         Task::Pack { src, dst: Place::Path(path), options } => {
             pack(src, Target::Path(path), options, cancel, progress)
         }

@@ -82,6 +82,10 @@ pub enum Cause {
     Replaced,
     /// The archive does not hold it.
     NotFound,
+    /// The way to the directory leads through it already: a symlink that is followed points back.
+    Loop,
+    /// No more entries may be removed.
+    Limit,
     /// The entry needs another one that was not written.
     Missing(Box<[u8]>),
 }
@@ -251,6 +255,8 @@ impl fmt::Display for Cause {
             Cause::Shrunk => f.write_str("it shrank while it was read; the missing end is stored as zeros"),
             Cause::Vanished => f.write_str("it vanished while the tree was read"),
             Cause::Replaced => f.write_str("it was replaced by something else while the tree was read"),
+            Cause::Loop => f.write_str("a symbolic link leads back to a directory above it"),
+            Cause::Limit => f.write_str("no more may be deleted (--max-delete)"),
             Cause::NotFound => f.write_str("the archive does not hold it"),
             Cause::Missing(path) => write!(f, "{} was not written", crate::tree::path::escape(path)),
         }

@@ -9,12 +9,15 @@
 //!
 //! Only the topmost new directory has a temporary name; what is below one is staged with it.
 
+pub(crate) mod attributes;
+pub(crate) mod content;
 mod destination;
 mod file;
 mod finish;
 mod node;
 mod owner;
 mod settle;
+pub(crate) mod target;
 
 pub(crate) use destination::{Destination, Settings};
 pub(crate) use file::{Applier, LargeFile};

@@ -3,6 +3,12 @@
 //! Owns their names, their help and the syntax of single values. Rules that concern several flags, or the flags and
 //! the environment, are in [`super::options`]. The manual pages and the completions are made from these definitions.
 
+mod sync;
+
+pub(crate) use sync::{
+    ChooseArgs, CompareArgs, CopyArgs, DeleteArgs, DeltaWhen, HistoryArgs, KeepArgs, SymlinkArgs, SyncArgs,
+};
+
 use super::filters::FilterArgs;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -12,8 +18,8 @@ use std::path::PathBuf;
 
 /// Moves large file trees
 ///
-/// haul packs trees of many files into .tar.zst archives on all processors, keeping all metadata, and unpacks, lists
-/// and verifies those and any other tar archive, compressed with zstd or not.
+/// haul mirrors trees of many files and packs them into .tar.zst archives, on all processors and keeping all metadata.
+/// It unpacks, lists and verifies those and any other tar archive, compressed with zstd or not.
 #[derive(Debug, Parser)]
 #[command(name = "haul", version, after_help = TOP, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -29,10 +35,10 @@ pub(crate) struct Voice {
     /// Show only what was asked for, and errors: no progress, warnings or summary
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// Name each entry as it is done, on stderr when stdout carries data
+    /// Name each entry as it is done (for sync: as it is changed), on stderr when stdout carries data
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(crate) verbose: bool,
-    /// Report in JSON on stdout: one object, or for list one object a line
+    /// Report in JSON on stdout: one object; for list, and for sync with -v, one object a line
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
 }
@@ -48,6 +54,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Operation {
+    Sync(Box<SyncArgs>),
     Pack(PackArgs),
     Unpack(UnpackArgs),
     List(ListArgs),
@@ -218,6 +225,7 @@ fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
 
 const TOP: &str = "\
 Examples:
+  haul sync app /srv/app --delete    Make a directory a mirror of another
   haul pack app app.tar.zst          Pack a directory
   haul unpack app.tar.zst /srv/app   Unpack it somewhere else
   haul list -l app.tar.zst           Show what is in it
@@ -230,6 +238,7 @@ Exit status:
   3    done, but some entries failed; each is named
   4    differences were found
   5    the archive is malformed, or asks for something that is refused
+  6    another run holds the destination
   129  stopped by SIGHUP
   130  stopped by SIGINT
   143  stopped by SIGTERM";

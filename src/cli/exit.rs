@@ -43,7 +43,7 @@ impl Exit {
     /// The end of a run that an error stopped, or kept from starting.
     pub(crate) fn of_error(error: &Error) -> Self {
         match error {
-            Error::Io { .. } => Self::Failed,
+            Error::Io { .. } | Error::Precaution(_) => Self::Failed,
             Error::Malformed { .. } | Error::Refused { .. } => Self::Archive,
             Error::Held { .. } => Self::Held,
             Error::Usage(_) => Self::Usage,

@@ -5,11 +5,13 @@
 //! for `target`.
 
 use super::exit::Exit;
+use super::itemize;
 use haul::error::{Act, Error, errno_name};
+use haul::event::{Change, Deed};
 use haul::ops::list::Listed;
 use haul::report::{Cause, Counts, Difference, End, Failure, Report};
 use haul::tree::path::escape;
-use haul::tree::{Kind, Xattr};
+use haul::tree::{FileKind, Kind, RelPath, Xattr};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -165,6 +167,67 @@ fn xattr(xattr: &Xattr) -> (String, String) {
     (escape(&xattr.name).into_owned(), hex(&xattr.value))
 }
 
+/// What `haul sync --json -v` shows of a change.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChangeLine {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    kind: &'static str,
+    /// `create`, `update`, `link`, `set-metadata` or `delete`; `none` where nothing changes.
+    action: &'static str,
+    /// rsync's eleven columns.
+    itemize: String,
+    /// Of a symlink, or the name that a `link` joins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_bytes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+}
+
+impl ChangeLine {
+    pub(crate) fn new(change: &Change<'_>) -> Self {
+        let (path, path_bytes) = text(change.path.as_bytes());
+        let (target, target_bytes) = change.target.map(text).unzip();
+        Self {
+            path,
+            path_bytes,
+            kind: change.kind.name(),
+            action: action(change.deed),
+            itemize: itemize::columns(change),
+            target,
+            target_bytes: target_bytes.flatten(),
+            size: Some(change.size),
+        }
+    }
+
+    pub(crate) fn unchanged(path: RelPath<'_>, kind: FileKind) -> Self {
+        let (path, path_bytes) = text(path.as_bytes());
+        Self {
+            path,
+            path_bytes,
+            kind: kind.name(),
+            action: "none",
+            itemize: itemize::unchanged(kind),
+            target: None,
+            target_bytes: None,
+            size: None,
+        }
+    }
+}
+
+fn action(deed: Deed) -> &'static str {
+    match deed {
+        Deed::Create => "create",
+        Deed::Update => "update",
+        Deed::Link => "link",
+        Deed::SetMetadata => "set-metadata",
+        Deed::Delete => "delete",
+    }
+}
+
 /// A name as text, and its bytes where the text is not exact. The root is `.`.
 fn text(name: &[u8]) -> (String, Option<String>) {
     match std::str::from_utf8(name) {
@@ -185,8 +248,9 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haul::event::Aspects;
     use haul::report::Differs;
-    use haul::tree::{Digest, Entry, Extent, Metadata, Owner, RelPath, RelPathBuf, Timestamp};
+    use haul::tree::{Digest, Entry, Extent, Metadata, Owner, RelPathBuf, Timestamp};
     use serde_json::{Value, json};
     use std::path::Path;
     use std::sync::Arc;
@@ -259,5 +323,33 @@ mod tests {
         let symlink = Entry { kind: Kind::Symlink(b"\xff"[..].into()), ..entry.clone() };
         let value = told(&symlink, None);
         assert_eq!((&value["target"], &value["target_bytes"]), (&json!("\\xff"), &json!("ff")));
+    }
+
+    #[test]
+    fn a_change_is_told_in_full() {
+        let change = Change {
+            path: RelPath::new(b"d/\xff").unwrap(),
+            kind: FileKind::Symlink,
+            deed: Deed::Update,
+            is_new: false,
+            differs: Aspects { content: true, time: true, ..Aspects::default() },
+            target: Some(b"t"),
+            size: 1,
+        };
+        let told = |change: &Change<'_>| serde_json::to_value(ChangeLine::new(change)).unwrap();
+        let expected = json!({
+            "path": "d/\\xff", "path_bytes": "642fff", "kind": "symlink", "action": "update",
+            "itemize": "cLc.t......", "target": "t", "size": 1,
+        });
+        assert_eq!(told(&change), expected);
+        let gone = Change { deed: Deed::Delete, kind: FileKind::Directory, target: None, ..change };
+        assert_eq!(
+            (&told(&gone)["action"], &told(&gone)["itemize"]),
+            (&json!("delete"), &json!("*deleting  "))
+        );
+        let same = serde_json::to_value(ChangeLine::unchanged(RelPath::ROOT, FileKind::Directory)).unwrap();
+        let expected =
+            json!({ "path": ".", "kind": "directory", "action": "none", "itemize": ".d         " });
+        assert_eq!(same, expected);
     }
 }

@@ -8,7 +8,8 @@ use super::listing::Format;
 use super::output::{Output, Stream, Verb};
 use super::owner::{self, Accounts};
 use super::pipe::Pipe;
-use super::stdio;
+use super::sync_options::{self, Mirror};
+use super::{status, stdio};
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{self, OwnerId, OwnerOptions};
@@ -31,6 +32,7 @@ pub(crate) struct Run {
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Task {
+    Sync(Box<Mirror>),
     Pack { src: PathBuf, dst: Place, options: pack::Options },
     Unpack { archive: Place, dst: PathBuf, options: unpack::Options },
     List { archive: Place, select: Select, format: Format },
@@ -41,6 +43,7 @@ impl Task {
     /// The verb, for the report.
     pub(crate) fn verb(&self) -> Verb {
         match self {
+            Self::Sync(_) => Verb::Sync,
             Self::Pack { .. } => Verb::Pack,
             Self::Unpack { .. } => Verb::Unpack,
             Self::List { .. } => Verb::List,
@@ -63,6 +66,9 @@ pub(crate) struct Environment {
     pub(crate) stdin_is_terminal: bool,
     pub(crate) stdout_is_terminal: bool,
     pub(crate) source_date_epoch: Option<OsString>,
+    pub(crate) home: Option<OsString>,
+    pub(crate) cvsignore: Option<OsString>,
+    pub(crate) umask: u32,
 }
 
 impl Environment {
@@ -73,6 +79,9 @@ impl Environment {
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
+            home: std::env::var_os("HOME"),
+            cvsignore: std::env::var_os("CVSIGNORE"),
+            umask: status::umask(),
         }
     }
 }
@@ -105,6 +114,7 @@ impl Place {
 /// Applies every rule.
 pub(crate) fn resolve(operation: Operation, voice: &Voice, environment: &Environment) -> Result<Run, Error> {
     let task = match operation {
+        Operation::Sync(args) => Task::Sync(Box::new(sync_options::resolve(*args, environment)?)),
         Operation::Pack(args) => pack_task(args, voice, environment)?,
         Operation::Unpack(args) => unpack_task(args, environment)?,
         Operation::List(args) => list_task(&args, voice, environment)?,
@@ -118,7 +128,7 @@ fn output(task: &Task, voice: &Voice) -> Output {
     let is_listing = matches!(task, Task::List { .. });
     let stdout_has_data = voice.json || matches!(task, Task::Pack { dst: Place::Standard, .. });
     let names = if stdout_has_data { Stream::Stderr } else { Stream::Stdout };
-    Output {
+    let common = Output {
         // A listing's lines are its report.
         json: voice.json && !is_listing,
         // Each would draw over the other.
@@ -128,6 +138,11 @@ fn output(task: &Task, voice: &Voice) -> Output {
         names: (voice.verbose && !is_listing).then_some(names),
         // A tree has few sockets; --keep-existing can leave out everything.
         skipped: voice.verbose || (matches!(task, Task::Pack { .. }) && !voice.quiet),
+        ..Output::default()
+    };
+    match task {
+        Task::Sync(mirror) => mirror.output(&common, voice.quiet, voice.verbose),
+        _ => common,
     }
 }
 
@@ -239,6 +254,9 @@ mod tests {
             stdin_is_terminal: false,
             stdout_is_terminal: false,
             source_date_epoch: None,
+            home: None,
+            cvsignore: None,
+            umask: 0o022,
         }
     }
 

@@ -15,6 +15,25 @@ pub(crate) struct Output {
     pub(crate) names: Option<Stream>,
     /// What was left out on purpose, on stderr.
     pub(crate) skipped: bool,
+    /// The form of a line on stdout for each change of a mirror.
+    pub(crate) changes: Option<Lines>,
+    /// Such lines for what is as it should be, too.
+    pub(crate) unchanged: bool,
+    /// Lines at the end on stdout that tell how much of what was done.
+    pub(crate) stats: bool,
+    /// Nothing is changed, and nothing is said to have been.
+    pub(crate) dry_run: bool,
+}
+
+/// How a change is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// The name.
+    Names,
+    /// rsync's eleven columns and the name.
+    Itemized,
+    /// A JSON object.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +45,7 @@ pub(crate) enum Stream {
 /// The verbs that end with a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
+    Sync,
     Pack,
     Unpack,
     List,
@@ -35,6 +55,7 @@ pub(crate) enum Verb {
 impl Verb {
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Sync => "sync",
             Self::Pack => "pack",
             Self::Unpack => "unpack",
             Self::List => "list",
@@ -44,6 +65,7 @@ impl Verb {
 
     pub(crate) fn past(self) -> &'static str {
         match self {
+            Self::Sync => "mirrored",
             Self::Pack => "packed",
             Self::Unpack => "unpacked",
             Self::List => "listed",

@@ -1,18 +1,18 @@
 //! What is shown while a run goes on.
 //!
-//! Owns the line on the terminal, the names of `-v`, and warnings. Told of events by every worker, it only adds to
+//! Owns the line on the terminal, the names of `-v`, the changes of a mirror, and warnings. Told of events by every worker, it only adds to
 //! counters; the line is drawn by indicatif's own thread ten times a second. Failures are not shown here but from the
 //! report, where each is named once and in order.
 
-use super::output::{Output, Stream};
-use super::stdio;
-use haul::event::{Event, Observer};
-use haul::tree::{Kind, RelPath};
+use super::output::{Lines, Output, Stream};
+use super::{itemize, json, stdio};
+use haul::event::{Change, Deed, Event, Observer};
+use haul::tree::{FileKind, Kind, RelPath};
 use indicatif::{DecimalBytes, HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Watches a run for the person at the terminal.
@@ -20,6 +20,8 @@ pub(crate) struct Progress {
     counters: Arc<Counters>,
     bar: Option<ProgressBar>,
     names: Option<Stream>,
+    changes: Option<Lines>,
+    unchanged: bool,
     warnings: bool,
     skipped: bool,
 }
@@ -31,6 +33,8 @@ struct Counters {
     bytes: AtomicU64,
     planned_entries: AtomicU64,
     planned_bytes: AtomicU64,
+    /// What is planned may still grow.
+    growing: AtomicBool,
     failed: AtomicU64,
 }
 
@@ -39,7 +43,8 @@ impl Progress {
     pub(crate) fn start(output: &Output) -> Self {
         let counters = Arc::new(Counters::default());
         let bar = output.progress.then(|| bar(&counters)).filter(|bar| !bar.is_hidden());
-        Self { counters, bar, names: output.names, warnings: output.warnings, skipped: output.skipped }
+        let Output { names, changes, unchanged, warnings, skipped, .. } = *output;
+        Self { counters, bar, names, changes, unchanged, warnings, skipped }
     }
 
     /// Takes the line off the terminal.
@@ -65,14 +70,56 @@ impl Progress {
             None => {}
         }
     }
+
+    fn change(&self, change: &Change<'_>) {
+        let shown = match self.changes {
+            Some(Lines::Names) => writeln!(io::stdout(), "{}", itemize::name_line(change)),
+            Some(Lines::Itemized) => writeln!(io::stdout(), "{}", itemize::line(change)),
+            Some(Lines::Json) => json::write_line(&mut io::stdout().lock(), &json::ChangeLine::new(change)),
+            None => return,
+        };
+        // A reader that went away does not stop the work.
+        drop(shown);
+    }
+
+    fn same(&self, path: RelPath<'_>, kind: FileKind) {
+        let shown = match self.changes {
+            Some(Lines::Itemized) => writeln!(io::stdout(), "{}", itemize::unchanged_line(path, kind)),
+            Some(Lines::Json) => {
+                json::write_line(&mut io::stdout().lock(), &json::ChangeLine::unchanged(path, kind))
+            }
+            Some(Lines::Names) | None => return,
+        };
+        // As above.
+        drop(shown);
+    }
+}
+
+impl Counters {
+    fn plan(&self, entries: u64, bytes: u64, growing: bool) {
+        self.planned_entries.store(entries, Relaxed);
+        self.planned_bytes.store(bytes, Relaxed);
+        self.growing.store(growing, Relaxed);
+    }
 }
 
 impl Observer for Progress {
     fn event(&self, event: Event<'_>) {
         match event {
-            Event::Planned { entries, bytes } => {
-                self.counters.planned_entries.store(entries, Relaxed);
-                self.counters.planned_bytes.store(bytes, Relaxed);
+            Event::Planning { entries, bytes } => self.counters.plan(entries, bytes, true),
+            Event::Planned { entries, bytes } => self.counters.plan(entries, bytes, false),
+            Event::Changed(change) => {
+                // What is removed was no part of the plan.
+                if change.deed != Deed::Delete {
+                    self.counters.entries.fetch_add(1, Relaxed);
+                }
+                self.change(change);
+            }
+            Event::Unchanged(path, kind) => {
+                self.counters.entries.fetch_add(1, Relaxed);
+                if self.unchanged {
+                    self.same(path, kind);
+                }
             }
             Event::Done(entry) => {
                 self.counters.entries.fetch_add(1, Relaxed);
@@ -104,22 +151,27 @@ fn bar(counters: &Arc<Counters>) -> ProgressBar {
     bar
 }
 
-/// `1,234 of 5,678 files  1.20 GB of 5.00 GB  480.00 MB/s  8s left`, as far as it is known.
+/// `1,234 of 5,678 files  1.20 GB of 5.00 GB  480.00 MB/s  8s left`, as far as it is known. A `…` stands behind numbers
+/// that may still grow.
 fn line(counters: &Counters, elapsed: Duration) -> String {
     let [entries, planned_entries] = [&counters.entries, &counters.planned_entries].map(|n| n.load(Relaxed));
     let [bytes, planned_bytes] = [&counters.bytes, &counters.planned_bytes].map(|n| n.load(Relaxed));
+    let growing = counters.growing.load(Relaxed);
+    let more = if growing { "…" } else { "" };
     let mut line = HumanCount(entries).to_string();
     // Writing to a String cannot fail.
     if planned_entries > 0 {
-        let _ = write!(line, " of {}", HumanCount(planned_entries));
+        let _ = write!(line, " of {}{more}", HumanCount(planned_entries));
     }
     let _ = write!(line, " files  {}", DecimalBytes(bytes));
     if planned_bytes > 0 {
-        let _ = write!(line, " of {}", DecimalBytes(planned_bytes));
+        let _ = write!(line, " of {}{more}", DecimalBytes(planned_bytes));
     }
     let rate = per_second(bytes, elapsed);
     let _ = write!(line, "  {}/s", DecimalBytes(rate));
-    if let Some(seconds) = planned_bytes.saturating_sub(bytes).checked_div(rate).filter(|&s| s > 0) {
+    if let Some(seconds) =
+        planned_bytes.saturating_sub(bytes).checked_div(rate).filter(|&s| s > 0 && !growing)
+    {
         let _ = write!(line, "  {} left", HumanDuration(Duration::from_secs(seconds)));
     }
     let failed = counters.failed.load(Relaxed);
@@ -138,6 +190,7 @@ pub(crate) fn per_second(bytes: u64, elapsed: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haul::event::Aspects;
 
     fn told(events: &[Event<'_>]) -> Counters {
         let progress = Progress::start(&Output::default());
@@ -158,6 +211,36 @@ mod tests {
             line(&planned, second),
             "0 of 12,345 files  2.00 MB of 10.00 MB  2.00 MB/s  4 seconds left"
         );
+    }
+
+    #[test]
+    fn totals_that_may_grow_are_marked_until_they_are_final() {
+        let second = Duration::from_secs(1);
+        let growing = [Event::Planning { entries: 10, bytes: 5_000_000 }, Event::Moved(1_000_000)];
+        assert_eq!(line(&told(&growing), second), "0 of 10… files  1.00 MB of 5.00 MB…  1.00 MB/s");
+        let last = [&growing[..], &[Event::Planned { entries: 12, bytes: 6_000_000 }]].concat();
+        assert_eq!(
+            line(&told(&last), second),
+            "0 of 12 files  1.00 MB of 6.00 MB  1.00 MB/s  5 seconds left"
+        );
+    }
+
+    #[test]
+    fn entries_of_a_mirror_count_but_for_those_that_are_removed() {
+        let path = RelPath::new(b"a").unwrap();
+        let change = |deed| Change {
+            path,
+            kind: FileKind::File,
+            deed,
+            is_new: false,
+            differs: Aspects::default(),
+            target: None,
+            size: 0,
+        };
+        let (update, delete) = (change(Deed::Update), change(Deed::Delete));
+        let events =
+            [Event::Changed(&update), Event::Changed(&delete), Event::Unchanged(path, FileKind::Directory)];
+        assert_eq!(told(&events).entries.load(Relaxed), 2);
     }
 
     #[test]

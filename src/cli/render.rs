@@ -1,13 +1,13 @@
 //! What is shown when a run is over.
 //!
-//! Failures and errors go to stderr, always; differences and JSON are what was asked for and go to stdout; the
-//! summary is a line on stderr.
+//! Failures and errors go to stderr, always; differences, statistics and JSON are what was asked for and go to stdout;
+//! the summary is a line on stderr.
 
 use super::exit::Exit;
 use super::json;
 use super::output::{Output, Verb};
 use super::progress::per_second;
-use super::stdio;
+use super::{stats, stdio};
 use haul::error::Error;
 use haul::report::{Counts, End, Report};
 use indicatif::{DecimalBytes, HumanCount};
@@ -29,11 +29,15 @@ impl Ended {
     pub(crate) fn show(&self, output: &Output) {
         self.complain();
         // The run is over and its outcome stands: a reader that went away changes nothing.
-        let _ = self.write_results(&mut io::stdout().lock(), output.json);
+        let _ = self.write_results(&mut io::stdout().lock(), output);
         if let Ok(report @ Report { end: End::Complete, .. }) = &self.outcome
             && output.summary
         {
-            stdio::say(format_args!("{}", summary(self.verb, report, self.elapsed)));
+            let line = match self.verb {
+                Verb::Sync => mirrored(report, self.elapsed, output.dry_run),
+                verb => summary(verb, report, self.elapsed),
+            };
+            stdio::say(format_args!("{line}"));
         }
     }
 
@@ -52,13 +56,16 @@ impl Ended {
         }
     }
 
-    fn write_results(&self, out: &mut impl Write, as_json: bool) -> io::Result<()> {
-        if as_json {
+    fn write_results(&self, out: &mut impl Write, output: &Output) -> io::Result<()> {
+        if output.json {
             let document = json::Outcome::new(self.verb.name(), &self.outcome, self.exit, self.elapsed);
             json::write_line(out, &document)?;
         } else if let Ok(report) = &self.outcome {
             for difference in &report.differences {
                 writeln!(out, "{difference}")?;
+            }
+            if output.stats {
+                out.write_all(stats::block(&report.counts).as_bytes())?;
             }
         }
         out.flush()
@@ -67,7 +74,7 @@ impl Ended {
 
 /// `packed 26,012 entries, 575.10 MB into 143.20 MB (24.9 %) in 2.10 s, 273.86 MB/s`
 fn summary(verb: Verb, report: &Report, elapsed: Duration) -> String {
-    let Counts { content_bytes, archive_bytes, skipped, .. } = report.counts;
+    let Counts { content_bytes, archive_bytes, .. } = report.counts;
     let mut line = format!(
         "{} {} entries, {}",
         verb.past(),
@@ -82,16 +89,54 @@ fn summary(verb: Verb, report: &Report, elapsed: Duration) -> String {
     }
     let rate = DecimalBytes(per_second(content_bytes, elapsed));
     let _ = write!(line, " in {:.2} s, {rate}/s", elapsed.as_secs_f64());
+    line + &exceptions(report)
+}
+
+/// `mirrored 26,012 entries, 575.10 MB (12 created, 3 updated, 1 deleted; 4.20 MB copied) in 0.21 s`
+fn mirrored(report: &Report, elapsed: Duration, dry_run: bool) -> String {
+    let Counts { content_bytes, created, updated, linked, metadata_set, deleted, copied_bytes, .. } =
+        report.counts;
+    let [verb, made, copied] =
+        if dry_run { ["would mirror", "to be ", "to copy"] } else { [Verb::Sync.past(), "", "copied"] };
+    let changes: Vec<_> = [
+        (created, "created"),
+        (updated, "updated"),
+        (linked, "linked"),
+        (metadata_set, "given other metadata"),
+        (deleted, "deleted"),
+    ]
+    .into_iter()
+    .filter(|&(count, _)| count > 0)
+    .map(|(count, what)| format!("{} {made}{what}", HumanCount(count)))
+    .collect();
+    let changes = if changes.is_empty() { "nothing to change".to_owned() } else { changes.join(", ") };
+    let mut line = format!(
+        "{verb} {} entries, {} ({changes}",
+        HumanCount(report.counts.entries()),
+        DecimalBytes(content_bytes)
+    );
+    // Writing to a String cannot fail.
+    if copied_bytes > 0 {
+        let _ = write!(line, "; {} {copied}", DecimalBytes(copied_bytes));
+    }
+    let _ = write!(line, ") in {:.2} s", elapsed.as_secs_f64());
+    line + &exceptions(report)
+}
+
+/// `; 2 skipped; 1 failed`
+fn exceptions(report: &Report) -> String {
+    let mut text = String::new();
     for (count, what) in [
-        (skipped, "skipped"),
+        (report.counts.skipped, "skipped"),
         (report.failures.len() as u64, "failed"),
         (report.differences.len() as u64, "different"),
     ] {
         if count > 0 {
-            let _ = write!(line, "; {} {what}", HumanCount(count));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "; {} {what}", HumanCount(count));
         }
     }
-    line
+    text
 }
 
 #[cfg(test)]
@@ -118,7 +163,7 @@ mod tests {
 
     fn results(ended: &Ended, as_json: bool) -> String {
         let mut out = Vec::new();
-        ended.write_results(&mut out, as_json).unwrap();
+        ended.write_results(&mut out, &Output { json: as_json, ..Output::default() }).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -157,5 +202,36 @@ mod tests {
     #[test]
     fn nothing_is_on_stdout_where_nothing_was_asked_for() {
         assert_eq!(results(&ended(Verb::Unpack, report()), false), "");
+    }
+
+    #[test]
+    fn the_summary_of_a_mirror_tells_what_changed() {
+        let second = Duration::from_millis(210);
+        let mut report = report();
+        assert_eq!(
+            mirrored(&report, second, false),
+            "mirrored 26,012 entries, 575.10 MB (nothing to change) in 0.21 s"
+        );
+        report.counts =
+            Counts { created: 12, updated: 3, deleted: 1, copied_bytes: 4_200_000, ..report.counts };
+        assert_eq!(
+            mirrored(&report, second, false),
+            "mirrored 26,012 entries, 575.10 MB (12 created, 3 updated, 1 deleted; 4.20 MB copied) in 0.21 s"
+        );
+        report.counts = Counts { created: 0, linked: 2, metadata_set: 1000, ..report.counts };
+        report.fail(RelPath::ROOT, Act::Open, io::Error::from_raw_os_error(13));
+        assert_eq!(
+            mirrored(&report, second, true),
+            "would mirror 26,012 entries, 575.10 MB (3 to be updated, 2 to be linked, 1,000 to be given other \
+             metadata, 1 to be deleted; 4.20 MB to copy) in 0.21 s; 1 failed"
+        );
+    }
+
+    #[test]
+    fn statistics_are_shown_where_they_were_asked_for() {
+        let mut out = Vec::new();
+        let output = Output { stats: true, ..Output::default() };
+        ended(Verb::Sync, report()).write_results(&mut out, &output).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), stats::block(&report().counts));
     }
 }

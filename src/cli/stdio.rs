@@ -6,7 +6,7 @@
 use haul::error::{Act, Error};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -31,9 +31,30 @@ pub(crate) fn say(line: fmt::Arguments<'_>) {
 }
 
 /// The contents of a file that a flag names.
-#[expect(clippy::disallowed_methods, reason = "the user's own path, outside every root")]
 pub(crate) fn read_named(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| Error::io(Act::Open, path, error))
+    read_file(path).map_err(|error| Error::io(Act::Open, path, error))
+}
+
+/// The contents of a file that may be missing.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match read_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(|error| Error::io(Act::Open, path, error)),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the user's own path, outside every root")]
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// All of stdin.
+pub(crate) fn read_input() -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    match io::stdin().lock().read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Error::io(Act::Read, Path::new("standard input"), error)),
+    }
 }
 
 /// Writes a file that a flag names.

@@ -1,7 +1,7 @@
 //! New content searched for blocks of a signature, at every offset.
 //!
 //! Owns the window over the new content and the choice among blocks; what is found goes out as [`Op`]s. Keeps these
-//! invariants: the ops, in order, cover every byte fed exactly once; memory is bounded by two blocks or
+//! invariants: the ops, in order, cover every byte fed exactly once (and none that was skipped); memory is bounded by two blocks or
 //! [`LEAST_BUFFER`]; and the time is linear, whatever the signature and the content are.
 //!
 //! In detail, the work for each byte is: one step of the rolling hash and one look at the table's filter; when that
@@ -15,6 +15,8 @@ use super::table::Table;
 
 /// The least size of the buffer, in bytes: so that moving what is left of it to the front is seldom.
 const LEAST_BUFFER: usize = 256 << 10;
+/// A copy that has become so long is sent, in bytes: so that who carries it out is not kept waiting for the whole file.
+const LONG_COPY: u64 = 64 << 20;
 /// How many blocks may be hashed in vain before any content has gone by.
 const FREE_TRIES: u64 = 16;
 
@@ -109,6 +111,19 @@ impl<'t> Search<'t> {
             }
             rest = later;
         }
+        Ok(())
+    }
+
+    /// Leaves out the next `bytes` of the new content, which no op will cover: a hole, which need not be searched, or
+    /// content that is made in another way. Hands over the ops for all that was fed before.
+    pub fn skip<E>(&mut self, bytes: u64, mut emit: impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.window = self.buffer.len();
+        self.send_literal(&mut emit)?;
+        self.send_copy(&mut emit)?;
+        self.start += self.window as u64 + bytes;
+        self.buffer.clear();
+        (self.unsent, self.window) = (0, 0);
+        (self.hash, self.is_missed, self.next) = (None, false, None);
         Ok(())
     }
 
@@ -237,7 +252,7 @@ impl<'t> Search<'t> {
         self.hash = None;
         self.is_missed = false;
         self.next = Some(number + 1).filter(|&next| next < self.signature().layout().full_blocks());
-        Ok(())
+        if self.copy.1 >= LONG_COPY { self.send_copy(emit) } else { Ok(()) }
     }
 
     /// Sends what lies before the window.
@@ -282,6 +297,25 @@ mod tests {
         let Ok(()) = search.feed(&zeros, |_| Ok::<_, Infallible>(()));
         assert!(search.wasted_bytes > 0);
         assert!(search.wasted_bytes <= zeros.len() as u64 + FREE_TRIES * u64::from(BLOCK));
+    }
+
+    #[test]
+    fn a_copy_is_not_kept_back_without_end() {
+        const BLOCK: u32 = 1 << 20;
+        let zeros = vec![0; BLOCK as usize];
+        let blocks = 2 * LONG_COPY / u64::from(BLOCK) + 1;
+        let layout = Layout::new(blocks * u64::from(BLOCK), BLOCK).unwrap();
+        let block = Block::of(&zeros);
+        let table = Table::new(Signature::join(layout, vec![block; blocks as usize]).unwrap());
+        let (mut search, mut ops) = (Search::new(&table), Vec::new());
+        for _ in 0..blocks {
+            let Ok(()) = search.feed(&zeros, |op| {
+                ops.push(format!("{op:?}"));
+                Ok::<_, Infallible>(())
+            });
+        }
+        let copy = |from| format!("{:?}", Op::Copy { from, len: LONG_COPY });
+        assert_eq!(ops, [copy(0), copy(LONG_COPY)]);
     }
 
     #[test]

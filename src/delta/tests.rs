@@ -167,6 +167,27 @@ proptest! {
         prop_assert_eq!(delta(&table, &new, &[usize::MAX]), steps);
     }
 
+    /// What is skipped is covered by no op, and what is around it is made.
+    #[test]
+    fn content_with_a_gap_is_made_around_it(
+        basis in content(), edits in vec(edit(), 0..4), block_bytes in 64_u32..400, cut: (Index, Index), gap in 0_u64..1000,
+    ) {
+        let new = edited(basis.clone(), &edits);
+        let (a, b) = (cut.0.index(new.len() + 1), cut.1.index(new.len() + 1));
+        let (before, behind) = (&new[..a.min(b)], &new[a.min(b)..]);
+        let table = table(&basis, block_bytes);
+        let mut patch = Patch::new(basis.len() as u64, read_at(&basis), Vec::new(), u64::MAX);
+        let mut search = Search::with_buffer(&table, 0);
+        search.feed(before, |op| patch.apply(op)).unwrap();
+        search.skip(gap, |op| patch.apply(op)).unwrap();
+        let (mut made, _) = patch.finish();
+        prop_assert_eq!(&made[..], before);
+        let mut patch = Patch::new(basis.len() as u64, read_at(&basis), &mut made, u64::MAX);
+        search.feed(behind, |op| patch.apply(op)).unwrap();
+        search.finish(|op| patch.apply(op)).unwrap();
+        prop_assert_eq!(made, new);
+    }
+
     #[test]
     fn the_delta_to_unlike_content_makes_it_too(basis in content(), new in content(), block_bytes in 64_u32..400) {
         let steps = delta(&table(&basis, block_bytes), &new, &[1000]);

@@ -3,11 +3,17 @@
 //! Pure functions over values: no I/O, no state. What one entry needs depends on the entry, on what is at its place,
 //! and on the policy.
 
+pub(crate) mod acl;
+pub(crate) mod attributes;
 mod chmod;
 mod compare;
 mod decide;
 mod ids;
+pub(crate) mod join;
+pub(crate) mod mirror;
 pub mod policy;
+pub(crate) mod symlinks;
+mod times;
 
 pub(crate) use compare::{Fields, differences};
 pub(crate) use decide::{Action, Existing, decide};

@@ -3,8 +3,8 @@
 //! Values only. Each field is one rule of the mirror that a front end can choose; nothing of rsync's behaviour is taken
 //! for granted where an option has to say.
 
-pub use super::chmod::{Chmod, ChmodError};
-pub use super::ids::{IdMap, IdMapError};
+pub use super::chmod::{Chmod, ChmodError, ChmodFault};
+pub use super::ids::{IdMap, IdMapError, IdMapFault, LookUp};
 
 /// Everything that the decision about one entry depends on, beside the entry.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +75,8 @@ pub struct Keep {
     pub devices: bool,
     /// Fifos and sockets; without it they are left out.
     pub specials: bool,
+    /// Nobody has a name where owners and groups are changed (`--numeric-ids`).
+    pub numeric_ids: bool,
     /// Changes of modes.
     pub chmod: Chmod,
     /// Changes of owners.
@@ -100,6 +102,7 @@ impl Default for Keep {
             hard_links: true,
             devices: true,
             specials: true,
+            numeric_ids: false,
             chmod: Chmod::default(),
             user_map: IdMap::default(),
             group_map: IdMap::default(),

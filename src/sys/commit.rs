@@ -17,6 +17,12 @@ pub(crate) fn temp_name() -> Vec<u8> {
     format!(".haul-{random:016x}").into_bytes()
 }
 
+/// Whether `name` has the form of a temporary one.
+pub(crate) fn is_temp_name(name: &[u8]) -> bool {
+    name.strip_prefix(b".haul-")
+        .is_some_and(|rest| rest.len() == 16 && rest.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
 /// Creates a file under a temporary name, readable by its owner only.
 pub(crate) fn create_temp_file(dir: &Dir) -> Result<(Vec<u8>, File)> {
     retry_names(|name| dir.create_file(name, 0o600))
@@ -145,6 +151,7 @@ mod tests {
     #[test]
     fn temporary_names_differ_and_fit_small_name_limits() {
         assert_ne!(temp_name(), temp_name());
-        assert!(temp_name().len() < 32 && temp_name().starts_with(b".haul-"));
+        assert!(temp_name().len() < 32 && is_temp_name(&temp_name()));
+        assert!(!is_temp_name(b".haul-partial") && !is_temp_name(b".haul-0123456789abcdeg"));
     }
 }

@@ -45,6 +45,23 @@ impl Dir {
         Ok(File::from(fs::openat(&self.0, name, flags, Mode::empty())?))
     }
 
+    /// Opens the directory that `name` leads to, also through symlinks: for a link that its user wants followed.
+    pub(crate) fn open_dir_following(&self, name: &[u8]) -> Result<Dir> {
+        Ok(Dir(fs::openat(&self.0, name, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?))
+    }
+
+    /// Opens the file that `name` leads to, also through symlinks, for reading.
+    pub(crate) fn open_file_following(&self, name: &[u8]) -> Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(File::from(fs::openat(&self.0, name, flags, Mode::empty())?))
+    }
+
+    /// Opens the regular file `name` for reading and writing.
+    pub(crate) fn open_file_for_update(&self, name: &[u8]) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(File::from(fs::openat(&self.0, name, flags, Mode::empty())?))
+    }
+
     /// Creates the file `name`, which must not exist, for writing.
     pub(crate) fn create_file(&self, name: &[u8], mode: u32) -> Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -66,6 +83,11 @@ impl Dir {
         fs::mknodat(&self.0, name, fs::FileType::Fifo, Mode::from_raw_mode(mode), 0)
     }
 
+    /// Creates the socket `name`, to which nobody listens.
+    pub(crate) fn create_socket(&self, name: &[u8], mode: u32) -> Result<()> {
+        fs::mknodat(&self.0, name, fs::FileType::Socket, Mode::from_raw_mode(mode), 0)
+    }
+
     /// Creates a device node.
     pub(crate) fn create_device(&self, name: &[u8], kind: FileKind, mode: u32, device: Device) -> Result<()> {
         let file_type = match kind {
@@ -85,6 +107,16 @@ impl Dir {
     /// Renames within this directory, replacing what `to` names.
     pub(crate) fn rename(&self, from: &[u8], to: &[u8]) -> Result<()> {
         fs::renameat(&self.0, from, &self.0, to)
+    }
+
+    /// Renames into another directory, replacing what `to` names there.
+    pub(crate) fn rename_into(&self, from: &[u8], dir: &Dir, to: &[u8]) -> Result<()> {
+        fs::renameat(&self.0, from, &dir.0, to)
+    }
+
+    /// Lets two names of this directory change places at one moment, renameat2(2).
+    pub(crate) fn exchange(&self, one: &[u8], other: &[u8]) -> Result<()> {
+        fs::renameat_with(&self.0, one, &self.0, other, RenameFlags::EXCHANGE)
     }
 
     /// Renames within this directory; EEXIST when `to` exists.
@@ -113,6 +145,11 @@ impl Dir {
     /// Metadata of the entry `name`.
     pub(crate) fn stat(&self, name: &[u8]) -> Result<Stat> {
         Stat::at(self.as_fd(), name)
+    }
+
+    /// Metadata of what `name` leads to, also through symlinks.
+    pub(crate) fn stat_following(&self, name: &[u8]) -> Result<Stat> {
+        Stat::followed(self.as_fd(), name)
     }
 
     /// Metadata of this directory.

@@ -29,6 +29,11 @@ impl Stat {
         Self::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT)
     }
 
+    /// Of what `name` in `dir` leads to, also through symlinks.
+    pub(crate) fn followed(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Self> {
+        Self::statx(dir, name, AtFlags::empty())
+    }
+
     /// Of what `fd` holds.
     pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Self> {
         Self::statx(fd, b"", AtFlags::EMPTY_PATH)
@@ -60,12 +65,13 @@ fn timestamp(t: StatxTimestamp) -> Timestamp {
     Timestamp { seconds: t.tv_sec, nanos: t.tv_nsec }
 }
 
-/// The modification time; the access time stays as it is, utimensat(2).
-fn times(mtime: Timestamp) -> Timestamps {
-    Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanos.into() },
-    }
+/// The times to set, utimensat(2); what is `None` stays as it is.
+pub(super) fn times(atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Timestamps {
+    let spec = |time: Option<Timestamp>| match time {
+        Some(time) => Timespec { tv_sec: time.seconds, tv_nsec: time.nanos.into() },
+        None => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+    };
+    Timestamps { last_access: spec(atime), last_modification: spec(mtime) }
 }
 
 /// fchown(2).
@@ -80,7 +86,7 @@ pub(crate) fn set_mode(fd: impl AsFd, mode: u32) -> Result<()> {
 
 /// futimens(3).
 pub(crate) fn set_mtime(fd: impl AsFd, mtime: Timestamp) -> Result<()> {
-    fs::futimens(fd, &times(mtime))
+    fs::futimens(fd, &times(None, Some(mtime)))
 }
 
 /// fchownat(2) on what cannot be opened: a symlink, fifo or device.
@@ -90,7 +96,7 @@ pub(crate) fn set_owner_at(dir: impl AsFd, name: &[u8], uid: u32, gid: u32) -> R
 
 /// utimensat(2) on what cannot be opened.
 pub(crate) fn set_mtime_at(dir: impl AsFd, name: &[u8], mtime: Timestamp) -> Result<()> {
-    fs::utimensat(dir, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
+    fs::utimensat(dir, name, &times(None, Some(mtime)), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Sets the mode of a fifo or device, which is not opened: fchmodat2(2) (Linux 6.6), or chmod(2) on the `/proc` name
@@ -118,4 +124,22 @@ pub(crate) fn set_mode_at(dir: impl AsFd, name: &[u8], mode: u32) -> Result<()> 
     let fd = fs::openat(dir, name, flags, Mode::empty())?;
     fs::chmod(format!("/proc/self/fd/{}", fd.as_raw_fd()), Mode::from_raw_mode(mode))
         .map_err(|errno| if errno == Errno::NOENT { Errno::OPNOTSUPP } else { errno })
+}
+
+/// Whether what `fd` holds lies on another machine, as far as the file system's type tells (statfs(2)).
+pub(crate) fn is_network(fd: impl AsFd) -> bool {
+    /// NFS, SMB 1, SMB 2 and later, the old SMB client, Ceph, AFS (both clients), 9P, Lustre, Coda.
+    const TYPES: [i64; 10] = [
+        0x6969,
+        0xFF53_4D42,
+        0xFE53_4D42,
+        0x517B,
+        0x00C3_6400,
+        0x5346_414F,
+        0x6B41_4653,
+        0x0102_1997,
+        0x0BD0_0BD0,
+        0x7375_7245,
+    ];
+    fs::fstatfs(fd).is_ok_and(|stat| TYPES.contains(&(stat.f_type & 0xFFFF_FFFF)))
 }

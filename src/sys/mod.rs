@@ -7,7 +7,10 @@
 #![allow(clippy::disallowed_methods)] // this is where they belong
 
 pub(crate) mod commit;
+pub(crate) mod copy;
 pub(crate) mod dir;
+pub(crate) mod handle;
+pub(crate) mod lock;
 pub(crate) mod meta;
 pub(crate) mod open;
 pub(crate) mod output;
@@ -17,4 +20,5 @@ pub mod users;
 pub(crate) mod xattr;
 
 pub(crate) use dir::Dir;
+pub(crate) use handle::Handle;
 pub(crate) use meta::{FileKind, Stat};

@@ -23,6 +23,48 @@ pub(crate) fn input(path: &Path) -> Result<File> {
     if Stat::of(file.as_fd())?.kind == FileKind::Directory { Err(Errno::ISDIR) } else { Ok(file) }
 }
 
+/// The whole content of a file that the user named.
+pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>> {
+    read_all(input(path)?)
+}
+
+/// Creates a directory that the user named, as mkdir(1) would.
+pub(crate) fn create_dir(path: &Path) -> Result<()> {
+    fs::mkdir(path, Mode::from_raw_mode(0o777))
+}
+
+/// Creates a directory that the user named, and those above it.
+pub(crate) fn create_dirs(path: &Path) -> Result<()> {
+    let mut missing: Vec<&Path> = path.ancestors().take_while(|above| Dir::open(above).is_err()).collect();
+    missing.retain(|above| !above.as_os_str().is_empty());
+    missing.into_iter().rev().try_for_each(|path| match create_dir(path) {
+        // Another thread was faster.
+        Err(Errno::EXIST) => Ok(()),
+        result => result,
+    })
+}
+
+/// The whole content of the regular file `name` in `dir`.
+pub(crate) fn read_small(dir: &Dir, name: &[u8]) -> Result<Vec<u8>> {
+    read_all(dir.open_file(name)?)
+}
+
+/// The same of one at an absolute path, given without its leading `/`.
+pub(crate) fn read_small_outside(path: &[u8]) -> Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt;
+    read_all(input(&Path::new("/").join(std::ffi::OsStr::from_bytes(path)))?)
+}
+
+fn read_all(mut file: File) -> Result<Vec<u8>> {
+    use std::io::Read;
+    if Stat::of(file.as_fd())?.kind != FileKind::File {
+        return Err(Errno::ISDIR);
+    }
+    let mut content = Vec::new();
+    file.read_to_end(&mut content).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(content)
+}
+
 impl Dir {
     /// Opens the directory at `path` below this one, following no symlink. ELOOP or ENOTDIR when a component is not a
     /// directory.

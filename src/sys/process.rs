@@ -7,10 +7,17 @@ use rustix::process::{self, Resource, Rlimit};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 
 /// The user and group to whom new files belong.
 pub(crate) fn identity() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
+}
+
+/// The groups that the user is a member of.
+pub(crate) fn groups() -> Vec<u32> {
+    let own = process::getegid().as_raw();
+    process::getgroups().unwrap_or_default().into_iter().map(process::Gid::as_raw).chain([own]).collect()
 }
 
 /// The file mode creation mask, umask(2); `None` where it cannot be known.
@@ -28,6 +35,11 @@ pub(crate) fn umask() -> Option<u32> {
 pub(crate) fn stdout_file() -> Option<(Device, u64)> {
     let stat = Stat::of(std::io::stdout().as_fd()).ok()?;
     (stat.kind == FileKind::File).then_some((stat.dev, stat.ino))
+}
+
+/// `path` as an absolute one, without looking anything up; as it is where there is no working directory.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Raises the soft limit of open files to the hard one: a deep tree holds a descriptor for each level.

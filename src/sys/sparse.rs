@@ -11,25 +11,42 @@ pub(crate) fn extents(fd: impl AsFd, size: u64) -> Result<Option<Box<[Extent]>>>
     let fd = fd.as_fd();
     let mut extents = Vec::new();
     let mut at = 0;
-    while at < size {
-        let start = match seek(fd, SeekFrom::Data(at)) {
-            Ok(start) if start < size => start,
-            // ENXIO: no data from here on.
-            Ok(_) | Err(Errno::NXIO) => break,
-            // The file system does not tell: then there are no holes that anybody could know of.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let end = seek(fd, SeekFrom::Hole(start))?.min(size);
-        // A file that is cut short meanwhile can answer with no progress.
-        if end <= start {
-            break;
-        }
-        extents.push(Extent { offset: start, len: end - start });
-        at = end;
+    while let Some(extent) = next_extent(fd, at, size)? {
+        at = extent.end();
+        extents.push(extent);
     }
     let dense = matches!(extents[..], [Extent { offset: 0, len }] if len == size);
     Ok((!dense && size > 0).then(|| extents.into()))
+}
+
+/// The first stretch of data at or behind `at` and before `end`; never an empty one. All of it, where the file system
+/// does not tell. The file offset of the descriptor is moved.
+pub(crate) fn next_extent(fd: impl AsFd, at: u64, end: u64) -> Result<Option<Extent>> {
+    if at >= end {
+        return Ok(None);
+    }
+    let offset = match seek(&fd, SeekFrom::Data(at)) {
+        Ok(offset) if offset < end => offset,
+        // ENXIO: no data from here on.
+        Ok(_) | Err(Errno::NXIO) => return Ok(None),
+        // Then there are no holes that anybody could know of.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(Extent { offset: at, len: end - at })),
+        Err(error) => return Err(error),
+    };
+    let behind = match seek(&fd, SeekFrom::Hole(offset)) {
+        Ok(behind) => behind.min(end),
+        // Cut short meanwhile.
+        Err(Errno::NXIO) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // A file that is cut short meanwhile can answer with no progress.
+    Ok((behind > offset).then(|| Extent { offset, len: behind - offset }))
+}
+
+/// Whether a file has at least `size` bytes: a hole at its end looks as if there were nothing. The file offset of the
+/// descriptor is moved.
+pub(crate) fn reaches(fd: impl AsFd, size: u64) -> Result<bool> {
+    Ok(seek(fd, SeekFrom::End(0))? >= size)
 }
 
 #[cfg(test)]
@@ -49,6 +66,23 @@ mod tests {
         file.set_len(0).unwrap();
         file.write_at(&[1; 10_000], 0).unwrap();
         assert_eq!(extents(&file, 10_000).unwrap(), None);
+    }
+
+    #[test]
+    fn extents_are_found_one_by_one_and_cut_at_the_end_that_is_asked_for() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4 << 20).unwrap();
+        file.write_at(&[1; 8192], 1 << 20).unwrap();
+        file.write_at(&[1; 8192], 3 << 20).unwrap();
+        let first = next_extent(&file, 0, 4 << 20).unwrap().expect("data");
+        assert!(first.offset <= 1 << 20 && first.end() >= (1 << 20) + 8192 && first.end() < 3 << 20);
+        let cut = next_extent(&file, (1 << 20) + 10, (1 << 20) + 100).unwrap();
+        assert_eq!(cut, Some(Extent { offset: (1 << 20) + 10, len: 90 }));
+        let second = next_extent(&file, first.end(), 4 << 20).unwrap().expect("data");
+        assert!(second.offset > first.end() && second.end() >= (3 << 20) + 8192);
+        assert_eq!(next_extent(&file, second.end(), 4 << 20).unwrap(), None);
+        assert_eq!(next_extent(&file, 5, 5).unwrap(), None);
+        assert!(reaches(&file, 4 << 20).unwrap() && !reaches(&file, (4 << 20) + 1).unwrap());
     }
 
     #[test]

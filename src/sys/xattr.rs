@@ -7,6 +7,7 @@ use rustix::fs::{self, XattrFlags};
 use rustix::io::{Errno, Result};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Room for the names of most files; a longer list is asked for twice.
 const LIST_BYTES: usize = 1 << 10;
@@ -23,8 +24,12 @@ pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Box<[Xattr]>> {
 
 /// All extended attributes of a symlink, fifo or device, which is not opened.
 pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[Xattr]>> {
-    // There is no file descriptor to ask, and listxattrat(2) came only with Linux 6.13, so the entry is named through
-    // the directory's entry in /proc. Where /proc is not mounted such entries count as having none.
+    // Most entries have none, which one call can tell where the kernel has it.
+    if list_at(dir, name) == Ok(0) {
+        return Ok(Box::default());
+    }
+    // There is no file descriptor to ask, so the entry is named through the directory's entry in /proc. Where /proc is
+    // not mounted such entries count as having none.
     let mut path = format!("/proc/self/fd/{}/", dir.as_raw_fd()).into_bytes();
     path.extend_from_slice(name);
     let list = match grow(LIST_BYTES, |buffer| fs::llistxattr(&path[..], buffer)) {
@@ -32,6 +37,41 @@ pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[Xattr]>> {
         list => list?,
     };
     collect(&list, |name| grow(VALUE_BYTES, |buffer| fs::lgetxattr(&path[..], name, buffer)))
+}
+
+/// How many bytes the names of all attributes of an entry take: listxattrat(2) of Linux 6.13. ENOSYS before.
+fn list_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<usize> {
+    /// The number is the same on every architecture.
+    const LISTXATTRAT: libc::c_long = 465;
+    // Set once the call turned out to be missing or forbidden by a seccomp filter.
+    static MISSING: AtomicBool = AtomicBool::new(false);
+    if MISSING.load(Ordering::Relaxed) {
+        return Err(Errno::NOSYS);
+    }
+    let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+    // SAFETY: `name` is a NUL-terminated string that outlives the call, the descriptor is borrowed for it, and with a
+    // size of 0 the kernel writes nothing to the null list (listxattr(2)).
+    let result = unsafe {
+        libc::syscall(
+            LISTXATTRAT,
+            dir.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+            std::ptr::null_mut::<libc::c_char>(),
+            0_usize,
+        )
+    };
+    if let Ok(bytes) = usize::try_from(result) {
+        return Ok(bytes);
+    }
+    match Errno::from_io_error(&std::io::Error::last_os_error()) {
+        Some(Errno::OPNOTSUPP) => Ok(0),
+        Some(errno @ (Errno::NOSYS | Errno::PERM)) => {
+            MISSING.store(true, Ordering::Relaxed);
+            Err(errno)
+        }
+        errno => Err(errno.unwrap_or(Errno::IO)),
+    }
 }
 
 fn collect(list: &[u8], mut value: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<Box<[Xattr]>> {
@@ -89,6 +129,16 @@ pub(crate) fn set_at(dir: impl AsFd, name: &[u8], xattr: &Xattr) -> Result<()> {
     path.extend_from_slice(name);
     let path = CString::new(path).map_err(|_| Errno::INVAL)?;
     fs::lsetxattr(&path, &*xattr.name, &xattr.value, XattrFlags::empty())
+}
+
+/// Removes an attribute of an entry that is not opened; that it is not there, or cannot be, is success.
+pub(crate) fn remove_at(dir: impl AsFd, entry: &[u8], name: &[u8]) -> Result<()> {
+    let mut path = format!("/proc/self/fd/{}/", dir.as_fd().as_raw_fd()).into_bytes();
+    path.extend_from_slice(entry);
+    match fs::lremovexattr(&path[..], name) {
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        result => result,
+    }
 }
 
 /// Removes an attribute; that it is not there, or cannot be, is success.

@@ -5,12 +5,14 @@
 pub mod acl;
 #[cfg(test)]
 pub(crate) mod arbitrary;
+pub(crate) mod attributes;
 pub mod digest;
 pub mod entry;
 pub mod extent;
 pub mod metadata;
 pub mod path;
 pub mod stat;
+pub(crate) mod wild;
 
 pub use digest::{Digest, PART_BYTES};
 pub use entry::{Device, Entry, Kind, Standing};

@@ -214,6 +214,33 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The bytes that [`escape`] has shown as `text`; `None` if it has not shown any so.
+pub fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, behind)) = rest.split_first() {
+        rest = behind;
+        if first != b'\\' {
+            bytes.push(first);
+            continue;
+        }
+        let (&letter, behind) = rest.split_first()?;
+        rest = behind;
+        match letter {
+            b'\\' => bytes.push(b'\\'),
+            b'n' => bytes.push(b'\n'),
+            b't' => bytes.push(b'\t'),
+            b'x' => {
+                let (digits, behind) = rest.split_first_chunk::<2>()?;
+                bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+                rest = behind;
+            }
+            _ => return None,
+        }
+    }
+    Some(bytes)
+}
+
 fn push_hex(out: &mut String, bytes: &[u8]) {
     use fmt::Write;
     for byte in bytes {

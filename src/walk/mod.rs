@@ -9,6 +9,7 @@ pub mod filter;
 mod found;
 mod glob;
 mod links;
+pub(crate) mod names;
 mod order;
 pub mod rules;
 pub mod selection;

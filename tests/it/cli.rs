@@ -26,9 +26,15 @@ fn files_in(dir: &Path) -> BTreeMap<String, String> {
 
 #[test]
 fn every_command_helps_with_examples() {
-    for args in
-        [&["--help"][..], &["pack", "--help"], &["unpack", "-h"], &["list", "--help"], &["verify", "-h"]]
-    {
+    for args in [
+        &["--help"][..],
+        &["sync", "--help"],
+        &["sync", "-h"],
+        &["pack", "--help"],
+        &["unpack", "-h"],
+        &["list", "--help"],
+        &["verify", "-h"],
+    ] {
         let output = haul(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert!(stdout(&output).contains("Examples:\n  haul "), "{args:?}: {}", stdout(&output));
@@ -58,6 +64,17 @@ fn what_cannot_be_understood_exits_2_and_says_why() {
         (&["pack", "d", "-", "--json"], "--json"),
         (&["unpack", "a", "d", "../x"], "'../x': the name contains '..'"),
         (&["list", "a", "-q", "-v"], "cannot be used with"),
+        (&["sync", "only-a-dir"], "DST"),
+        (&["sync", "s", "d", "--delete-before", "--delete-after"], "cannot be used with"),
+        (&["sync", "s", "d", "--max-delete=1"], "--max-delete needs --delete"),
+        (&["sync", "s", "d", "--max-size=x"], "a size is a number"),
+        (&["sync", "s", "d", "--bwlimit=1b"], "at least 512 bytes a second"),
+        (&["sync", "s", "d", "-f", "? x"], "filter rule '? x': no rule begins like this"),
+        (
+            &["sync", "s", "d", "--exclude-from=-", "--files-from=-"],
+            "standard input can be read for one flag only",
+        ),
+        (&["sync", "-R", "../s", "d"], "'../s': the name contains '..'"),
     ] {
         let output = haul(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));

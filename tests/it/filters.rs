@@ -271,7 +271,9 @@ fn pattern() -> impl Strategy<Value = String> {
         4 => select(vec!["*", "**", "***", "?"]),
         3 => select(vec!["/", "/*", "*/", "/**", "**/", "/**/", "/***"]),
         2 => select(vec!["[ab]", "[!a]", "[^b-z]", "[[:alpha:]]", "[]a]", "[a-]", "[[:punct:]x]", "[\\]b]"]),
+        1 => select(vec!["[!]x-]", "[^^]", "[a-f-z]", "[--b]", "[\\a-\\f]", "[[:alpha:]-z]", "[a-[:alpha:]]"]),
         1 => select(vec!["[a", "[", "\\*", "\\a", "\\", "[[:nope:]]", "[[:a]", "[b-a]", "[a/b]", "\\/"]),
+        1 => select(vec!["**/**", "*/**", "**/*", "*a*", "a*b*", "//", "./", "../", "[!/]", "[^]", "[]", "\\\\"]),
     ];
     let body = prop::collection::vec(piece, 1..5).prop_map(|pieces| pieces.concat());
     let front = prop_oneof![6 => Just(""), 3 => Just("/")];
@@ -279,24 +281,69 @@ fn pattern() -> impl Strategy<Value = String> {
     (front, body, back).prop_map(|(front, body, back)| format!("{front}{body}{back}"))
 }
 
+/// Up to two of `letters`.
+fn modifiers(letters: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop::collection::vec(select(letters), 0..3).prop_map(|letters| letters.concat())
+}
+
+/// The beginning of a rule: its kind, modifiers, and what ends them.
+fn head(
+    kinds: &'static [&'static str],
+    letters: impl Strategy<Value = String>,
+) -> impl Strategy<Value = String> {
+    (select(kinds), letters, select(vec![" ", "_"]), any::<bool>()).prop_map(|(kind, letters, end, comma)| {
+        let comma = if comma || (kind.len() > 1 && !letters.is_empty()) { "," } else { "" };
+        format!("{kind}{comma}{letters}{end}")
+    })
+}
+
 /// One include or exclude with its modifiers.
 fn rule(sided: bool) -> impl Strategy<Value = String> {
-    let plain = select(vec!["- ", "+ ", "-_", "+_", "exclude ", "include_"]);
-    let modified = select(vec!["-! ", "+! ", "-p ", "-,p ", "exclude,!p_", "+p "]);
-    let with_side =
-        select(vec!["H ", "S ", "P ", "R ", "-s ", "-r_", "+sr ", "hide ", "protect,p ", "risk_", "show "]);
+    let plain = head(&["-", "+", "exclude", "include"], Just(String::new()));
+    let modified = head(&["-", "+", "exclude", "include"], modifiers(&["!", "p"]));
+    let odd =
+        head(&["-", "+", "hide", "X", "merge", "clear", "."], modifiers(&["x", "C", "s", "n", "/", ","]));
+    let with_side = prop_oneof![
+        head(&["H", "S", "P", "R", "hide", "show", "protect", "risk"], modifiers(&["!", "p", "p"])),
+        head(&["-", "+"], modifiers(&["s", "r", "p"])),
+    ];
     let absolute =
         (select(vec!["-/ ", "+/ "]), select(vec!["/@/src", "/@/dst", "src", "/@/*", "@", "/**"]), pattern())
             .prop_map(|(kind, front, pattern)| format!("{kind}{front}/{pattern}"));
-    let other =
-        (prop_oneof![8 => plain, 2 => modified], pattern()).prop_map(|(kind, body)| kind.to_owned() + &body);
-    let sided_rule = (with_side, pattern()).prop_map(|(kind, body)| kind.to_owned() + &body);
+    let join = |(kind, body): (String, String)| kind + &body;
+    let other = (prop_oneof![40 => plain, 10 => modified, 1 => odd], pattern()).prop_map(join);
+    let sided_rule = (with_side, pattern()).prop_map(join);
     prop_oneof![8 => other, if sided { 3 } else { 0 } => sided_rule, 1 => absolute]
+        // Where haul is stricter.
+        .prop_filter("an error here, and ignored by rsync", |rule| {
+            let letters = rule.split([' ', '_']).next().unwrap();
+            let is_merge = letters.starts_with(['.', 'm']);
+            !(letters.contains('C') || (is_merge && letters.contains('x')))
+        })
+}
+
+/// A merge rule with its modifiers, for one of `files`.
+fn merge(
+    kinds: &'static [&'static str],
+    files: &'static [&'static str],
+    sided: bool,
+) -> impl Strategy<Value = String> {
+    let ends: &[&str] = if sided { &["", "", "", "", "s", "r"] } else { &[""] };
+    let letters = (modifiers(&["e", "n", "w", "p", "/"]), select(vec!["", "", "-", "+", "C"]), select(ends))
+        .prop_map(|(letters, grammar, end)| format!("{grammar}{letters}{end}"));
+    (head(kinds, letters), select(files)).prop_map(|(head, file)| head + file)
 }
 
 fn lines(line: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(line, 0..4)
-        .prop_map(|lines| lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect())
+    let end = select(vec!["\n", "\n", "\n", "\n", "\n", "\n", "\r\n", "\n\n", " \n", "\r"]);
+    let lines = prop::collection::vec((line, end), 0..5);
+    (lines, any::<bool>()).prop_map(|(lines, is_ended)| {
+        let mut text: String = lines.into_iter().map(|(line, end)| line + end).collect();
+        if !is_ended && text.ends_with('\n') {
+            text.pop();
+        }
+        text.into_bytes()
+    })
 }
 
 /// The content of a `.f`: rules.
@@ -315,13 +362,16 @@ fn rules_file() -> impl Strategy<Value = Vec<u8>> {
     lines(prop_oneof![
         12 => rule(true),
         3 => select(merges).prop_map(str::to_owned),
-        1 => select(vec!["!", "clear", "# x", "; x", ""]).prop_map(str::to_owned),
+        1 => merge(&[":", "dir-merge"], &[".g", ".h", ".g", "/.g", "../.g"], true),
+        1 => merge(&[".", "merge"], &[".inner", "./.inner"], false),
+        2 => select(vec!["!", "clear", "!", "# x", "; x", " # x", "", "-C"]).prop_map(str::to_owned),
     ])
 }
 
 /// The content of a `.g` or `.cvsignore`: patterns, on lines of their own, so that they are words too.
 fn patterns_file() -> impl Strategy<Value = Vec<u8>> {
-    lines(prop_oneof![9 => pattern(), 1 => Just("!".to_owned())])
+    let words = (pattern(), select(vec![" ", "\t", "  "]), pattern()).prop_map(|(a, gap, b)| a + gap + &b);
+    lines(prop_oneof![9 => pattern(), 1 => words, 1 => select(vec!["!", "#", ";a"]).prop_map(str::to_owned)])
 }
 
 fn option() -> impl Strategy<Value = Given> {
@@ -362,6 +412,9 @@ fn option() -> impl Strategy<Value = Given> {
     prop_oneof![
         8 => rule(true).prop_map(|rule| Given::Filter(rule.into())),
         6 => select(merges).prop_map(|rule| Given::Filter(rule.into())),
+        3 => merge(&[":", "dir-merge"], &[".f", ".g", ".g", ".h", "/.g", "../.g", "a/.g"], true)
+            .prop_map(|rule| Given::Filter(rule.into())),
+        1 => merge(&[".", "merge"], &["@/list"], true).prop_map(|rule| Given::Filter(rule.into())),
         2 => old.clone().prop_map(|rule| Given::Include(rule.into())),
         3 => old.prop_map(|rule| Given::Exclude(rule.into())),
         1 => Just(Given::IncludeFrom(LIST.into())),
@@ -440,9 +493,17 @@ fn case() -> impl Strategy<Value = Case> {
     (trees(), list, prop::collection::vec(option(), 1..6), flags).prop_map(
         |((mut src, mut dst), list, mut options, (delete_excluded, cvs_exclude, nul_separated))| {
             if delete_excluded {
-                // In such a file rsync forgets that its rules are now the sender's only.
-                for content in src.iter_mut().chain(&mut dst).filter(|(path, _)| path.ends_with(b".inner")) {
-                    *content.1 = Some(Vec::new());
+                // In such a file, and in the rule that an `e` in a file adds, rsync forgets that rules are now the
+                // sender's only.
+                for (path, content) in src.iter_mut().chain(&mut dst) {
+                    if let Some(content) = content {
+                        let is_inner = path.ends_with(b".inner");
+                        let lines = content.split_inclusive(|&b| b == b'\n');
+                        *content = lines
+                            .filter(|line| !is_inner && !excludes_itself(line))
+                            .collect::<Vec<_>>()
+                            .concat();
+                    }
                 }
             }
             let mut filter_files = 0;
@@ -455,6 +516,14 @@ fn case() -> impl Strategy<Value = Case> {
             Case { src, dst, list, options, delete_excluded, cvs_exclude, nul_separated }
         },
     )
+}
+
+/// Whether a line of a merge file is a merge rule with the modifier `e`.
+fn excludes_itself(line: &[u8]) -> bool {
+    let head = line.split(|b| matches!(b, b' ' | b'_')).next().unwrap();
+    let letters =
+        [b":".as_slice(), b".", b"dir-merge", b"merge"].iter().find_map(|kind| head.strip_prefix(*kind));
+    letters.is_some_and(|letters| letters.contains(&b'e'))
 }
 
 /// As many as `PROPTEST_CASES` says; each makes trees and runs rsync, so few by default.
@@ -494,4 +563,27 @@ fn rules_decide_as_rsync_does() {
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Each is a deliberate difference: in rsync these rules hold on both sides, against its manual.
+#[test]
+fn delete_excluded_is_about_the_sender_in_every_file() {
+    let tree = |content: &[u8]| -> Tree {
+        let file = |name: &[u8], content: &[u8]| (name.to_vec(), Some(content.to_vec()));
+        [file(b".f", content), file(b".g", b""), file(b".inner", b"- .g\n")].into()
+    };
+    for content in [b"- .g\n".as_slice(), b":e .g\n", b". ./.inner\n"] {
+        let case = Case {
+            src: tree(content),
+            dst: tree(content),
+            list: Vec::new(),
+            options: vec![Given::Filter(b": .f".to_vec())],
+            delete_excluded: true,
+            cvs_exclude: false,
+            nul_separated: false,
+        };
+        let mirror = case.mirror_by_rules(Path::new("/nowhere")).unwrap();
+        assert!(mirror.contains_key(b".f".as_slice()), "{case:?}");
+        assert!(!mirror.contains_key(b".g".as_slice()), "{case:?}");
+    }
 }

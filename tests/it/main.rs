@@ -25,3 +25,4 @@ mod select;
 mod signals;
 mod stock;
 mod support;
+mod sync;

@@ -7,7 +7,7 @@
 //! to a regular expression over text, and git, as rsync, matches bytes (see `docs/decisions/0002-globs.md`).
 
 use super::pattern::Pattern;
-use super::wild::{Token, parse_class};
+use crate::tree::wild::{Token, parse_class};
 
 /// One line of a `.gitignore`.
 #[derive(Debug, Clone)]

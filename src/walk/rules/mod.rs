@@ -37,8 +37,9 @@
 //! else than its manual says:
 //!
 //! * A directory's name is never a pattern: an anchored rule of a merge file holds in a directory `a[b]` too.
-//! * Sides (`s`, `r`, `H`, `S`, `P`, `R`) hold in every file, also in one that a per-directory file merges with `.`,
-//!   and in a `-C` of a per-directory file.
+//! * Sides (`s`, `r`, `H`, `S`, `P`, `R`, and what `--delete-excluded` makes of a rule without one) hold in every file,
+//!   also in one that a per-directory file merges with `.`, in a `-C` of a per-directory file, and for the rule that an
+//!   `e` in such a file adds.
 //! * An `x` with a merge rule or with `C`, a `!` with `C`, an argument of `-C`, and a NUL byte in a rule are errors:
 //!   rsync accepts them, and ignores them or the rest of the rule.
 
@@ -51,7 +52,6 @@ mod pattern;
 mod place;
 mod rule;
 mod scope;
-mod wild;
 
 pub use error::{Origin, RuleError, RuleFault};
 pub use list::{Given, Rules, Settings, Side};

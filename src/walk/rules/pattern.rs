@@ -4,7 +4,7 @@
 //! RULES" and "ANCHORING INCLUDE/EXCLUDE PATTERNS", has it. Every text is a pattern: one that cannot match, such as
 //! an unclosed `[`, matches nothing.
 
-use super::wild::{Token, Wild, parse_class};
+use crate::tree::wild::{Token, Wild, parse_tokens};
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Pattern {
             _ => Reach::Tail(components),
         };
         let is_wild = text.iter().any(|b| matches!(b, b'*' | b'?' | b'['));
-        let body = match is_wild.then(|| parse_tokens(text, !anchored && has_double_star)) {
+        let body = match is_wild.then(|| parse(text, !anchored && has_double_star)) {
             None => Body::Literal(text.into()),
             Some(None) => Body::Nothing,
             Some(Some(tokens)) => Body::Wild(Wild::new(tokens)),
@@ -101,31 +101,8 @@ fn tail(path: &[u8], count: usize) -> Option<&[u8]> {
 }
 
 /// The tokens of a wildcard pattern. With `floating`, the match may begin at any component.
-fn parse_tokens(mut text: &[u8], floating: bool) -> Option<Vec<Token>> {
-    let mut tokens = Vec::with_capacity(text.len() + 1);
-    while let Some((&first, rest)) = text.split_first() {
-        text = rest;
-        tokens.push(match first {
-            b'*' if rest.starts_with(b"*") => {
-                let stars = rest.iter().take_while(|&&b| b == b'*').count();
-                text = &rest[stars..];
-                Token::Anything
-            }
-            b'*' => Token::Star,
-            b'?' => Token::AnyByte,
-            b'[' => {
-                let (class, after) = parse_class(rest)?;
-                text = after;
-                class
-            }
-            b'\\' => {
-                let (&escaped, after) = rest.split_first()?;
-                text = after;
-                Token::Byte(escaped)
-            }
-            byte => Token::Byte(byte),
-        });
-    }
+fn parse(text: &[u8], floating: bool) -> Option<Vec<Token>> {
+    let mut tokens = parse_tokens(text)?;
     if floating {
         // A `**/` in front says the same; taken as it stands it would want a `/` in front of the first component.
         let redundant = if tokens.starts_with(&[Token::Anything, Token::Byte(b'/')]) { 2 } else { 0 };

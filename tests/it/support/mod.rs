@@ -1,8 +1,11 @@
 //! What the tests are made from: trees, snapshots of trees, and ways to run programs.
 
+pub mod mirror;
 pub mod oracle;
+pub mod process;
 pub mod scratch;
 pub mod snapshot;
 pub mod tar;
+pub mod trace;
 pub mod tree;
 pub mod trees;

@@ -1,16 +1,16 @@
 //! Wildcards: a sequence of tokens against a path's bytes.
 //!
-//! Owns what each wildcard matches and the search for a match. Which spelling becomes which token is the business of
-//! the two grammars, [`super::pattern`] (rsync) and [`super::gitignore`]. A `?` and a class match one byte, as in
-//! both of those programs, whatever the locale.
+//! Owns what each wildcard matches, the search for a match, and rsync's spelling of the wildcards. What surrounds a
+//! pattern, and git's spelling, are the business of those who use them. A `?` and a class match one byte, as in both of
+//! those programs, whatever the locale.
 
 /// A compiled sequence of wildcards and bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wild(Box<[Token]>);
+pub(crate) struct Wild(Box<[Token]>);
 
 /// What one element of a pattern matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Byte(u8),
     /// `?`: any byte but `/`.
     AnyByte,
@@ -26,13 +26,14 @@ pub(super) enum Token {
 
 /// A set of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct ByteSet([u64; 4]);
+pub(crate) struct ByteSet([u64; 4]);
 
 /// What `dir/***` ends in.
 const DIRECTORY_AND_BELOW: [Token; 2] = [Token::Byte(b'/'), Token::Anything];
 
 impl Wild {
-    pub(super) fn new(tokens: Vec<Token>) -> Self {
+    /// A [`Token::Directories`] must come first, or behind a `/`, or behind nothing but bytes.
+    pub(crate) fn new(tokens: Vec<Token>) -> Self {
         Self(tokens.into())
     }
 
@@ -43,7 +44,7 @@ impl Wild {
     /// between two wide gaps is best matched as early as possible, since all that it leaves is open to what follows;
     /// and a star cannot pass a `/`, so those before the last one are in an earlier component, which is settled, or
     /// again are best matched early. So the time is bounded by a polynomial, whatever the pattern.
-    pub(super) fn matches(&self, text: &[u8], or_directory: bool) -> bool {
+    pub(crate) fn matches(&self, text: &[u8], or_directory: bool) -> bool {
         let tokens = &*self.0;
         let (mut token, mut at) = (0, 0);
         let (mut star, mut wide) = (None, None);
@@ -85,6 +86,35 @@ impl Wild {
     }
 }
 
+/// The tokens of a pattern as rsync spells it; `None` if it is malformed and so matches nothing.
+pub(crate) fn parse_tokens(mut text: &[u8]) -> Option<Vec<Token>> {
+    let mut tokens = Vec::with_capacity(text.len() + 1);
+    while let Some((&first, rest)) = text.split_first() {
+        text = rest;
+        tokens.push(match first {
+            b'*' if rest.starts_with(b"*") => {
+                let stars = rest.iter().take_while(|&&b| b == b'*').count();
+                text = &rest[stars..];
+                Token::Anything
+            }
+            b'*' => Token::Star,
+            b'?' => Token::AnyByte,
+            b'[' => {
+                let (class, after) = parse_class(rest)?;
+                text = after;
+                class
+            }
+            b'\\' => {
+                let (&escaped, after) = rest.split_first()?;
+                text = after;
+                Token::Byte(escaped)
+            }
+            byte => Token::Byte(byte),
+        });
+    }
+    Some(tokens)
+}
+
 impl Token {
     fn takes(&self, byte: u8) -> bool {
         match self {
@@ -120,7 +150,7 @@ impl ByteSet {
 ///
 /// `!` or `^` in front negates, a `]` in first place is a member, `\` takes away the meaning of what follows, and a
 /// range that is in reverse has no member.
-pub(super) fn parse_class(text: &[u8]) -> Option<(Token, &[u8])> {
+pub(crate) fn parse_class(text: &[u8]) -> Option<(Token, &[u8])> {
     let (negated, mut text) = match text {
         [b'!' | b'^', rest @ ..] => (true, rest),
         _ => (false, text),
@@ -189,4 +219,82 @@ fn named_class(name: &[u8]) -> Option<fn(&u8) -> bool> {
         b"xdigit" => u8::is_ascii_hexdigit,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// Whether `tokens` match all of `text`, by trying every way.
+    fn matches_some_way(tokens: &[Token], text: &[u8]) -> bool {
+        let Some((first, rest)) = tokens.split_first() else { return text.is_empty() };
+        let gap_ends: Vec<usize> = match first {
+            Token::Star => (0..=text.iter().position(|&b| b == b'/').unwrap_or(text.len())).collect(),
+            Token::Anything => (0..=text.len()).collect(),
+            Token::Directories => (0..=text.len()).filter(|&end| end == 0 || text[end - 1] == b'/').collect(),
+            one => return text.first().is_some_and(|&b| one.takes(b)) && matches_some_way(rest, &text[1..]),
+        };
+        gap_ends.into_iter().any(|end| matches_some_way(rest, &text[end..]))
+    }
+
+    fn token() -> impl Strategy<Value = Token> {
+        let ab = parse_class(b"ab]").unwrap().0;
+        prop_oneof![
+            6 => select(b"aab/".as_slice()).prop_map(Token::Byte),
+            1 => Just(Token::AnyByte),
+            1 => Just(ab),
+            3 => Just(Token::Star),
+            1 => Just(Token::Anything),
+            1 => Just(Token::Directories),
+        ]
+    }
+
+    /// Makes the tokens such as [`Wild::new`] wants.
+    fn placed(tokens: Vec<Token>) -> Vec<Token> {
+        let mut placed = Vec::new();
+        for token in tokens {
+            let is_free = placed.iter().all(|before| matches!(before, Token::Byte(_)));
+            if token == Token::Directories && !is_free && placed.last() != Some(&Token::Byte(b'/')) {
+                placed.push(Token::Byte(b'/'));
+            }
+            placed.push(token);
+        }
+        placed
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+        #[test]
+        fn the_search_finds_a_match_where_there_is_one(
+            tokens in prop::collection::vec(token(), 0..10).prop_map(placed),
+            text in "[ab/]{0,10}",
+        ) {
+            let wild = Wild::new(tokens.clone());
+            prop_assert_eq!(wild.matches(text.as_bytes(), false), matches_some_way(&tokens, text.as_bytes()));
+            let or_directory = ["", "/"].map(|end| matches_some_way(&tokens, (text.clone() + end).as_bytes()));
+            if tokens.ends_with(&DIRECTORY_AND_BELOW) {
+                prop_assert_eq!(wild.matches(text.as_bytes(), true), or_directory.contains(&true));
+            }
+        }
+    }
+
+    #[test]
+    fn no_pattern_takes_long() {
+        let mut patterns = vec!["**/".repeat(20) + "x", "*/".repeat(20) + "x", "**/*a".repeat(9) + "b"];
+        patterns.extend(
+            ["*a", "**a", "a*", "?*", "*[a]", "*a**a", "**a*a", "*a/**/"].map(|p| p.repeat(20) + "b"),
+        );
+        let texts = ["a".repeat(4000), "a/".repeat(2000), "aaaaaaa/".repeat(500), "aaab".repeat(1000) + "a"];
+        for pattern in &patterns {
+            let wild = Wild::new(parse_tokens(pattern.as_bytes()).unwrap());
+            for text in &texts {
+                // Quadratic in the worst of these; exponential would not end.
+                let begin = std::time::Instant::now();
+                wild.matches(text.as_bytes(), true);
+                assert!(begin.elapsed().as_secs() < 5, "{pattern} on {}...", &text[..20]);
+            }
+        }
+    }
 }

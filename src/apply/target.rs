@@ -1,0 +1,174 @@
+//! One directory of a mirror, and how entries come to be in it.
+//!
+//! Owns the ways in which something appears at a name: in a *staged* directory, which has no final name yet, it is made
+//! at its own name; in a *live* one it is made under a temporary name and renamed. What it is to be like is said by the
+//! caller, and set by [`super::attributes`].
+
+use super::{Failed, failed};
+use crate::error::Act;
+use crate::sys::{Dir, FileKind, Stat, commit, xattr};
+use crate::tree::attributes::{Attributes, Who};
+use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::fd::AsFd;
+
+/// What a file or directory is created with until it is complete.
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;
+
+/// A directory of the destination.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) dir: Dir,
+    /// It has no final name yet.
+    pub(crate) staged: bool,
+    /// What is made in it gets an ACL (acl(5), default ACLs) or a group (set-group-ID) that it was not given.
+    pub(crate) inherits: bool,
+}
+
+/// Something new that is not complete.
+#[derive(Debug)]
+pub(crate) struct Draft<T> {
+    pub(crate) made: T,
+    /// Its temporary name, if it is not at its own.
+    pub(crate) temp: Option<Vec<u8>>,
+    /// What it was created with.
+    pub(crate) have: Attributes,
+}
+
+/// What has no content, or has it in its inode.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Node<'a> {
+    Symlink(&'a [u8]),
+    /// A fifo, socket or device.
+    Special(&'a Stat),
+}
+
+impl Target {
+    /// A directory that is there, and what `stat` said of it.
+    pub(crate) fn live(dir: Dir, stat: &Stat) -> Self {
+        let has_default_acl =
+            || xattr::of(dir.as_fd()).is_ok_and(|xattrs| xattrs.iter().any(|x| *x.name == *ACL_DEFAULT));
+        let inherits = stat.mode & 0o2000 != 0 || has_default_acl();
+        Target { dir, staged: false, inherits }
+    }
+
+    /// Creates a file for writing. In a staged directory nobody else can look into, it gets its final mode at once
+    /// where that is possible, which saves a call.
+    pub(crate) fn create_file(
+        &self,
+        name: &[u8],
+        wanted: &Attributes,
+        who: &Who,
+    ) -> Result<Draft<File>, Failed> {
+        if self.staged {
+            let mode =
+                wanted.mode.filter(|mode| mode & who.umask == 0 && *mode <= 0o777).unwrap_or(PRIVATE_FILE);
+            let file = self.dir.create_file(name, mode).map_err(failed(Act::Create))?;
+            return Ok(Draft { made: file, temp: None, have: self.created(mode, who) });
+        }
+        let (temp, file) = commit::create_temp_file(&self.dir).map_err(failed(Act::Create))?;
+        Ok(Draft { made: file, temp: Some(temp), have: self.created(PRIVATE_FILE, who) })
+    }
+
+    /// Creates a symlink, fifo, socket or device.
+    pub(crate) fn create_node(&self, name: &[u8], node: Node<'_>, who: &Who) -> Result<Draft<()>, Failed> {
+        let create = |name: &[u8]| create_node(&self.dir, name, node);
+        let temp = if self.staged {
+            create(name).map(|()| None)
+        } else {
+            commit::retry_names(create).map(|(temp, ())| Some(temp))
+        };
+        let temp = temp.map_err(failed(Act::Create))?;
+        // The kernel takes the umask from it.
+        let have = Attributes { mode: None, ..self.created(0, who) };
+        Ok(Draft { made: (), temp, have })
+    }
+
+    /// Makes a further name of `from` in `dir`.
+    pub(crate) fn create_link(
+        &self,
+        name: &[u8],
+        dir: &Dir,
+        from: &[u8],
+    ) -> rustix::io::Result<Option<Vec<u8>>> {
+        let link = |name: &[u8]| dir.link(from, &self.dir, name);
+        if self.staged {
+            link(name).map(|()| None)
+        } else {
+            commit::retry_names(link).map(|(temp, ())| Some(temp))
+        }
+    }
+
+    /// Creates a directory under a temporary name, to be filled and then published; or, if `at_once`, at its own name.
+    pub(crate) fn create_directory(
+        &self,
+        name: &[u8],
+        at_once: bool,
+        who: &Who,
+    ) -> Result<Draft<Target>, Failed> {
+        let (temp, dir) = if at_once {
+            self.dir.create_dir(name, PRIVATE_DIRECTORY).map_err(failed(Act::Create))?;
+            (None, self.dir.open_dir(name).map_err(failed(Act::Open))?)
+        } else {
+            let (temp, dir) = commit::create_temp_dir(&self.dir).map_err(failed(Act::Create))?;
+            (Some(temp), dir)
+        };
+        let mut have = self.created(PRIVATE_DIRECTORY, who);
+        if self.inherits {
+            // What is made below it then has nothing that it was not given.
+            for acl in [ACL_DEFAULT, ACL_ACCESS] {
+                xattr::remove(dir.as_fd(), acl).map_err(failed(Act::SetXattrs))?;
+            }
+            have.mode = None;
+        }
+        let inherits = self.inherits && dir.stat_self().is_ok_and(|stat| stat.mode & 0o2000 != 0);
+        Ok(Draft { made: Target { dir, staged: !at_once, inherits }, temp, have })
+    }
+
+    /// Gives what was made under `temp` its name, in the place of anything there but a directory that is not empty.
+    pub(crate) fn publish(&self, temp: &[u8], name: &[u8]) -> Result<(), Failed> {
+        super::file::publish(&self.dir, temp, name).map_err(failed(Act::Publish))
+    }
+
+    /// Gives a directory its name. What is there and is no directory gives way at the same moment.
+    pub(crate) fn publish_directory(&self, temp: &[u8], name: &[u8]) -> Result<(), Failed> {
+        match self.dir.rename_new(temp, name) {
+            Err(Errno::EXIST) => {}
+            result => return result.map_err(failed(Act::Publish)),
+        }
+        if self.dir.stat(name).is_ok_and(|stat| stat.kind == FileKind::Directory) {
+            // Somebody made it meanwhile; rename(2) replaces it only if it is empty.
+            return self.dir.rename(temp, name).map_err(failed(Act::Publish));
+        }
+        if self.dir.exchange(temp, name).is_ok() {
+            return self.dir.remove_file(temp).map_err(failed(Act::Remove));
+        }
+        self.dir.remove_file(name).map_err(failed(Act::Replace))?;
+        self.dir.rename_new(temp, name).map_err(failed(Act::Publish))
+    }
+
+    /// Takes back what is not complete. Best effort: what stays is known by its name.
+    pub(crate) fn discard(&self, temp: Option<&[u8]>, name: &[u8]) {
+        let _ = self.dir.remove_file(temp.unwrap_or(name));
+    }
+
+    fn created(&self, mode: u32, who: &Who) -> Attributes {
+        if self.inherits {
+            return Attributes::default();
+        }
+        Attributes { uid: Some(who.uid), gid: Some(who.gid), mode: Some(mode), atime: None, mtime: None }
+    }
+}
+
+fn create_node(dir: &Dir, name: &[u8], node: Node<'_>) -> rustix::io::Result<()> {
+    match node {
+        Node::Symlink(target) => dir.create_symlink(name, target),
+        Node::Special(stat) => match stat.kind {
+            FileKind::Fifo => dir.create_fifo(name, PRIVATE_FILE),
+            FileKind::Socket => dir.create_socket(name, PRIVATE_FILE),
+            kind => dir.create_device(name, kind, PRIVATE_FILE, stat.rdev),
+        },
+    }
+}

@@ -1,0 +1,160 @@
+//! `--bwlimit`: keeps the average rate of a run to a limit.
+//!
+//! An observer around another one. It owns the delay of a worker that has just told of bytes, and nothing of the work:
+//! the library does not sleep. All workers draw on one allowance.
+
+use haul::cancel::Cancel;
+use haul::event::{Event, Observer};
+use std::num::NonZeroU64;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How much may be moved at once when nothing was moved for a while: what is due in this time,
+const BURST: Duration = Duration::from_millis(100);
+/// but no less than this. A block that is read at once should not need to wait for itself.
+const SMALLEST_BURST: u64 = 64 << 10;
+/// How long a signal may go unheeded.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Passes every event on, and then delays whoever moved bytes until the limit allows for more.
+pub(crate) struct Pace<'a, O> {
+    inner: &'a O,
+    cancel: &'a Cancel,
+    bucket: Option<Mutex<Bucket>>,
+}
+
+impl<'a, O: Observer> Pace<'a, O> {
+    /// Keeps to `rate` bytes a second; `None` is no limit.
+    pub(crate) fn new(inner: &'a O, rate: Option<NonZeroU64>, cancel: &'a Cancel) -> Self {
+        let bucket = rate.map(|rate| Mutex::new(Bucket::new(rate, Instant::now())));
+        Self { inner, cancel, bucket }
+    }
+
+    fn delay(&self, bucket: &Mutex<Bucket>, bytes: u64) {
+        // The lock is not held while waiting: others move, and wait for what they take.
+        let due = bucket.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, Instant::now());
+        while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            if self.cancel.is_set() {
+                return;
+            }
+            thread::sleep(left.min(NAP));
+        }
+    }
+}
+
+impl<O: Observer> Observer for Pace<'_, O> {
+    fn event(&self, event: Event<'_>) {
+        self.inner.event(event);
+        if let (Event::Moved(bytes), Some(bucket)) = (event, &self.bucket) {
+            self.delay(bucket, bytes);
+        }
+    }
+}
+
+/// An allowance that fills at a constant rate up to a bound, kept as the time at which it was, or will be, empty.
+#[derive(Debug)]
+struct Bucket {
+    rate: NonZeroU64,
+    /// How long it takes to fill.
+    depth: Duration,
+    /// When everything that was taken is paid for. Never longer than `depth` in the past.
+    paid: Instant,
+}
+
+impl Bucket {
+    /// Full at `now`.
+    fn new(rate: NonZeroU64, now: Instant) -> Self {
+        let depth = BURST.max(time_for(SMALLEST_BURST, rate));
+        Self { rate, depth, paid: now.checked_sub(depth).unwrap_or(now) }
+    }
+
+    /// Takes `bytes`, more than there is if need be. Says when whoever took them may go on.
+    fn take(&mut self, bytes: u64, now: Instant) -> Instant {
+        let full = now.checked_sub(self.depth).unwrap_or(now);
+        let begin = self.paid.max(full);
+        // A time too far off to be told is one that the run will not see the end of, either.
+        self.paid = begin.checked_add(time_for(bytes, self.rate)).unwrap_or(begin);
+        self.paid
+    }
+}
+
+/// How long `bytes` take at `rate`.
+fn time_for(bytes: u64, rate: NonZeroU64) -> Duration {
+    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.get());
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul::event::Recorder;
+
+    fn rate(bytes: u64) -> NonZeroU64 {
+        NonZeroU64::new(bytes).unwrap()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn what_is_due_in_a_tenth_of_a_second_passes_at_once() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(rate(10_000_000), now);
+        assert!(bucket.take(1_000_000, now) <= now);
+        assert_eq!(bucket.take(1_000_000, now), now + 100 * MILLISECOND);
+    }
+
+    #[test]
+    fn a_small_limit_lets_one_block_pass() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(rate(1024), now);
+        assert!(bucket.take(64 << 10, now) <= now);
+        assert_eq!(bucket.take(1024, now), now + SECOND);
+    }
+
+    #[test]
+    fn the_average_keeps_to_the_limit_whatever_the_blocks() {
+        for block in [1, 4096, 1 << 20, 100 << 20] {
+            let start = Instant::now();
+            let mut bucket = Bucket::new(rate(1 << 20), start);
+            let (mut now, mut moved) = (start, 0);
+            while moved < 200 << 20 && moved < 20_000 * block {
+                moved += block;
+                now = now.max(bucket.take(block, now));
+            }
+            // What passed at once is all that comes on top of the rate.
+            let exact = time_for(moved - moved.min((1 << 20) / 10), rate(1 << 20));
+            let spent = now - start;
+            let off = spent.abs_diff(exact);
+            assert!(off < 20 * MILLISECOND, "{block}: {spent:?} and not {exact:?}");
+        }
+    }
+
+    #[test]
+    fn idle_time_is_not_saved_up() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(rate(10_000_000), start);
+        let later = start + 3600 * SECOND;
+        assert_eq!(bucket.take(11_000_000, later), later + SECOND);
+    }
+
+    #[test]
+    fn workers_share_the_limit() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(rate(10_000_000), now);
+        let due: Vec<_> = (0..4).map(|_| bucket.take(1_000_000, now)).collect();
+        assert_eq!(due[3] - due[0], 300 * MILLISECOND);
+    }
+
+    #[test]
+    fn every_event_is_passed_on_and_a_cancelled_run_does_not_wait() {
+        let (recorder, cancel) = (Recorder::default(), Cancel::default());
+        let pace = Pace::new(&recorder, Some(rate(512)), &cancel);
+        cancel.set();
+        // At this rate it would take a lifetime.
+        pace.event(Event::Moved(u64::from(u32::MAX)));
+        pace.event(Event::Warning("w"));
+        assert_eq!(recorder.lines().len(), 2);
+    }
+}

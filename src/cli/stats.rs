@@ -1,0 +1,93 @@
+//! The lines of `--stats`.
+//!
+//! A name, a colon and a number, always all of them and in this order, so that a script can pick one out.
+
+use haul::report::Counts;
+use indicatif::HumanCount;
+use std::fmt::Write as _;
+
+/// The block, with a line end behind each line.
+pub(crate) fn block(counts: &Counts) -> String {
+    // Destructured in full, so that a new field is not forgotten here.
+    let Counts {
+        files,
+        directories,
+        symlinks,
+        hard_links,
+        specials,
+        skipped,
+        content_bytes,
+        archive_bytes: _, // a mirror has none
+        created,
+        updated,
+        linked,
+        metadata_set,
+        deleted,
+        copied_bytes,
+        matched_bytes,
+    } = counts;
+    let mut text = String::new();
+    for (name, number) in [
+        ("Files", files),
+        ("Directories", directories),
+        ("Symlinks", symlinks),
+        ("Hard links", hard_links),
+        ("Specials", specials),
+        ("Skipped", skipped),
+        ("Created", created),
+        ("Updated", updated),
+        ("Linked", linked),
+        ("Metadata set", metadata_set),
+        ("Deleted", deleted),
+        ("Total bytes", content_bytes),
+        ("Copied bytes", copied_bytes),
+        ("Matched bytes", matched_bytes),
+    ] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name}: {}", HumanCount(*number));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_a_line_of_its_own() {
+        let counts = Counts {
+            files: 1001,
+            directories: 2,
+            symlinks: 3,
+            hard_links: 4,
+            specials: 5,
+            skipped: 6,
+            content_bytes: 12_345_678,
+            archive_bytes: 999,
+            created: 7,
+            updated: 8,
+            linked: 9,
+            metadata_set: 10,
+            deleted: 11,
+            copied_bytes: 12,
+            matched_bytes: 13,
+        };
+        let expected = "\
+Files: 1,001
+Directories: 2
+Symlinks: 3
+Hard links: 4
+Specials: 5
+Skipped: 6
+Created: 7
+Updated: 8
+Linked: 9
+Metadata set: 10
+Deleted: 11
+Total bytes: 12,345,678
+Copied bytes: 12
+Matched bytes: 13
+";
+        assert_eq!(block(&counts), expected);
+    }
+}

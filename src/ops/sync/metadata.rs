@@ -1,0 +1,124 @@
+//! Metadata: in what they differ, and setting them.
+
+use super::choose::Leaf;
+use super::fault::{Fault, at_destination, at_source};
+use super::stretch::Found;
+use super::stretch::Spot;
+use super::worker::Worker;
+use crate::apply::attributes::set;
+use crate::error::Act;
+use crate::event::Aspects;
+use crate::plan::attributes::{add_xattrs, aspects, changes, takes_part};
+use crate::sys::FileKind;
+use crate::sys::{Dir, Handle, Stat, xattr};
+use crate::tree::attributes::{Attributes, Changes};
+use crate::tree::{RelPath, Xattr};
+use std::os::fd::AsFd;
+
+impl Worker<'_> {
+    /// What must be set on the entry that is there, and what is told of it.
+    pub(super) fn metadata_changes(
+        &mut self,
+        spot: Spot<'_>,
+        leaf: &Leaf,
+        dst: &Stat,
+    ) -> Result<(Changes, Aspects), Fault> {
+        match spot.dst {
+            Some(target) => self.changes_to(spot, leaf, &target.dir, dst),
+            None => Ok((Changes::default(), Aspects::default())),
+        }
+    }
+
+    /// What would have to be set on the entry of this name in `dir`, which `dst` describes.
+    pub(super) fn changes_to(
+        &mut self,
+        spot: Spot<'_>,
+        leaf: &Leaf,
+        dir: &Dir,
+        dst: &Stat,
+    ) -> Result<(Changes, Aspects), Fault> {
+        let same_kind = Some(dst).filter(|dst| dst.kind == leaf.stat.kind);
+        let (wanted, have) = (self.wanted(&leaf.stat, same_kind), Attributes::of(dst));
+        let mut changes = changes(&wanted, &have, self.run.policy().modify_window);
+        if self.run.takes_xattrs() {
+            let theirs = if leaf.follow {
+                spot.src.open_file_following(spot.name).and_then(|file| xattr::of(file.as_fd()))
+            } else {
+                xattr::at(spot.src.as_fd(), spot.name)
+            };
+            let theirs = theirs.map_err(at_source(Act::ReadXattrs))?;
+            let ours = xattr::at(dir.as_fd(), spot.name).map_err(at_destination(Act::ReadXattrs))?;
+            self.add_xattrs(&mut changes, wanted.mode, &theirs, &ours);
+        }
+        let told = aspects(&changes, &have);
+        Ok((changes, told))
+    }
+
+    /// Adds what makes of the extended attributes `ours` those of the source, for an entry of this mode.
+    pub(super) fn add_xattrs(
+        &self,
+        changes: &mut Changes,
+        mode: Option<u32>,
+        theirs: &[Xattr],
+        ours: &[Xattr],
+    ) {
+        let (keep, who) = (self.run.keep(), &self.run.who);
+        add_xattrs(changes, &self.adapted(theirs, mode), ours, |xattr| takes_part(xattr, keep, who));
+    }
+
+    /// Sets metadata of an entry by its name.
+    pub(super) fn set_named(&mut self, dir: &Dir, path: RelPath<'_>, changes: &Changes) {
+        self.set(path, Handle::Named(dir, path.file_name()), changes);
+    }
+
+    /// Sets metadata. What cannot be set is a failure of the entry, and the rest is set all the same.
+    pub(super) fn set(&mut self, path: RelPath<'_>, handle: Handle<'_>, changes: &Changes) {
+        let set = set(handle, changes);
+        if set.no_xattrs {
+            self.run.note_no_xattrs();
+        }
+        if let Some(failed) = set.failed {
+            self.fail(path, failed.into());
+        }
+    }
+
+    /// What a new inode is to have that takes the place of an old one: what is not kept from the source stays.
+    pub(super) fn wanted_anew(&self, src: &Stat, old: Option<&Found>) -> Attributes {
+        let old = old.map(|found| &found.stat).filter(|old| old.kind == src.kind);
+        let mut wanted = self.wanted(src, old);
+        wanted.mode = wanted.mode.or(old.filter(|_| src.kind != FileKind::Symlink).map(|old| old.mode));
+        wanted
+    }
+
+    /// Sets everything on a new inode. What cannot be set is told; the content is complete all the same.
+    pub(super) fn settle_new(
+        &mut self,
+        spot: Spot<'_>,
+        handle: Handle<'_>,
+        (wanted, have): (&Attributes, &Attributes),
+        xattrs: &[Xattr],
+    ) {
+        let mut changes = changes(wanted, have, 0);
+        if self.run.takes_xattrs() {
+            // An inode that was created with a known mode has inherited nothing.
+            let inherited = if have.uid.is_some() { Ok(Box::default()) } else { handle.xattrs() };
+            self.add_xattrs(&mut changes, wanted.mode, xattrs, &inherited.unwrap_or_default());
+        }
+        self.set(spot.path, handle, &changes);
+    }
+
+    /// Sets what differs on an inode that was there.
+    pub(super) fn settle_linked(
+        &mut self,
+        spot: Spot<'_>,
+        handle: Handle<'_>,
+        (wanted, have): (&Attributes, &Attributes),
+        xattrs: &[Xattr],
+    ) {
+        let mut changes: Changes = changes(wanted, have, self.run.policy().modify_window);
+        if self.run.takes_xattrs() {
+            self.add_xattrs(&mut changes, wanted.mode, xattrs, &handle.xattrs().unwrap_or_default());
+        }
+        self.set(spot.path, handle, &changes);
+    }
+}

@@ -1,0 +1,164 @@
+//! The beginning of a run: roots, lock, precautions.
+
+use super::alternates::Alternates;
+use super::backup::BackupPlace;
+use super::barrier::Barrier;
+use super::groups::Links;
+use super::late::Late;
+use super::manifest::Manifest;
+use super::options::{Delta, Options};
+use super::renames::Renames;
+use super::run::{Flags, Root, Run, who};
+use crate::apply::content::Learned;
+use crate::cancel::Cancel;
+use crate::error::{Act, Error};
+use crate::event::{Event, Observer};
+use crate::sys::{self, Dir, lock, meta, process};
+use crate::tree::Timestamp;
+use crate::walk::names::Names;
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How often a run that waits for another one asks.
+const WAIT: Duration = Duration::from_millis(20);
+
+/// Opens everything that a run needs. Nothing is changed yet, but that the destination is made. `None` if the run was
+/// asked to stop while it waited for another.
+pub(super) fn open<'a>(
+    (src_path, dst_path): (&'a Path, &'a Path),
+    options: &'a Options,
+    cancel: &'a Cancel,
+    observer: &'a dyn Observer,
+) -> Result<Option<Run<'a>>, Error> {
+    let src = open_root(src_path)?.ok_or_else(|| Error::io(Act::Open, src_path, Errno::NOENT))?;
+    let deletable = match options.delete.as_ref().and_then(|delete| delete.manifest.as_ref()) {
+        Some(path) => Some(Manifest::read(path)?),
+        None => None,
+    };
+    let mut dst = open_root(dst_path)?;
+    if dst.as_ref().is_some_and(|dst| dst.stat.id() == src.stat.id()) {
+        return Err(Error::Precaution(format!(
+            "{} and {} are the same directory",
+            shown(src_path),
+            shown(dst_path)
+        )));
+    }
+    if let Some(dst) = &dst {
+        refuse_empty(&src, dst, options)?;
+    }
+    if !options.dry_run {
+        if dst.is_none() {
+            sys::open::create_dir(dst_path).map_err(|errno| Error::io(Act::Create, dst_path, errno))?;
+            dst = open_root(dst_path)?;
+        }
+        if let Some(dst) = &dst
+            && !hold(dst, options.wait, cancel, observer)?
+        {
+            return Ok(None);
+        }
+    }
+    let mut policy = options.policy.clone();
+    let who = who();
+    // Only root can make device nodes, mknod(2).
+    policy.keep.devices &= who.is_root();
+    let delta = match options.copying.delta {
+        Delta::Always => true,
+        Delta::Never => false,
+        Delta::Auto => dst.as_ref().is_some_and(|dst| meta::is_network(&dst.dir)),
+    };
+    Ok(Some(Run {
+        options,
+        policy,
+        cancel,
+        observer,
+        alternates: Alternates::open(&options.alternates, dst_path)?,
+        backup: options.backup.as_ref().map(|backup| BackupPlace::open(backup, dst_path)).transpose()?,
+        deletable,
+        renames: (options.detect_renames && options.delete.is_some()).then(Renames::default),
+        src,
+        dst,
+        who,
+        trusted: now(),
+        learned: Learned::default(),
+        links: Links::default(),
+        delta,
+        late: Late::default(),
+        barrier: Barrier::default(),
+        flags: Flags::default(),
+        kept: Mutex::default(),
+    }))
+}
+
+fn open_root(path: &Path) -> Result<Option<Root<'_>>, Error> {
+    let io = |act| move |errno: Errno| Error::io(act, path, errno);
+    let dir = match Dir::open(path) {
+        Ok(dir) => dir,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(io(Act::Open)(errno)),
+    };
+    let stat = dir.stat_self().map_err(io(Act::Stat))?;
+    let absolute = process::absolute(path);
+    let location = absolute.as_os_str().as_bytes();
+    let location = location.strip_prefix(b"/").unwrap_or(location).to_vec();
+    Ok(Some(Root { path, location, dir, stat }))
+}
+
+/// An empty source mostly is one that is not mounted.
+fn refuse_empty(src: &Root<'_>, dst: &Root<'_>, options: &Options) -> Result<(), Error> {
+    if options.delete.as_ref().is_none_or(|delete| delete.allow_empty_source) {
+        return Ok(());
+    }
+    let is_empty = |root: &Root<'_>| {
+        let names = root.dir.open_dir(b".").and_then(|dir| Names::of(&dir, &mut Vec::new()));
+        names.map(|names| names.len() == 0).map_err(|errno| Error::io(Act::List, root.path, errno))
+    };
+    if is_empty(src)? && !is_empty(dst)? {
+        return Err(Error::Precaution(format!(
+            "{} is empty, so everything in {} would be deleted; --allow-empty-source allows it",
+            shown(src.path),
+            shown(dst.path)
+        )));
+    }
+    Ok(())
+}
+
+/// Keeps other runs away from the destination. `false` if the run was asked to stop meanwhile.
+fn hold(dst: &Root<'_>, wait: bool, cancel: &Cancel, observer: &dyn Observer) -> Result<bool, Error> {
+    loop {
+        match lock::lock(&dst.dir).map_err(|errno| Error::io(Act::Lock, dst.path, errno))? {
+            lock::Locked::Yes => return Ok(true),
+            lock::Locked::Unsupported => {
+                observer.event(Event::Warning(
+                    "the destination's file system has no locks: see to it that no other run is at work there",
+                ));
+                return Ok(true);
+            }
+            lock::Locked::Held(holder) if !wait => {
+                return Err(Error::Held { path: dst.path.to_owned(), holder });
+            }
+            lock::Locked::Held(_) if cancel.is_set() => return Ok(false),
+            // Asked again and again, so that a signal can end it.
+            lock::Locked::Held(_) => std::thread::sleep(WAIT),
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp { seconds: since.as_secs().cast_signed(), nanos: since.subsec_nanos() }
+}
+
+fn shown(path: &Path) -> String {
+    crate::tree::path::escape(path.as_os_str().as_bytes()).into_owned()
+}
+
+impl Run<'_> {
+    /// Whether the source's name still leads to the directory that was opened.
+    pub(super) fn is_same_source(&self) -> bool {
+        let now = Dir::open(self.src.path).and_then(|dir| dir.stat_self());
+        now.is_ok_and(|now| now.id() == self.src.stat.id() && now.mount == self.src.stat.mount)
+    }
+}

@@ -1,0 +1,92 @@
+//! Which rules hold in a directory, on either side.
+
+use super::fault::{Fault, at_source};
+use super::pair::Choice;
+use super::worker::Worker;
+use crate::error::{Act, Error};
+use crate::event::Event;
+use crate::sys::{Dir, open};
+use crate::tree::RelPath;
+use crate::walk::rules::{MergeFile, RuleError, Scope, Side};
+use crate::walk::selection::Selection;
+use rustix::io::Errno;
+use std::sync::Arc;
+
+impl Worker<'_> {
+    /// What takes part at the roots.
+    pub(super) fn root_choice(&mut self, src: &Dir) -> Result<Choice, Fault> {
+        let run = self.run;
+        let chosen = &run.options.choice;
+        let symlinks = run.policy().symlinks;
+        let follows = symlinks.copy || symlinks.copy_unsafe || symlinks.copy_dirs;
+        let mut choice = Choice {
+            cursor: chosen.selection.as_ref().map(Selection::root),
+            trail: follows.then(|| Arc::from([run.src.stat.id()])),
+            ..Choice::default()
+        };
+        if chosen.rules.is_empty() {
+            return Ok(choice);
+        }
+        let mut read = |file: MergeFile<'_>| self.read_merge(src, file);
+        let sent = chosen.rules.root(Side::Sender, &run.src.location, &mut read);
+        choice.sent = Some(self.understood(sent)?);
+        if let (Some(dst), true) = (&run.dst, run.options.delete.is_some() || run.policy().force) {
+            let mut read = |file: MergeFile<'_>| self.read_merge(&dst.dir, file);
+            let protected = chosen.rules.root(Side::Receiver, &dst.location, &mut read);
+            choice.protected = Some(self.understood(protected)?);
+        }
+        Ok(choice)
+    }
+
+    /// Adds the rules that the source's directory holds.
+    pub(super) fn enter_source(
+        &mut self,
+        choice: &mut Choice,
+        src: &Dir,
+        path: RelPath<'_>,
+    ) -> Result<(), Fault> {
+        let Some(scope) = choice.sent.take() else { return Ok(()) };
+        let entered = scope.enter(path, &mut |file| self.read_merge(src, file));
+        choice.sent = Some(self.understood(entered)?);
+        Ok(())
+    }
+
+    /// Adds the rules that the destination's directory holds.
+    pub(super) fn enter_protected(
+        &mut self,
+        choice: &mut Choice,
+        dst: &Dir,
+        path: RelPath<'_>,
+    ) -> Result<(), Fault> {
+        let Some(scope) = choice.protected.take() else { return Ok(()) };
+        let entered = scope.enter(path, &mut |file| self.read_merge(dst, file));
+        choice.protected = Some(self.understood(entered)?);
+        Ok(())
+    }
+
+    /// A rule that cannot be understood ends the run: what it would have kept might be lost.
+    pub(super) fn understood(&self, scope: Result<Scope, RuleError>) -> Result<Scope, Fault> {
+        scope.map_err(|error| {
+            self.run.stop(Error::Usage(error.to_string()));
+            Fault::Cancelled
+        })
+    }
+
+    /// The content of a merge file. Mostly it lies in the directory that is being entered, which is `dir`.
+    pub(super) fn read_merge(&self, dir: &Dir, file: MergeFile<'_>) -> Option<Vec<u8>> {
+        let (path, read) = match file {
+            MergeFile::Inside(path) => (path, open::read_small(dir, path.file_name())),
+            MergeFile::Outside(path) => (RelPath::ROOT, open::read_small_outside(path)),
+        };
+        match read {
+            Ok(content) => Some(content),
+            Err(Errno::NOENT | Errno::ISDIR | Errno::NOTDIR | Errno::LOOP) => None,
+            Err(errno) => {
+                if let Some(failure) = self.run.failure(path, at_source(Act::Read)(errno)) {
+                    self.run.observer.event(Event::Failed(&failure));
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One thread of a run: what it holds, and how it tells what came of things.
+
+use super::fault::Fault;
+use super::run::Run;
+use crate::apply::content::{Copier, Flow, Ways};
+use crate::event::{Aspects, Change, Deed, Event};
+use crate::plan;
+use crate::plan::acl::{self, Named};
+use crate::report::Report;
+use crate::sys::users;
+use crate::tree::attributes::Attributes;
+use crate::tree::metadata::ACL_ACCESS;
+use crate::tree::{FileKind, RelPath, Stat, Xattr};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// One thread of a run.
+pub(super) struct Worker<'a> {
+    pub(super) run: &'a Run<'a>,
+    pub(super) report: Report,
+    pub(super) copier: Copier<'a>,
+    /// What directories are listed through.
+    pub(super) buffer: Vec<u8>,
+    /// What the manifest will name.
+    pub(super) kept: Vec<Box<[u8]>>,
+    names: Names,
+}
+
+/// Names of users and groups that maps have asked for.
+#[derive(Default)]
+struct Names {
+    users: Known,
+    groups: Known,
+}
+
+/// What is told of a change, beside the entry itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) deed: Deed,
+    pub(super) is_new: bool,
+    pub(super) differs: Aspects,
+    pub(super) target: Option<&'a [u8]>,
+}
+
+impl<'a> Told<'a> {
+    /// An entry is made where there was none, or none of its kind. `target` is a symlink's.
+    pub(super) fn created(target: Option<&'a [u8]>) -> Self {
+        Told { deed: Deed::Create, is_new: true, differs: Aspects::default(), target }
+    }
+
+    /// The entry becomes a further name of `target`, where there was none, or none of its kind.
+    pub(super) fn linked(target: RelPath<'a>) -> Self {
+        Told { deed: Deed::Link, is_new: true, differs: Aspects::default(), target: Some(target.as_bytes()) }
+    }
+
+    /// An entry that is there changes in these aspects.
+    pub(super) fn differs(deed: Deed, differs: Aspects, target: Option<&'a [u8]>) -> Self {
+        Told { deed, is_new: false, differs, target }
+    }
+}
+
+type Known = RefCell<HashMap<u32, Option<Box<[u8]>>>>;
+
+impl Names {
+    fn user(&self, uid: u32) -> Option<Box<[u8]>> {
+        self.users.borrow_mut().entry(uid).or_insert_with(|| users::user_name(uid)).clone()
+    }
+
+    fn group(&self, gid: u32) -> Option<Box<[u8]>> {
+        self.groups.borrow_mut().entry(gid).or_insert_with(|| users::group_name(gid)).clone()
+    }
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(run: &'a Run<'a>) -> Self {
+        let copying = &run.options.copying;
+        let ways =
+            Ways { sparse: copying.sparse, preallocate: copying.preallocate, threads: run.options.threads };
+        Worker {
+            run,
+            report: Report::default(),
+            copier: Copier::new(ways, &run.learned),
+            buffer: Vec::new(),
+            kept: Vec::new(),
+            names: Names::default(),
+        }
+    }
+
+    /// What the entry made of `src` is to have, in the place of `dst`.
+    pub(super) fn wanted(&self, src: &Stat, dst: Option<&Stat>) -> Attributes {
+        let names = plan::attributes::Names {
+            user: &|uid| self.names.user(uid),
+            group: &|gid| self.names.group(gid),
+        };
+        plan::attributes::wanted(src, dst, self.run.keep(), &self.run.who, &names)
+    }
+
+    /// The extended attributes `theirs` as an entry of this mode is to have them.
+    pub(super) fn adapted<'x>(&self, theirs: &'x [Xattr], mode: Option<u32>) -> Cow<'x, [Xattr]> {
+        let keep = self.run.keep();
+        let id_for = |named, id| match named {
+            Named::User => keep.user_map.apply(id, &|uid| self.names.user(uid)),
+            Named::Group => keep.group_map.apply(id, &|gid| self.names.group(gid)),
+        };
+        let mut theirs = Cow::Borrowed(theirs);
+        for at in 0..theirs.len() {
+            if !theirs[at].is_acl() {
+                continue;
+            }
+            // A directory's default ACL is for what is made in it.
+            let mode = mode.filter(|_| *theirs[at].name == *ACL_ACCESS);
+            if let Cow::Owned(value) = acl::adapted(&theirs[at].value, mode, id_for) {
+                theirs.to_mut()[at].value = value.into();
+            }
+        }
+        theirs
+    }
+
+    /// Notes that something failed.
+    pub(super) fn fail(&mut self, path: RelPath<'_>, fault: Fault) {
+        self.report.failures.extend(self.run.failure(path, fault));
+    }
+
+    /// Counts an entry that takes part, and tells that it is as it should be.
+    pub(super) fn unchanged(&mut self, path: RelPath<'_>, stat: &Stat) {
+        self.count(path, stat);
+        self.run.observer.event(Event::Unchanged(path, stat.kind));
+    }
+
+    /// Counts an entry that takes part, and tells what was done with it.
+    pub(super) fn changed(&mut self, path: RelPath<'_>, stat: &Stat, told: Told<'_>) {
+        self.count(path, stat);
+        let Told { deed, is_new, differs, target } = told;
+        let counts = &mut self.report.counts;
+        match deed {
+            Deed::Create => counts.created += 1,
+            Deed::Update => counts.updated += 1,
+            Deed::Link => counts.linked += 1,
+            Deed::SetMetadata => counts.metadata_set += 1,
+            Deed::Delete => counts.deleted += 1,
+        }
+        self.run.tell(&Change { path, kind: stat.kind, deed, is_new, differs, target, size: stat.size });
+    }
+
+    /// Tells that an entry was removed.
+    pub(super) fn deleted(&mut self, path: RelPath<'_>, kind: FileKind) {
+        self.report.counts.deleted += 1;
+        let (deed, differs) = (Deed::Delete, Aspects::default());
+        self.run.tell(&Change { path, kind, deed, is_new: false, differs, target: None, size: 0 });
+    }
+
+    /// Leaves an entry out on purpose.
+    pub(super) fn skip(&mut self, path: RelPath<'_>, why: &str) {
+        self.report.counts.skipped += 1;
+        self.run.observer.event(Event::Skipped(path, why));
+    }
+
+    fn count(&mut self, path: RelPath<'_>, stat: &Stat) {
+        let counts = &mut self.report.counts;
+        match stat.kind {
+            FileKind::File => {
+                counts.files += 1;
+                counts.content_bytes += stat.size;
+            }
+            FileKind::Directory => counts.directories += 1,
+            FileKind::Symlink => counts.symlinks += 1,
+            _ => counts.specials += 1,
+        }
+        self.keep(path, stat.kind);
+    }
+
+    /// Notes for the manifest that the mirror holds this entry.
+    pub(super) fn keep(&mut self, path: RelPath<'_>, kind: FileKind) {
+        if self.run.options.write_manifest.is_some() && !path.is_root() {
+            let slash: &[u8] = if kind == FileKind::Directory { b"/" } else { b"" };
+            self.kept.push([path.as_bytes(), slash].concat().into());
+        }
+    }
+}
+
+/// What tells an observer how far a file is, and a copy whether to go on.
+pub(super) fn moved<'r>(run: &'r Run<'_>) -> impl FnMut(u64) -> Flow + use<'r> {
+    move |bytes| {
+        run.observer.event(Event::Moved(bytes));
+        if run.is_ending() { Flow::Break(()) } else { Flow::Continue(()) }
+    }
+}

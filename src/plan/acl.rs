@@ -1,0 +1,154 @@
+//! What becomes of an ACL on the way to a mirror, where modes or owners are changed.
+//!
+//! In the kernel's form (`linux/posix_acl_xattr.h`): a version, then entries of a tag, permissions and an id, all
+//! little-endian.
+
+use std::borrow::Cow;
+
+const VERSION: [u8; 4] = 2_u32.to_le_bytes();
+const ENTRY_BYTES: usize = 8;
+
+const USER_OBJ: u16 = 0x01;
+const USER: u16 = 0x02;
+const GROUP_OBJ: u16 = 0x04;
+const GROUP: u16 = 0x08;
+const MASK: u16 = 0x10;
+const OTHER: u16 = 0x20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    tag: u16,
+    permissions: u16,
+    id: u32,
+}
+
+/// Whose ids an ACL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    User,
+    Group,
+}
+
+/// The ACL `value` for an inode of this mode, if that is known, with other ids for those it names.
+///
+/// An ACL says the same as the mode about the owner, about others, and about the most that anybody else may do (acl(5)),
+/// so a mode that is changed on the way changes both. What cannot be understood stays as it is.
+pub(crate) fn adapted(value: &[u8], mode: Option<u32>, id_for: impl Fn(Named, u32) -> u32) -> Cow<'_, [u8]> {
+    let Some(entries) = parse(value) else { return Cow::Borrowed(value) };
+    let has_mask = entries.iter().any(|entry| entry.tag == MASK);
+    let mut changed: Vec<Entry> = entries
+        .iter()
+        .map(|entry| {
+            let permissions = mode.and_then(|mode| by_mode(entry.tag, mode, has_mask));
+            let id = match entry.tag {
+                USER => id_for(Named::User, entry.id),
+                GROUP => id_for(Named::Group, entry.id),
+                _ => entry.id,
+            };
+            Entry { permissions: permissions.unwrap_or(entry.permissions), id, ..*entry }
+        })
+        .collect();
+    if changed == entries {
+        return Cow::Borrowed(value);
+    }
+    // In the order of the kernel's tags, and each id once.
+    changed.sort_by_key(|entry| (entry.tag, entry.id));
+    changed.dedup_by(|later, first| {
+        let same = (later.tag, later.id) == (first.tag, first.id);
+        if same {
+            // Two that became one may do what both may.
+            first.permissions &= later.permissions;
+        }
+        same
+    });
+    Cow::Owned(format(&changed))
+}
+
+/// What the mode says about an entry of this tag.
+fn by_mode(tag: u16, mode: u32, has_mask: bool) -> Option<u16> {
+    let class = match tag {
+        USER_OBJ => mode >> 6,
+        MASK => mode >> 3,
+        GROUP_OBJ if !has_mask => mode >> 3,
+        OTHER => mode,
+        _ => return None,
+    };
+    Some((class & 0o7) as u16)
+}
+
+fn parse(value: &[u8]) -> Option<Vec<Entry>> {
+    let (entries, rest) = value.strip_prefix(&VERSION)?.as_chunks::<ENTRY_BYTES>();
+    let entry = |&[t0, t1, p0, p1, i0, i1, i2, i3]: &[u8; ENTRY_BYTES]| Entry {
+        tag: u16::from_le_bytes([t0, t1]),
+        permissions: u16::from_le_bytes([p0, p1]),
+        id: u32::from_le_bytes([i0, i1, i2, i3]),
+    };
+    rest.is_empty().then(|| entries.iter().map(entry).collect())
+}
+
+fn format(entries: &[Entry]) -> Vec<u8> {
+    let mut value = VERSION.to_vec();
+    for entry in entries {
+        value.extend(entry.tag.to_le_bytes());
+        value.extend(entry.permissions.to_le_bytes());
+        value.extend(entry.id.to_le_bytes());
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_ID: u32 = u32::MAX;
+
+    fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+        format(
+            &entries.iter().map(|&(tag, permissions, id)| Entry { tag, permissions, id }).collect::<Vec<_>>(),
+        )
+    }
+
+    fn same(_: Named, id: u32) -> u32 {
+        id
+    }
+
+    #[test]
+    fn a_mode_changes_the_owner_the_mask_and_the_others() {
+        let full =
+            [(USER_OBJ, 6, NO_ID), (USER, 5, 7), (GROUP_OBJ, 4, NO_ID), (MASK, 7, NO_ID), (OTHER, 0, NO_ID)];
+        let value = acl(&full);
+        assert!(matches!(adapted(&value, None, same), Cow::Borrowed(_)));
+        assert!(matches!(adapted(&value, Some(0o100_670), same), Cow::Borrowed(_)));
+        let expected = acl(&[
+            (USER_OBJ, 7, NO_ID),
+            (USER, 5, 7),
+            (GROUP_OBJ, 4, NO_ID),
+            (MASK, 5, NO_ID),
+            (OTHER, 1, NO_ID),
+        ]);
+        assert_eq!(*adapted(&value, Some(0o751), same), expected);
+        let bare = acl(&[(USER_OBJ, 6, NO_ID), (GROUP_OBJ, 6, NO_ID), (OTHER, 6, NO_ID)]);
+        let expected = acl(&[(USER_OBJ, 6, NO_ID), (GROUP_OBJ, 4, NO_ID), (OTHER, 0, NO_ID)]);
+        assert_eq!(*adapted(&bare, Some(0o640), same), expected);
+    }
+
+    #[test]
+    fn ids_are_mapped_and_stay_in_order() {
+        let value =
+            acl(&[(USER_OBJ, 7, NO_ID), (USER, 6, 1), (USER, 3, 2), (GROUP, 1, 1), (OTHER, 0, NO_ID)]);
+        let swap = |named, id| if named == Named::User { 3 - id } else { id };
+        let expected =
+            acl(&[(USER_OBJ, 7, NO_ID), (USER, 3, 1), (USER, 6, 2), (GROUP, 1, 1), (OTHER, 0, NO_ID)]);
+        assert_eq!(*adapted(&value, None, swap), expected);
+        let one = |named, id| if named == Named::User { 9 } else { id };
+        let expected = acl(&[(USER_OBJ, 7, NO_ID), (USER, 2, 9), (GROUP, 1, 1), (OTHER, 0, NO_ID)]);
+        assert_eq!(*adapted(&value, None, one), expected);
+    }
+
+    #[test]
+    fn what_is_no_acl_stays_as_it_is() {
+        for value in [&b""[..], b"x", &[1, 0, 0, 0], &[2, 0, 0, 0, 1]] {
+            assert_eq!(*adapted(value, Some(0), |_, id| id + 1), *value);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! One run at a time on a destination: a lock on the directory itself.
+//!
+//! flock(2) on the descriptor of the root, so that any death of the process releases it, and no file is left over.
+
+use super::dir::Dir;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::{Errno, Result};
+use std::fs::File;
+use std::io::Read;
+
+/// What came of asking for the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// It is ours, as long as the directory is open.
+    Yes,
+    /// It is another process's; which one, where the system says.
+    Held(Option<u32>),
+    /// The file system has no locks on directories: NFS wants a descriptor that can be written through (flock(2)).
+    Unsupported,
+}
+
+/// Asks for the lock on `dir`.
+pub(crate) fn lock(dir: &Dir) -> Result<Locked> {
+    match flock(dir, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Locked::Yes),
+        Err(Errno::WOULDBLOCK) => Ok(Locked::Held(holder(dir))),
+        Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            Ok(Locked::Unsupported)
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The process that holds the lock on `dir`, as `/proc/locks` tells (proc(5)).
+fn holder(dir: &Dir) -> Option<u32> {
+    let stat = dir.stat_self().ok()?;
+    let inode = format!("{:02x}:{:02x}:{}", stat.dev.major, stat.dev.minor, stat.ino);
+    let file = rustix::fs::open("/proc/locks", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = String::new();
+    File::from(file).read_to_string(&mut text).ok()?;
+    holder_in(&text, &inode)
+}
+
+/// A line is `1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF`; one that waits has a `->` behind its number.
+fn holder_in(locks: &str, inode: &str) -> Option<u32> {
+    locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(1).skip_while(|word| *word == "->");
+        (words.next()? == "FLOCK").then_some(())?;
+        let pid = words.nth(2)?;
+        (words.next()? == inode).then(|| pid.parse().ok()).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_descriptor_is_told_who_holds_the_lock() {
+        let temp = tempfile::tempdir().unwrap();
+        let (one, other) = (Dir::open(temp.path()).unwrap(), Dir::open(temp.path()).unwrap());
+        assert_eq!(lock(&one).unwrap(), Locked::Yes);
+        assert!(
+            matches!(lock(&other).unwrap(), Locked::Held(pid) if pid.is_none_or(|pid| pid == std::process::id()))
+        );
+        drop(one);
+        assert_eq!(lock(&other).unwrap(), Locked::Yes);
+    }
+
+    #[test]
+    fn the_holder_is_read_from_its_line() {
+        let text = "1: POSIX  ADVISORY  WRITE 7 00:19:5 0 EOF\n\
+                    2: FLOCK  ADVISORY  WRITE 812 fe:01:5678 0 EOF\n\
+                    2: -> FLOCK  ADVISORY  WRITE 900 fe:01:5678 0 EOF\n";
+        assert_eq!(holder_in(text, "fe:01:5678"), Some(812));
+        assert_eq!(holder_in(text, "fe:01:56"), None);
+        assert_eq!(holder_in(text, "00:19:5"), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! The names in one directory.
+
+use crate::sys::{Dir, FileKind};
+use rustix::io::Result;
+
+/// The names in one directory, sorted by their bytes, with the kind of each where the file system tells it.
+///
+/// One buffer holds them all: a directory of a million names costs two allocations that grow, not a million.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    bytes: Vec<u8>,
+    names: Vec<Name>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    start: u32,
+    len: u16,
+    kind: Option<FileKind>,
+}
+
+impl Names {
+    /// Lists `dir`. `buffer` is what the names are read through.
+    pub(crate) fn of(dir: &Dir, buffer: &mut Vec<u8>) -> Result<Self> {
+        let mut names = Names::default();
+        dir.names(buffer, |name, kind| names.push(name, kind))?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Exactly these names, whether there are entries of them or not.
+    pub(crate) fn only<'n>(list: impl Iterator<Item = &'n [u8]>) -> Self {
+        let mut names = Names::default();
+        list.for_each(|name| names.push(name, None));
+        names.sort();
+        names
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(crate) fn name(&self, number: u32) -> &[u8] {
+        self.text(self.names[number as usize])
+    }
+
+    /// What the file system said of it when it was listed.
+    pub(crate) fn kind(&self, number: u32) -> Option<FileKind> {
+        self.names[number as usize].kind
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(|name| self.text(*name))
+    }
+
+    fn text(&self, name: Name) -> &[u8] {
+        let start = name.start as usize;
+        &self.bytes[start..start + usize::from(name.len)]
+    }
+
+    fn push(&mut self, name: &[u8], kind: Option<FileKind>) {
+        // 4 GiB of names in one directory, or a name of 64 KiB, are beyond every file system; an odd one's are left out.
+        let (Ok(start), Ok(len)) = (u32::try_from(self.bytes.len()), u16::try_from(name.len())) else {
+            return;
+        };
+        if name.is_empty() || name.contains(&b'/') || name == b"." || name == b".." {
+            return;
+        }
+        self.bytes.extend_from_slice(name);
+        self.names.push(Name { start, len, kind });
+    }
+
+    fn sort(&mut self) {
+        let bytes = &self.bytes;
+        let text = |name: &Name| &bytes[name.start as usize..][..usize::from(name.len)];
+        self.names.sort_unstable_by(|a, b| text(a).cmp(text(b)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_odd_ones_left_out() {
+        let names = Names::only([&b"b"[..], b"", b"a", b"a/b", b"..", b".", b"a.b"].into_iter());
+        assert_eq!(names.iter().collect::<Vec<_>>(), [&b"a"[..], b"a.b", b"b"]);
+        assert_eq!((names.len(), names.name(2), names.kind(2)), (3, &b"b"[..], None));
+    }
+
+    #[test]
+    fn a_directory_is_listed_with_kinds() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        dir.create_dir(b"d", 0o700).unwrap();
+        dir.create_symlink(b"l", b"x").unwrap();
+        let names = Names::of(&dir, &mut Vec::new()).unwrap();
+        assert_eq!(names.iter().collect::<Vec<_>>(), [b"d", b"l"]);
+        assert!(names.kind(0).is_none_or(|kind| kind == FileKind::Directory));
+    }
+}

@@ -1,0 +1,106 @@
+//! Which system calls that change a file system a program makes, as strace(1) sees them.
+
+use super::oracle::{Outcome, leave_out, peer, run};
+use super::scratch::Scratch;
+use std::path::Path;
+use std::process::Command;
+
+/// Calls that change something whenever they succeed. Those that not every architecture has begin with `?`.
+const CHANGES: &str = "?rename,?renameat,renameat2,?unlink,unlinkat,?rmdir,?mkdir,mkdirat,?mknod,mknodat,?link,linkat,\
+    ?symlink,symlinkat,?chmod,fchmod,fchmodat,?fchmodat2,?chown,?lchown,fchown,fchownat,?utime,?utimes,?futimesat,utimensat,\
+    setxattr,lsetxattr,fsetxattr,?setxattrat,removexattr,lremovexattr,fremovexattr,?removexattrat,\
+    truncate,ftruncate,fallocate,copy_file_range,sendfile,splice,?creat";
+/// Calls that change something only with some arguments.
+const PERHAPS: &str = "write,pwrite64,writev,pwritev,?pwritev2,?open,openat,?openat2,ioctl";
+
+/// Runs `command` under strace and returns how it ended, and the calls by which it changed, or tried to change, what is
+/// below `root`, which has a path of its own. `None`, said aloud, where strace is missing or not permitted.
+#[track_caller]
+pub fn changes(command: &Command, root: &Path) -> Option<(Outcome, Vec<String>)> {
+    let scratch = Scratch::new();
+    if !peer("strace") {
+        return None;
+    }
+    if !Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|s| s.success()) {
+        leave_out("tracing is not permitted here");
+        return None;
+    }
+    let log = scratch.join("log");
+    let mut traced = Command::new("strace");
+    // -y shows the path behind each descriptor.
+    traced.args(["-f", "-y", "-s", "4096", "-e", &format!("trace={CHANGES},{PERHAPS}"), "-o"]).arg(&log);
+    traced.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => traced.env(name, value),
+            None => traced.env_remove(name),
+        };
+    }
+    let outcome = run(&mut traced, None);
+    let log = std::fs::read_to_string(log).unwrap();
+    let root = root.to_str().unwrap();
+    Some((outcome, log.lines().filter(|line| is_change(line, root)).map(str::to_owned).collect()))
+}
+
+/// Whether a line of strace's log is a call that changes something below `root`.
+fn is_change(line: &str, root: &str) -> bool {
+    // `1234 name(arguments) = result`; the process comes first, because of -f.
+    let call = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+    let Some((name, arguments)) = call.split_once('(') else { return false };
+    let arguments = arguments.rsplit_once(" = ").map_or(arguments, |(arguments, _)| arguments);
+    // A path that is neither absolute nor relative to a descriptor may lead anywhere, as may one by proc(5).
+    let unplaced = arguments.starts_with('"') && !arguments.starts_with("\"/");
+    let concerns_root = arguments.contains(root) || unplaced || arguments.contains("/proc/self/fd/");
+    match name {
+        "open" | "openat" | "openat2" => {
+            concerns_root
+                && ["O_CREAT", "O_TRUNC", "O_WRONLY", "O_RDWR"].iter().any(|f| arguments.contains(f))
+        }
+        // Only FICLONE and its kin; the rest ask.
+        "ioctl" => concerns_root && arguments.contains("FICLONE"),
+        // Of all arguments, the written bytes may hold any path; the descriptor comes first.
+        "write" | "pwrite64" | "writev" | "pwritev" | "pwritev2" => {
+            arguments.split_once('>').is_some_and(|(descriptor, _)| descriptor.contains(root))
+        }
+        _ => concerns_root,
+    }
+}
+
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_shows_every_kind_of_change_and_no_reading() {
+        let scratch = Scratch::new();
+        let dir = scratch.mkdir("dir");
+        let trace = |script: &str| {
+            changes(
+                Command::new("sh").args(["-c", &format!("cd {} && {{ {script}; }}", dir.display())]),
+                &dir,
+            )
+        };
+        for (script, call) in [
+            ("echo text > file", "O_CREAT"),
+            ("echo text >> file", "write"),
+            ("chmod 600 file", "chmod"),
+            ("touch -d @1 file", "utimensat"),
+            ("ln file second", "link"),
+            ("mv second third", "rename"),
+            ("rm third", "unlink"),
+            ("mkdir below", "mkdir"),
+            ("rmdir below", "unlink"),
+            ("ln -s file symlink", "symlink"),
+            ("mkfifo fifo", "mknod"),
+            ("truncate -s 5 file", "truncate"),
+            ("chown 0:0 file", "chown"),
+        ] {
+            let Some((_, changes)) = trace(script) else { return };
+            let calls = changes
+                .iter()
+                .any(|line| line.contains(call) || (call == "unlink" && line.contains("rmdir")));
+            assert!(calls, "{script}: {changes:#?}");
+        }
+        let (_, changes) = trace("cat file; ls -l; test -d below").unwrap();
+        assert!(changes.is_empty(), "{changes:#?}");
+    }
+}

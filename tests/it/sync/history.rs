@@ -1,0 +1,170 @@
+//! Content and names from elsewhere: other trees, backups, old content, removed files.
+
+use crate::support::mirror::{Pair, Rivals, assert_like_rsync, count};
+use crate::support::oracle::peer;
+use crate::support::snapshot::{Fields, Snapshot};
+use crate::support::tree::{Node, build, dir, fifo, file, hard_link, symlink};
+use crate::support::trees::noise;
+use std::os::unix::fs::MetadataExt;
+
+fn source() -> Vec<Node> {
+    vec![
+        file("same", "same"),
+        file("content", "new content"),
+        file("mode", "same").mode(0o600),
+        file("time", "same").mtime(1_600_000_000, 5),
+        file("new", "n"),
+        file("dir/same", "same"),
+        dir("dir/empty"),
+        symlink("link", "x"),
+        fifo("fifo"),
+        file("pair", "p"),
+        hard_link("dir/pair", "pair"),
+    ]
+}
+
+fn base() -> Vec<Node> {
+    vec![
+        file("same", "same"),
+        file("content", "old"),
+        file("mode", "same"),
+        file("time", "same"),
+        file("dir/same", "same"),
+        symlink("link", "x"),
+        file("pair", "p"),
+        hard_link("dir/pair", "pair"),
+        file("gone", "g"),
+    ]
+}
+
+#[test]
+fn other_trees_serve_for_what_they_have() {
+    if !peer("rsync") {
+        return;
+    }
+    let second = [file("content", "new content"), file("new", "n"), file("same", "other")];
+    let present = [file("same", "same"), file("content", "older"), file("extra", "e")];
+    for dst in [&[][..], &present] {
+        for args in [
+            &["--link-dest=../base"][..],
+            &["--copy-dest=../base"],
+            &["--compare-dest=../base"],
+            &["--link-dest=../base", "--link-dest=../second"],
+            &["--link-dest=../second", "--link-dest=../base", "--delete"],
+            &["--copy-dest=../second", "--copy-dest=../base", "-c"],
+            &["--compare-dest=../base", "--compare-dest=../second"],
+            &["--link-dest=../base", "--no-perms"],
+        ] {
+            let rivals = Rivals::new(&source(), dst);
+            rivals.beside("base", &base());
+            rivals.beside("second", &second);
+            rivals.run(args).assert_alike();
+        }
+    }
+}
+
+#[test]
+fn a_linked_file_is_the_file_of_the_other_tree_and_leaves_that_as_it_was() {
+    let pair = Pair::new(&source());
+    let base_dir = pair.scratch.join("base");
+    build(&base_dir, &base());
+    let before = Snapshot::of(&base_dir);
+    let outcome = pair.mirror(&["--link-dest=../base", "--json"]).expect(0);
+    let inode = |root: &std::path::Path, name: &str| root.join(name).symlink_metadata().unwrap().ino();
+    for name in ["same", "dir/same", "pair"] {
+        assert_eq!(inode(&pair.dst, name), inode(&base_dir, name), "{name}");
+    }
+    for name in ["content", "mode", "time"] {
+        assert_ne!(inode(&pair.dst, name), inode(&base_dir, name), "{name}");
+    }
+    assert!(count(&outcome, "linked") >= 3, "{}", outcome.text());
+    pair.mirror(&["--link-dest=../base", "--delete"]).expect(0);
+    pair.assert_same();
+    before.assert_same(&Snapshot::of(&base_dir), Fields::ALL);
+}
+
+#[test]
+fn what_is_replaced_or_removed_is_backed_up() {
+    let dst = [
+        file("same", "same"),
+        file("content", "old"),
+        file("mode", "same").mode(0o755),
+        file("extra", "e"),
+        file("dir/extra", "e"),
+        file("dir/same", "was otherwise"),
+        symlink("link", "old"),
+        file("gone/all", "g"),
+    ];
+    // With backups beside their originals rsync forces --omit-dir-times on; haul does not.
+    for args in [
+        &["--backup", "-O"][..],
+        &["-b", "--delete", "-O"],
+        &["--backup", "--suffix=.old", "--delete", "-O"],
+        &["--backup-dir=../backup", "--backup"],
+        &["--backup", "--backup-dir=../backup", "--delete"],
+        &["--backup", "--backup-dir=../backup", "--suffix=.old", "--delete", "--delete-after"],
+        &["--backup", "--backup-dir=kept", "--delete"],
+    ] {
+        assert_like_rsync(args, &source(), &dst);
+    }
+}
+
+#[test]
+fn inplace_and_append_write_into_the_file_that_is_there() {
+    let long = noise(1, 300_000);
+    let changed = [&long[..100_000], b"other", &long[100_005..]].concat();
+    let src =
+        [file("grown", long.clone()), file("changed", long.clone()), file("shrunk", "s"), file("new", "n")];
+    let dst = [
+        file("grown", long[..70_000].to_vec()).mtime(1, 1),
+        file("changed", changed).mtime(1, 1),
+        file("shrunk", "shorter").mtime(1, 1),
+    ];
+    for args in [&["--inplace"][..], &["--append"], &["--inplace", "--delete"]] {
+        assert_like_rsync(args, &src, &dst);
+        let pair = Pair::over(&src, &dst);
+        let inode = || pair.dst.join("grown").metadata().unwrap().ino();
+        let before = inode();
+        pair.mirror(args).expect(0);
+        assert_eq!(inode(), before, "with {args:?}");
+        assert!(pair.read("grown") == long);
+    }
+}
+
+/// Only what differs is written: most blocks count as taken over.
+#[test]
+fn a_delta_takes_over_what_is_there() {
+    let old = noise(1, 8 << 20);
+    let new = [&old[..3 << 20], b"something inserted", &old[3 << 20..]].concat();
+    for args in [&["--delta", "--json"][..], &["--delta", "--inplace", "--json"]] {
+        let pair = Pair::over(&[file("a", new.clone())], &[file("a", old.clone()).mtime(1, 1)]);
+        pair.mirror(args).expect(0);
+        pair.assert_same();
+    }
+    let pair = Pair::over(&[file("a", new)], &[file("a", old).mtime(1, 1)]);
+    let outcome = pair.mirror(&["--delta", "--json"]).expect(0);
+    assert!(count(&outcome, "matched_bytes") > 7 << 20, "{}", outcome.text());
+}
+
+#[test]
+fn a_renamed_file_is_not_copied() {
+    let content = noise(2, 1 << 20);
+    let src = [file("new/name", content.clone()), file("kept", "k"), file("new/second", content.clone())];
+    let dst = [file("old/name", content), file("kept", "k")];
+    let pair = Pair::over(&src[..2], &dst);
+    let outcome = pair.mirror(&["--delete", "--detect-renames", "--json"]).expect(0);
+    assert_eq!(count(&outcome, "copied_bytes"), 0, "{}", outcome.text());
+    pair.assert_same();
+
+    let pair = Pair::over(&src, &dst);
+    pair.mirror(&["--delete", "--detect-renames"]).expect(0);
+    pair.assert_same();
+}
+
+/// The same size and time, and other content: no rename.
+#[test]
+fn only_the_same_content_is_a_rename() {
+    let pair = Pair::over(&[file("new", noise(1, 1 << 16))], &[file("old", noise(2, 1 << 16))]);
+    pair.mirror(&["--delete", "--detect-renames"]).expect(0);
+    pair.assert_same();
+}
