@@ -1,7 +1,7 @@
-//! Times haul beside other archivers, as whole processes on a real tree.
+//! Times haul beside other archivers and copiers, as whole processes on a real tree.
 //!
-//!     cargo bench --bench compare -- --tree DIR [--only pack,unpack,list,verify] [--pairs N] [--level N]
-//!                                    [--target DIR] [--name TEXT] [--out FILE.md]
+//!     cargo bench --bench compare -- --tree DIR [--only pack,unpack,sync,resync,recheck,list,verify] [--pairs N]
+//!                                    [--level N] [--target DIR] [--name TEXT] [--out FILE.md]
 //!
 //! Three steps: [`plan`] says which programs are called and how, [`measure`] calls them, [`report`] writes down what came
 //! of it. [`profile`] and [`machine`] tell on what it was measured. No report names a path of the machine.
@@ -27,7 +27,7 @@ use report::Report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Compare haul with other archivers on a tree
+/// Compare haul with other archivers and copiers on a tree
 ///
 /// haul and each peer run alternately, on a fresh target each time, after both have run once. Peers that are not
 /// installed are left out.

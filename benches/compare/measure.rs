@@ -91,8 +91,7 @@ impl Bench {
 
     /// Compares haul with each of `peers`.
     pub fn duels(&mut self, verbs: &[Verb], peers: &[Tool], profile: &Profile) -> Outcome<Vec<Duel>> {
-        let verbs: Vec<_> =
-            [Verb::Pack, Verb::Unpack].into_iter().filter(|verb| verbs.contains(verb)).collect();
+        let verbs: Vec<_> = Verb::CONTESTED.into_iter().filter(|verb| verbs.contains(verb)).collect();
         let mut duels = Vec::new();
         for peer in peers.iter().filter(|_| !verbs.is_empty()) {
             for &verb in &verbs {
@@ -132,6 +131,9 @@ impl Bench {
         (theirs, peer): (Call, &Tool),
         profile: &Profile,
     ) -> Outcome<Duel> {
+        if verb.goes_on() {
+            remove(&self.out())?;
+        }
         self.warm_up(verb, (ours, haul), Some(profile))?;
         self.warm_up(verb, (theirs, peer), Some(profile))?;
         let mut duel =
@@ -140,8 +142,10 @@ impl Bench {
             duel.haul.samples.push(self.run(verb, ours, haul)?);
             duel.peer.samples.push(self.run(verb, theirs, peer)?);
         }
-        duel.haul.archive_bytes = fs::metadata(self.archive(haul))?.len();
-        duel.peer.archive_bytes = fs::metadata(self.archive(peer))?.len();
+        if verb.has_archive() {
+            duel.haul.archive_bytes = fs::metadata(self.archive(haul))?.len();
+            duel.peer.archive_bytes = fs::metadata(self.archive(peer))?.len();
+        }
         Ok(duel)
     }
 
@@ -151,16 +155,16 @@ impl Bench {
 
     /// A run that does not count. Makes the archive if there is none yet, and looks at what was unpacked.
     fn warm_up(&self, verb: Verb, (call, tool): (Call, &Tool), profile: Option<&Profile>) -> Outcome<()> {
-        if verb != Verb::Pack && !self.archive(tool).exists() {
+        if verb.has_archive() && verb != Verb::Pack && !self.archive(tool).exists() {
             let pack = Call::of(tool, Verb::Pack).ok_or("a tool without a way to pack")?;
             self.time(pack, tool)?;
         }
         self.clear(verb, tool)?;
         self.time(call, tool)?;
-        if verb == Verb::Unpack
+        if matches!(verb, Verb::Unpack | Verb::Sync)
             && profile.is_some_and(|profile| !Profile::of(&self.out()).is_ok_and(|p| p.is_like(profile)))
         {
-            return Err(format!("{} has not unpacked the tree that it packed", tool.name).into());
+            return Err(format!("{} has not made the tree that it was given", tool.name).into());
         }
         Ok(())
     }
@@ -172,7 +176,9 @@ impl Bench {
 
     /// Makes room for a run, and lets the disk come to rest.
     fn clear(&self, verb: Verb, tool: &Tool) -> Outcome<()> {
-        remove(&self.out())?;
+        if !verb.goes_on() {
+            remove(&self.out())?;
+        }
         match verb {
             Verb::Pack => remove(&self.archive(tool))?,
             Verb::Unpack if tool.needs_out => fs::create_dir(self.out())?,

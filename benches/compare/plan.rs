@@ -14,22 +14,42 @@ use std::path::Path;
 pub enum Verb {
     Pack,
     Unpack,
+    /// A mirror where nothing was.
+    Sync,
+    /// The same again: nothing is to be done.
+    Resync,
+    /// The same again, with every content compared.
+    Recheck,
     List,
     Verify,
 }
 
+impl Verb {
+    /// Those in which haul has peers, in the order of a report.
+    pub const CONTESTED: [Verb; 5] = [Verb::Pack, Verb::Unpack, Verb::Sync, Verb::Resync, Verb::Recheck];
+
+    /// Whether an archive is written or read.
+    pub fn has_archive(self) -> bool {
+        !matches!(self, Verb::Sync | Verb::Resync | Verb::Recheck)
+    }
+
+    /// Whether a run begins where the one before has ended.
+    pub fn goes_on(self) -> bool {
+        matches!(self, Verb::Resync | Verb::Recheck)
+    }
+}
+
 type Template = &'static [&'static str];
 
-/// An archiver.
+/// An archiver, or a program that copies trees.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {
     /// What reports call it.
     pub name: &'static str,
     /// The programs that it needs.
     pub programs: &'static [&'static str],
-    pub pack: Template,
-    /// Empty when it unpacks just as an earlier tool does.
-    pub unpack: Template,
+    /// How it is called for what it does, and does not do just as an earlier tool does.
+    pub calls: &'static [(Verb, Template)],
     /// Whether the directory to unpack into must exist.
     pub needs_out: bool,
     /// What it does not keep, or does otherwise.
@@ -39,75 +59,129 @@ pub struct Tool {
 pub const HAUL: Tool = Tool {
     name: "haul",
     programs: &[],
-    pack: &["haul", "pack", "-q", "--level", "LEVEL", "TREE", "ARCHIVE"],
-    unpack: &["haul", "unpack", "-q", "ARCHIVE", "OUT"],
+    calls: &[
+        (Verb::Pack, &["haul", "pack", "-q", "--level", "LEVEL", "TREE", "ARCHIVE"]),
+        (Verb::Unpack, &["haul", "unpack", "-q", "ARCHIVE", "OUT"]),
+        (Verb::Sync, &["haul", "sync", "-q", "TREE", "OUT"]),
+        (Verb::Resync, &["haul", "sync", "-q", "TREE", "OUT"]),
+        (Verb::Recheck, &["haul", "sync", "-q", "-c", "TREE", "OUT"]),
+        // Nobody else has an index to list from, or digests to check.
+        (Verb::List, &["haul", "list", "ARCHIVE"]),
+        (Verb::Verify, &["haul", "verify", "-q", "ARCHIVE"]),
+    ],
     needs_out: false,
     notes: "",
 };
-
-const HAUL_LIST: Template = &["haul", "list", "ARCHIVE"];
-const HAUL_VERIFY: Template = &["haul", "verify", "-q", "ARCHIVE"];
 
 const PEERS: &[Tool] = &[
     Tool {
         name: "tar, zstd",
         programs: &["tar", "zstd"],
-        pack: &["tar", "-I", "zstd -LEVEL", "-cf", "ARCHIVE", "-C", "TREE", "."],
-        unpack: &["tar", "-I", "zstd", "-xf", "ARCHIVE", "-C", "OUT"],
+        calls: &[
+            (Verb::Pack, &["tar", "-I", "zstd -LEVEL", "-cf", "ARCHIVE", "-C", "TREE", "."]),
+            (Verb::Unpack, &["tar", "-I", "zstd", "-xf", "ARCHIVE", "-C", "OUT"]),
+        ],
         needs_out: true,
         notes: "without fractions of seconds, xattrs, ACLs and holes, which take flags",
     },
     Tool {
         name: "tar, zstd -T0",
         programs: &["tar", "zstd"],
-        pack: &["tar", "-I", "zstd -T0 -LEVEL", "-cf", "ARCHIVE", "-C", "TREE", "."],
-        unpack: &[],
+        calls: &[(Verb::Pack, &["tar", "-I", "zstd -T0 -LEVEL", "-cf", "ARCHIVE", "-C", "TREE", "."])],
         needs_out: true,
         notes: "as tar, zstd; unpacks as that does",
     },
     Tool {
         name: "tar, gzip",
         programs: &["tar", "gzip"],
-        pack: &["tar", "-I", "gzip", "-cf", "ARCHIVE", "-C", "TREE", "."],
-        unpack: &["tar", "-I", "gzip", "-xf", "ARCHIVE", "-C", "OUT"],
+        calls: &[
+            (Verb::Pack, &["tar", "-I", "gzip", "-cf", "ARCHIVE", "-C", "TREE", "."]),
+            (Verb::Unpack, &["tar", "-I", "gzip", "-xf", "ARCHIVE", "-C", "OUT"]),
+        ],
         needs_out: true,
         notes: "as tar, zstd; at gzip's own level 6",
     },
     Tool {
         name: "bsdtar, zstd",
         programs: &["bsdtar"],
-        pack: &[
-            "bsdtar",
-            "--zstd",
-            "--options",
-            "zstd:compression-level=LEVEL",
-            "-cf",
-            "ARCHIVE",
-            "-C",
-            "TREE",
-            ".",
+        calls: &[
+            (
+                Verb::Pack,
+                &[
+                    "bsdtar",
+                    "--zstd",
+                    "--options",
+                    "zstd:compression-level=LEVEL",
+                    "-cf",
+                    "ARCHIVE",
+                    "-C",
+                    "TREE",
+                    ".",
+                ],
+            ),
+            (Verb::Unpack, &["bsdtar", "-xf", "ARCHIVE", "-C", "OUT"]),
         ],
-        unpack: &["bsdtar", "-xf", "ARCHIVE", "-C", "OUT"],
         needs_out: true,
         notes: "on one thread; fractions of seconds only of entries with xattrs or ACLs",
     },
     Tool {
         name: "squashfs, zstd",
         programs: &["mksquashfs", "unsquashfs"],
-        pack: &[
-            "mksquashfs",
-            "TREE",
-            "ARCHIVE",
-            "-comp",
-            "zstd",
-            "-Xcompression-level",
-            "LEVEL",
-            "-noappend",
-            "-no-progress",
+        calls: &[
+            (
+                Verb::Pack,
+                &[
+                    "mksquashfs",
+                    "TREE",
+                    "ARCHIVE",
+                    "-comp",
+                    "zstd",
+                    "-Xcompression-level",
+                    "LEVEL",
+                    "-noappend",
+                    "-no-progress",
+                ],
+            ),
+            (Verb::Unpack, &["unsquashfs", "-no-progress", "-d", "OUT", "ARCHIVE"]),
         ],
-        unpack: &["unsquashfs", "-no-progress", "-d", "OUT", "ARCHIVE"],
         needs_out: false,
         notes: "whole seconds, up to 2106; no ACLs; stores equal files once, for a mount",
+    },
+    Tool {
+        name: "rsync",
+        programs: &["rsync"],
+        calls: &[
+            (Verb::Sync, &["rsync", "-a", "TREE/", "OUT"]),
+            (Verb::Resync, &["rsync", "-a", "TREE/", "OUT"]),
+            (Verb::Recheck, &["rsync", "-ac", "TREE/", "OUT"]),
+        ],
+        needs_out: false,
+        notes: "without hard links, xattrs, ACLs and holes, which take flags; compares whole seconds",
+    },
+    Tool {
+        name: "rsync -HAX",
+        programs: &["rsync"],
+        calls: &[
+            (Verb::Sync, &["rsync", "-aHAX", "TREE/", "OUT"]),
+            (Verb::Resync, &["rsync", "-aHAX", "TREE/", "OUT"]),
+            (Verb::Recheck, &["rsync", "-aHAXc", "TREE/", "OUT"]),
+        ],
+        needs_out: false,
+        notes: "without holes; compares whole seconds",
+    },
+    Tool {
+        name: "cp",
+        programs: &["cp"],
+        calls: &[(Verb::Sync, &["cp", "-a", "TREE", "OUT"])],
+        needs_out: false,
+        notes: "",
+    },
+    Tool {
+        name: "cpz",
+        programs: &["cpz"],
+        calls: &[(Verb::Sync, &["cpz", "TREE", "OUT"])],
+        needs_out: false,
+        notes: "keeps modes only: no times, owners, hard links, xattrs, ACLs or holes",
     },
 ];
 
@@ -133,14 +207,7 @@ pub struct Places<'a> {
 impl Call {
     /// How a tool does what `verb` says; `None` when that is not to be timed.
     pub fn of(tool: &Tool, verb: Verb) -> Option<Self> {
-        let template = match verb {
-            Verb::Pack => tool.pack,
-            Verb::Unpack => tool.unpack,
-            // Nobody else has an index to list from, or digests to check.
-            Verb::List => HAUL_LIST,
-            Verb::Verify => HAUL_VERIFY,
-        };
-        (!template.is_empty()).then_some(Call(template))
+        tool.calls.iter().find(|(called, _)| *called == verb).map(|&(_, template)| Call(template))
     }
 
     /// The program and its arguments. haul is the one that was built with this bench.
@@ -149,6 +216,7 @@ impl Call {
         let argument = |&text: &&str| match text {
             "haul" => env!("CARGO_BIN_EXE_haul").into(),
             "TREE" => places.tree.into(),
+            "TREE/" => places.tree.join("").into(),
             "ARCHIVE" => places.archive.into(),
             "OUT" => places.out.into(),
             text => text.replace("LEVEL", &level).into(),

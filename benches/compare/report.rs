@@ -27,7 +27,7 @@ impl Report {
             line(&mut text, "**haul was built for debugging: these times mean nothing.**\n");
         }
         self.conditions(&mut text);
-        for verb in [Verb::Pack, Verb::Unpack] {
+        for verb in Verb::CONTESTED {
             duels(&mut text, verb, self.duels.iter().filter(|duel| duel.verb == verb));
         }
         if !self.solos.is_empty() {
@@ -89,11 +89,12 @@ fn duels<'a>(text: &mut String, verb: Verb, duels: impl Iterator<Item = &'a Duel
         return;
     }
     line(text, &format!("\n## {verb:?}\n"));
-    line(text, "| | Time | haul | Time / haul's | CPU | haul | Memory | haul | Archive | haul |");
-    line(text, "|---|---|---|---|---|---|---|---|---|---|");
+    let archive = if verb.has_archive() { [" Archive | haul |", "---|---|"] } else { ["", ""] };
+    line(text, &format!("| | Time | haul | Time / haul's | CPU | haul | Memory | haul |{}", archive[0]));
+    line(text, &format!("|---|---|---|---|---|---|---|---|{}", archive[1]));
     for duel in duels {
         let Duel { haul, peer, .. } = duel;
-        let row = [
+        let mut row = vec![
             peer.tool.to_owned(),
             seconds(peer.wall()),
             seconds(haul.wall()),
@@ -102,9 +103,10 @@ fn duels<'a>(text: &mut String, verb: Verb, duels: impl Iterator<Item = &'a Duel
             format!("{:.2} s", haul.cpu().median),
             bytes_text(peer.peak_bytes()),
             bytes_text(haul.peak_bytes()),
-            bytes_text(peer.archive_bytes),
-            bytes_text(haul.archive_bytes),
         ];
+        if verb.has_archive() {
+            row.extend([bytes_text(peer.archive_bytes), bytes_text(haul.archive_bytes)]);
+        }
         line(text, &format!("| {} |", row.join(" | ")));
     }
 }
