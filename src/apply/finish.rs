@@ -5,11 +5,10 @@ use super::file::publish;
 use super::owner::Owners;
 use super::{Failed, failed};
 use crate::error::{Act, Error};
-use crate::sys::{Dir, commit};
-use crate::tree::{Entry, Kind, Metadata, Owner, RelPath, Standing, Timestamp};
+use crate::sys::{Dir, commit, process};
+use crate::tree::{Entry, Kind, Metadata, Owner, RelPath, Standing};
 use rustix::io::Errno;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 impl Destination {
     /// Makes a directory that no entry describes, and those above it, as mkdir(1) would.
@@ -29,7 +28,7 @@ impl Destination {
         let (uid, gid) = self.identity;
         let owner = Arc::new(Owner { uid, gid, ..Owner::default() });
         let mode = 0o777 & !self.umask.unwrap_or(0o022);
-        let meta = Metadata { mode, owner, mtime: now(), xattrs: Box::default() };
+        let meta = Metadata { mode, owner, mtime: process::now(), xattrs: Box::default() };
         Entry { path: path.to_buf(), kind: Kind::Directory, meta }
     }
 
@@ -108,9 +107,4 @@ fn publish_directory(dir: &Dir, temp: &[u8], name: &[u8]) -> Result<(), Failed> 
         }
         result => result.map_err(failed(Act::Publish)),
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp { seconds: since.as_secs().cast_signed(), nanos: since.subsec_nanos() }
 }

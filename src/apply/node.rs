@@ -64,10 +64,7 @@ impl Applier<'_> {
             self.publish(&held, temp.clone(), entry.path.as_path())?;
             // When the name was one of this inode already, rename(2) did nothing and left both.
             if !self.destination.settings.fsync {
-                match held.dir.remove_file(&temp) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(errno) => return Err(failed(Act::Remove)(errno)),
-                }
+                held.dir.remove_file_if_there(&temp).map_err(failed(Act::Remove))?;
             }
         }
         Ok(())

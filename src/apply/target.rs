@@ -12,6 +12,7 @@ use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 
 /// What a file or directory is created with until it is complete.
 const PRIVATE_FILE: u32 = 0o600;
@@ -23,8 +24,9 @@ pub(crate) struct Target {
     pub(crate) dir: Dir,
     /// It has no final name yet.
     pub(crate) staged: bool,
-    /// What is made in it gets an ACL (acl(5), default ACLs) or a group (set-group-ID) that it was not given.
-    pub(crate) inherits: bool,
+    /// Whether what is made in it gets an ACL (acl(5), default ACLs) or a group (set-group-ID) that it was not given:
+    /// asked for when the first thing is made.
+    inherits: OnceLock<bool>,
 }
 
 /// Something new that is not complete.
@@ -48,9 +50,7 @@ pub(crate) enum Node<'a> {
 impl Target {
     /// A directory that is there, and what `stat` said of it.
     pub(crate) fn live(dir: Dir, stat: &Stat) -> Self {
-        let has_default_acl =
-            || xattr::of(dir.as_fd()).is_ok_and(|xattrs| xattrs.iter().any(|x| *x.name == *ACL_DEFAULT));
-        let inherits = stat.mode & 0o2000 != 0 || has_default_acl();
+        let inherits = if stat.mode & 0o2000 != 0 { true.into() } else { OnceLock::new() };
         Target { dir, staged: false, inherits }
     }
 
@@ -116,15 +116,16 @@ impl Target {
             (Some(temp), dir)
         };
         let mut have = self.created(PRIVATE_DIRECTORY, who);
-        if self.inherits {
+        let inherits = self.inherits();
+        if inherits {
             // What is made below it then has nothing that it was not given.
             for acl in [ACL_DEFAULT, ACL_ACCESS] {
                 xattr::remove(dir.as_fd(), acl).map_err(failed(Act::SetXattrs))?;
             }
             have.mode = None;
         }
-        let inherits = self.inherits && dir.stat_self().is_ok_and(|stat| stat.mode & 0o2000 != 0);
-        Ok(Draft { made: Target { dir, staged: !at_once, inherits }, temp, have })
+        let inherits = inherits && dir.stat_self().is_ok_and(|stat| stat.mode & 0o2000 != 0);
+        Ok(Draft { made: Target { dir, staged: !at_once, inherits: inherits.into() }, temp, have })
     }
 
     /// Gives what was made under `temp` its name, in the place of anything there but a directory that is not empty.
@@ -154,8 +155,14 @@ impl Target {
         let _ = self.dir.remove_file(temp.unwrap_or(name));
     }
 
+    fn inherits(&self) -> bool {
+        let has_default_acl =
+            || xattr::of(self.dir.as_fd()).is_ok_and(|xattrs| xattrs.iter().any(|x| *x.name == *ACL_DEFAULT));
+        *self.inherits.get_or_init(has_default_acl)
+    }
+
     fn created(&self, mode: u32, who: &Who) -> Attributes {
-        if self.inherits {
+        if self.inherits() {
             return Attributes::default();
         }
         Attributes { uid: Some(who.uid), gid: Some(who.gid), mode: Some(mode), atime: None, mtime: None }

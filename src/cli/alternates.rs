@@ -1,6 +1,7 @@
 //! `--link-dest`, `--copy-dest` and `--compare-dest`, in the order in which they were typed: the first tree that has a
 //! file serves, and only the parser knows which was first.
 
+use super::filters::{in_order, placed};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 use haul::ops::sync::{Alternate, AlternateUse};
 use std::path::PathBuf;
@@ -44,12 +45,9 @@ impl FromArgMatches for AlternateArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut found = Vec::new();
         for (name, use_, _) in FLAGS {
-            let places = matches.indices_of(name).into_iter().flatten();
-            let dirs = matches.get_many::<PathBuf>(name).into_iter().flatten();
-            found.extend(places.zip(dirs.map(|dir| Alternate { dir: dir.clone(), use_ })));
+            found.extend(placed(matches, name).map(|(at, dir)| (at, Alternate { dir, use_ })));
         }
-        found.sort_by_key(|&(at, _)| at);
-        Ok(Self { alternates: found.into_iter().map(|(_, alternate)| alternate).collect() })
+        Ok(Self { alternates: in_order(found) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

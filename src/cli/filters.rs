@@ -48,6 +48,21 @@ fn excludes(text: &[u8]) -> impl Iterator<Item = Rule> {
         .map(|line| Rule::exclude(OsStr::from_bytes(line)))
 }
 
+/// The values of a flag, each with its place among all that was typed.
+pub(super) fn placed<'m, T: Clone + Send + Sync + 'static>(
+    matches: &'m ArgMatches,
+    name: &str,
+) -> impl Iterator<Item = (usize, T)> + use<'m, T> {
+    let places = matches.indices_of(name).into_iter().flatten();
+    places.zip(matches.get_many::<T>(name).into_iter().flatten().cloned())
+}
+
+/// What was typed at these places, in their order.
+pub(super) fn in_order<T>(mut placed: Vec<(usize, T)>) -> Vec<T> {
+    placed.sort_by_key(|&(at, _)| at);
+    placed.into_iter().map(|(_, what)| what).collect()
+}
+
 impl Args for FilterArgs {
     fn augment_args(command: Command) -> Command {
         let glob = |name: &'static str| {
@@ -83,22 +98,15 @@ impl Args for FilterArgs {
 
 impl FromArgMatches for FilterArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let values = |name: &str| {
-            let places = matches.indices_of(name).into_iter().flatten();
-            let values = matches.get_many::<OsString>(name).into_iter().flatten().cloned();
-            places.zip(values).collect::<Vec<_>>()
-        };
+        let values = |name| placed::<OsString>(matches, name);
         let mut rules = Vec::new();
-        rules.extend(values("exclude").into_iter().map(|(at, glob)| (at, FilterArg::Exclude(glob))));
-        rules.extend(values("include").into_iter().map(|(at, glob)| (at, FilterArg::Include(glob))));
-        rules.extend(
-            values("exclude-from").into_iter().map(|(at, file)| (at, FilterArg::ExcludeFrom(file.into()))),
-        );
+        rules.extend(values("exclude").map(|(at, glob)| (at, FilterArg::Exclude(glob))));
+        rules.extend(values("include").map(|(at, glob)| (at, FilterArg::Include(glob))));
+        rules.extend(values("exclude-from").map(|(at, file)| (at, FilterArg::ExcludeFrom(file.into()))));
         if matches.get_flag("exclude-vcs") {
             rules.extend(matches.index_of("exclude-vcs").map(|at| (at, FilterArg::ExcludeVcs)));
         }
-        rules.sort_by_key(|&(at, _)| at);
-        Ok(Self { rules: rules.into_iter().map(|(_, rule)| rule).collect() })
+        Ok(Self { rules: in_order(rules) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

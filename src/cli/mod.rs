@@ -22,6 +22,5 @@ pub(crate) mod rules;
 pub(crate) mod signals;
 pub(crate) mod size;
 pub(crate) mod stats;
-pub(crate) mod status;
 pub(crate) mod stdio;
 pub(crate) mod sync_options;

@@ -8,8 +8,8 @@ use super::listing::Format;
 use super::output::{Output, Stream, Verb};
 use super::owner::{self, Accounts};
 use super::pipe::Pipe;
+use super::stdio;
 use super::sync_options::{self, Mirror};
-use super::{status, stdio};
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{self, OwnerId, OwnerOptions};
@@ -81,7 +81,8 @@ impl Environment {
             source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
             home: std::env::var_os("HOME"),
             cvsignore: std::env::var_os("CVSIGNORE"),
-            umask: status::umask(),
+            // Where it is unknown, one that grants nothing to others.
+            umask: haul::umask().unwrap_or(0o077),
         }
     }
 }
@@ -238,8 +239,23 @@ fn latest_mtime(value: Option<&OsStr>) -> Result<Option<i64>, Error> {
     }
 }
 
-fn usage<T>(what: &str) -> Result<T, Error> {
+/// The error of flags that cannot be.
+pub(super) fn usage<T>(what: &str) -> Result<T, Error> {
     Err(Error::Usage(what.to_owned()))
+}
+
+/// The surroundings of somebody who is not root, away from a terminal.
+#[cfg(test)]
+pub(super) fn user() -> Environment {
+    Environment {
+        is_root: false,
+        stdin_is_terminal: false,
+        stdout_is_terminal: false,
+        source_date_epoch: None,
+        home: None,
+        cvsignore: None,
+        umask: 0o022,
+    }
 }
 
 #[cfg(test)]
@@ -247,18 +263,6 @@ mod tests {
     use super::*;
     use crate::cli::args::{Cli, Command};
     use clap::Parser;
-
-    fn user() -> Environment {
-        Environment {
-            is_root: false,
-            stdin_is_terminal: false,
-            stdout_is_terminal: false,
-            source_date_epoch: None,
-            home: None,
-            cvsignore: None,
-            umask: 0o022,
-        }
-    }
 
     fn try_run(line: &str, environment: &Environment) -> Result<Run, Error> {
         let words = std::iter::once("haul").chain(line.split_whitespace());

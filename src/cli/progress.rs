@@ -1,8 +1,8 @@
 //! What is shown while a run goes on.
 //!
-//! Owns the line on the terminal, the names of `-v`, the changes of a mirror, and warnings. Told of events by every worker, it only adds to
-//! counters; the line is drawn by indicatif's own thread ten times a second. Failures are not shown here but from the
-//! report, where each is named once and in order.
+//! Owns the line on the terminal, the names of `-v`, the changes of a mirror, and warnings. Told of events by every
+//! worker, it only adds to counters; the line is drawn by indicatif's own thread ten times a second. Failures are not
+//! shown here but from the report, where each is named once and in order.
 
 use super::output::{Lines, Output, Stream};
 use super::{itemize, json, stdio};

@@ -3,6 +3,7 @@
 //! As in [`super::filters`], the order of rules decides, across flags, and only the parser knows it. Owns the flags and
 //! that order; what the rules mean is the library's.
 
+use super::filters::{in_order, placed};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 use haul::walk::rules::Given;
 use std::ffi::OsString;
@@ -100,15 +101,13 @@ impl FromArgMatches for RuleArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut rules = Vec::new();
         for flag in &FLAGS {
-            let places = matches.indices_of(flag.name).into_iter().flatten();
-            let values = matches.get_many::<OsString>(flag.name).into_iter().flatten();
-            rules.extend(places.zip(values.map(|value| (flag.given)(value.clone().into_vec()))));
+            let values = placed::<OsString>(matches, flag.name);
+            rules.extend(values.map(|(at, value)| (at, (flag.given)(value.into_vec()))));
         }
         // rsync knows no third one.
         let filter_files = [Given::FilterFiles, Given::HideFilterFiles];
         rules.extend(matches.indices_of(FILTER_FILES).into_iter().flatten().zip(filter_files));
-        rules.sort_by_key(|&(at, _)| at);
-        Ok(Self { given: rules.into_iter().map(|(_, given)| given).collect() })
+        Ok(Self { given: in_order(rules) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

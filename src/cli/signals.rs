@@ -4,11 +4,12 @@
 //! once, and may leave some. A signal that was ignored when the process started stays ignored: that is how nohup(1)
 //! and the background jobs of a shell script keep theirs running.
 
-use super::{status, stdio};
+use super::stdio;
 use haul::cancel::Cancel;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -20,7 +21,7 @@ impl Signals {
     /// From now on signals set `cancel`.
     pub(crate) fn watch(cancel: &Cancel) -> Self {
         let armed = Arc::new(AtomicBool::new(false));
-        let ignored = status::ignored_signals();
+        let ignored = ignored();
         for signal in [SIGHUP, SIGINT, SIGTERM] {
             if ignored & (1 << (signal - 1)) == 0
                 && let Err(error) = handle(signal, &armed, cancel)
@@ -44,4 +45,30 @@ fn handle(signal: i32, armed: &Arc<AtomicBool>, cancel: &Cancel) -> io::Result<(
     flag::register(signal, Arc::clone(armed))?;
     flag::register_usize(signal, cancel.flag(), signal.unsigned_abs() as usize)?;
     Ok(())
+}
+
+/// The signals that are ignored, bit n-1 for signal n. Asked of /proc, because sigaction(2) has no safe binding;
+/// where /proc is not mounted, none are.
+fn ignored() -> u64 {
+    let status = stdio::read_named(Path::new("/proc/self/status")).unwrap_or_default();
+    ignored_in(&String::from_utf8_lossy(&status)).unwrap_or(0)
+}
+
+fn ignored_in(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read_from_proc() {
+        let status = "Name:\thaul\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0\n";
+        assert_eq!(ignored_in(status), Some(0x1001));
+        assert_eq!(ignored_in("Name:\thaul\n"), None);
+        // The runtime ignores SIGPIPE (13) in every Rust program.
+        assert_eq!(ignored() & (1 << 12), 1 << 12);
+    }
 }

@@ -6,7 +6,7 @@
 use super::args::{
     ChooseArgs, CompareArgs, CopyArgs, DeleteArgs, DeltaWhen, HistoryArgs, KeepArgs, SymlinkArgs, SyncArgs,
 };
-use super::options::Environment;
+use super::options::{Environment, usage};
 use super::output::{Lines, Output};
 use super::stdio;
 use haul::error::Error;
@@ -371,29 +371,13 @@ impl NamedFiles {
     }
 }
 
-fn usage<T>(what: &str) -> Result<T, Error> {
-    Err(Error::Usage(what.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::args::{Cli, Command};
-    use crate::cli::options::{Run, Task, resolve};
+    use crate::cli::options::{Run, Task, resolve, user};
     use clap::Parser;
     use haul::ops::sync::AlternateUse;
-
-    fn user() -> Environment {
-        Environment {
-            is_root: false,
-            stdin_is_terminal: false,
-            stdout_is_terminal: false,
-            source_date_epoch: None,
-            home: None,
-            cvsignore: None,
-            umask: 0o022,
-        }
-    }
 
     fn root() -> Environment {
         Environment { is_root: true, ..user() }

@@ -1,26 +1,7 @@
 //! What becomes of an ACL on the way to a mirror, where modes or owners are changed.
-//!
-//! In the kernel's form (`linux/posix_acl_xattr.h`): a version, then entries of a tag, permissions and an id, all
-//! little-endian.
 
+use crate::tree::acl::{AclEntry, GROUP, GROUP_OBJ, MASK, OTHER, USER, USER_OBJ, format, parse};
 use std::borrow::Cow;
-
-const VERSION: [u8; 4] = 2_u32.to_le_bytes();
-const ENTRY_BYTES: usize = 8;
-
-const USER_OBJ: u16 = 0x01;
-const USER: u16 = 0x02;
-const GROUP_OBJ: u16 = 0x04;
-const GROUP: u16 = 0x08;
-const MASK: u16 = 0x10;
-const OTHER: u16 = 0x20;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    tag: u16,
-    permissions: u16,
-    id: u32,
-}
 
 /// Whose ids an ACL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +17,7 @@ pub(crate) enum Named {
 pub(crate) fn adapted(value: &[u8], mode: Option<u32>, id_for: impl Fn(Named, u32) -> u32) -> Cow<'_, [u8]> {
     let Some(entries) = parse(value) else { return Cow::Borrowed(value) };
     let has_mask = entries.iter().any(|entry| entry.tag == MASK);
-    let mut changed: Vec<Entry> = entries
+    let mut changed: Vec<AclEntry> = entries
         .iter()
         .map(|entry| {
             let permissions = mode.and_then(|mode| by_mode(entry.tag, mode, has_mask));
@@ -45,14 +26,14 @@ pub(crate) fn adapted(value: &[u8], mode: Option<u32>, id_for: impl Fn(Named, u3
                 GROUP => id_for(Named::Group, entry.id),
                 _ => entry.id,
             };
-            Entry { permissions: permissions.unwrap_or(entry.permissions), id, ..*entry }
+            AclEntry { permissions: permissions.unwrap_or(entry.permissions), id, ..*entry }
         })
         .collect();
     if changed == entries {
         return Cow::Borrowed(value);
     }
-    // In the order of the kernel's tags, and each id once.
-    changed.sort_by_key(|entry| (entry.tag, entry.id));
+    // Each id once.
+    changed.sort_unstable();
     changed.dedup_by(|later, first| {
         let same = (later.tag, later.id) == (first.tag, first.id);
         if same {
@@ -76,26 +57,6 @@ fn by_mode(tag: u16, mode: u32, has_mask: bool) -> Option<u16> {
     Some((class & 0o7) as u16)
 }
 
-fn parse(value: &[u8]) -> Option<Vec<Entry>> {
-    let (entries, rest) = value.strip_prefix(&VERSION)?.as_chunks::<ENTRY_BYTES>();
-    let entry = |&[t0, t1, p0, p1, i0, i1, i2, i3]: &[u8; ENTRY_BYTES]| Entry {
-        tag: u16::from_le_bytes([t0, t1]),
-        permissions: u16::from_le_bytes([p0, p1]),
-        id: u32::from_le_bytes([i0, i1, i2, i3]),
-    };
-    rest.is_empty().then(|| entries.iter().map(entry).collect())
-}
-
-fn format(entries: &[Entry]) -> Vec<u8> {
-    let mut value = VERSION.to_vec();
-    for entry in entries {
-        value.extend(entry.tag.to_le_bytes());
-        value.extend(entry.permissions.to_le_bytes());
-        value.extend(entry.id.to_le_bytes());
-    }
-    value
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +65,10 @@ mod tests {
 
     fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
         format(
-            &entries.iter().map(|&(tag, permissions, id)| Entry { tag, permissions, id }).collect::<Vec<_>>(),
+            &entries
+                .iter()
+                .map(|&(tag, permissions, id)| AclEntry { tag, id, permissions })
+                .collect::<Vec<_>>(),
         )
     }
 

@@ -4,6 +4,7 @@ use super::policy::{Keep, Policy};
 use super::times::is_same_time;
 use crate::event::Aspects;
 use crate::tree::attributes::{Attributes, Changes, Who};
+use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{FileKind, Stat, Timestamp, Xattr};
 
 /// The names of users and groups, for maps that go by name.
@@ -102,7 +103,7 @@ pub(crate) fn add_xattrs(
 
 /// What an observer is told of `changes` to an entry that has `have`.
 pub(crate) fn aspects(changes: &Changes, have: &Attributes) -> Aspects {
-    let is_acl = |name: &[u8]| name.starts_with(b"system.posix_acl_");
+    let is_acl = |name: &[u8]| *name == *ACL_ACCESS || *name == *ACL_DEFAULT;
     let names = || changes.set.iter().map(|x| &x.name).chain(&changes.remove);
     let set = &changes.attributes;
     Aspects {
@@ -127,27 +128,10 @@ pub(crate) fn may_touch(src: &Stat, dst: &Stat, policy: &Policy) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Device;
 
     fn stat(kind: FileKind, mode: u32) -> Stat {
         let time = Timestamp { seconds: 7, nanos: 8 };
-        let device = Device::default();
-        Stat {
-            kind,
-            mode,
-            uid: 5,
-            gid: 6,
-            size: 0,
-            blocks: 0,
-            nlink: 1,
-            dev: device,
-            ino: 1,
-            mount: 1,
-            atime: time,
-            mtime: time,
-            ctime: time,
-            rdev: device,
-        }
+        Stat { mode, uid: 5, gid: 6, atime: time, mtime: time, ctime: time, ..Stat::sample(kind) }
     }
 
     fn want(src: &Stat, dst: Option<&Stat>, keep: &Keep, uid: u32) -> Attributes {

@@ -100,23 +100,7 @@ mod tests {
 
     fn stat(kind: FileKind, size: u64, seconds: i64) -> Stat {
         let time = Timestamp { seconds, nanos: 0 };
-        let device = Device::default();
-        Stat {
-            kind,
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            size,
-            blocks: 8,
-            nlink: 1,
-            dev: device,
-            ino: 1,
-            mount: 1,
-            atime: time,
-            mtime: time,
-            ctime: time,
-            rdev: device,
-        }
+        Stat { size, blocks: 8, atime: time, mtime: time, ctime: time, ..Stat::sample(kind) }
     }
 
     fn action(src: &Stat, dst: Option<&Stat>, policy: &Policy) -> Action {

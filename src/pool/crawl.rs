@@ -82,7 +82,7 @@ impl<T> Exchange<T> {
 
     fn lock(&self) -> MutexGuard<'_, Shared<T>> {
         // No code that can panic runs under this lock, so what it guards is whole.
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        super::lock(&self.shared)
     }
 }
 

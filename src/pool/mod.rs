@@ -10,8 +10,13 @@ pub(crate) use crawl::{Found, crawl};
 pub(crate) use ordered::ordered;
 
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+/// Locks what threads share. A panic in one of them ends the run; what is guarded must be whole wherever one could occur.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `work` on every job, in any order, on `threads` threads, each with its own state from `start`. Returns the
 /// states.

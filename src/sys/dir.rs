@@ -137,6 +137,14 @@ impl Dir {
         fs::unlinkat(&self.0, name, AtFlags::empty())
     }
 
+    /// The same; that there is nothing of this name is success.
+    pub(crate) fn remove_file_if_there(&self, name: &[u8]) -> Result<()> {
+        match self.remove_file(name) {
+            Err(Errno::NOENT) => Ok(()),
+            result => result,
+        }
+    }
+
     /// Removes an empty directory.
     pub(crate) fn remove_dir(&self, name: &[u8]) -> Result<()> {
         fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)

@@ -1,13 +1,14 @@
 //! What the process may do and with what it starts.
 
 use super::meta::{FileKind, Stat};
-use crate::tree::Device;
+use crate::tree::{Device, Timestamp};
 use rustix::fs::{self, Mode, OFlags};
 use rustix::process::{self, Resource, Rlimit};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The user and group to whom new files belong.
 pub(crate) fn identity() -> (u32, u32) {
@@ -23,12 +24,22 @@ pub(crate) fn groups() -> Vec<u32> {
 /// The file mode creation mask, umask(2); `None` where it cannot be known.
 ///
 /// Read from `/proc/self/status` (Linux 4.7), since asking umask(2) sets it, for all threads, for a moment.
-pub(crate) fn umask() -> Option<u32> {
+pub fn umask() -> Option<u32> {
     let file = fs::open("/proc/self/status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut text = String::new();
     File::from(file).read_to_string(&mut text).ok()?;
-    let mask = text.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    umask_in(&text)
+}
+
+fn umask_in(status: &str) -> Option<u32> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(mask.trim(), 8).ok()
+}
+
+/// The time by the system's clock; 1970 where that is set to before.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp { seconds: since.as_secs().cast_signed(), nanos: since.subsec_nanos() }
 }
 
 /// The regular file that standard output goes to, if it is one: it may lie inside the tree that is packed into it.
@@ -49,5 +60,18 @@ pub(crate) fn raise_open_files() {
         // Refused only where a sandbox forbids it; then the walk simply has fewer descriptors.
         let _ =
             process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_umask_is_read_from_proc() {
+        let status = "Name:\thaul\nUmask:\t0027\nSigBlk:\t0000000000000000\n";
+        assert_eq!(umask_in(status), Some(0o027));
+        assert_eq!(umask_in("Name:\thaul\n"), None);
+        assert!(umask().unwrap_or(0o077) <= 0o777);
     }
 }

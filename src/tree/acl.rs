@@ -6,30 +6,63 @@
 
 use std::fmt::Write;
 
-const VERSION: u32 = 2;
+const VERSION: [u8; 4] = 2_u32.to_le_bytes();
+const ENTRY_BYTES: usize = 8;
 const NO_ID: u32 = u32::MAX;
+
+/// What an entry is about, `ACL_USER_OBJ` and so on in acl(5).
+pub(crate) const USER_OBJ: u16 = 0x01;
+pub(crate) const USER: u16 = 0x02;
+pub(crate) const GROUP_OBJ: u16 = 0x04;
+pub(crate) const GROUP: u16 = 0x08;
+pub(crate) const MASK: u16 = 0x10;
+pub(crate) const OTHER: u16 = 0x20;
+
+/// One entry of an ACL. In their order they are as the kernel wants them (`posix_acl_valid`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AclEntry {
+    pub(crate) tag: u16,
+    pub(crate) id: u32,
+    pub(crate) permissions: u16,
+}
+
+/// The entries of an ACL in the kernel's form; `None` when `bytes` are not one.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Vec<AclEntry>> {
+    let (entries, rest) = bytes.strip_prefix(&VERSION)?.as_chunks::<ENTRY_BYTES>();
+    let entry = |&[t0, t1, p0, p1, i0, i1, i2, i3]: &[u8; ENTRY_BYTES]| AclEntry {
+        tag: u16::from_le_bytes([t0, t1]),
+        permissions: u16::from_le_bytes([p0, p1]),
+        id: u32::from_le_bytes([i0, i1, i2, i3]),
+    };
+    rest.is_empty().then(|| entries.iter().map(entry).collect())
+}
+
+/// The kernel's form of an ACL.
+pub(crate) fn format(entries: &[AclEntry]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(VERSION.len() + entries.len() * ENTRY_BYTES);
+    bytes.extend_from_slice(&VERSION);
+    for entry in entries {
+        bytes.extend_from_slice(&entry.tag.to_le_bytes());
+        bytes.extend_from_slice(&entry.permissions.to_le_bytes());
+        bytes.extend_from_slice(&entry.id.to_le_bytes());
+    }
+    bytes
+}
 
 /// Tag, its letter-form name, and whether an id belongs to it.
 const TAGS: [(u16, &str, bool); 6] = [
-    (0x01, "user", false),
-    (0x02, "user", true),
-    (0x04, "group", false),
-    (0x08, "group", true),
-    (0x10, "mask", false),
-    (0x20, "other", false),
+    (USER_OBJ, "user", false),
+    (USER, "user", true),
+    (GROUP_OBJ, "group", false),
+    (GROUP, "group", true),
+    (MASK, "mask", false),
+    (OTHER, "other", false),
 ];
 
 /// The text of an ACL in the kernel's form; `None` when `bytes` are not one.
 pub fn to_text(bytes: &[u8]) -> Option<String> {
-    let (version, entries) = bytes.split_first_chunk::<4>()?;
-    if u32::from_le_bytes(*version) != VERSION || !entries.len().is_multiple_of(8) {
-        return None;
-    }
-    let mut text = String::with_capacity(entries.len() * 2);
-    for entry in entries.chunks_exact(8) {
-        let tag = u16::from_le_bytes([entry[0], entry[1]]);
-        let perm = u16::from_le_bytes([entry[2], entry[3]]);
-        let id = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for AclEntry { tag, id, permissions } in parse(bytes)? {
         let &(_, name, has_id) = TAGS.iter().find(|t| t.0 == tag)?;
         if !text.is_empty() {
             text.push('\n');
@@ -42,7 +75,7 @@ pub fn to_text(bytes: &[u8]) -> Option<String> {
         }
         text.push(':');
         for (bit, letter) in [(4, 'r'), (2, 'w'), (1, 'x')] {
-            text.push(if perm & bit != 0 { letter } else { '-' });
+            text.push(if permissions & bit != 0 { letter } else { '-' });
         }
     }
     Some(text)
@@ -54,26 +87,18 @@ pub fn to_text(bytes: &[u8]) -> Option<String> {
 /// Entries are separated by newlines or commas. A fourth field holds the id beside a name (star's and libarchive's
 /// extended form) and then wins over the name.
 pub fn from_text(text: &[u8], lookup: impl Fn(bool, &[u8]) -> Option<u32>) -> Option<Vec<u8>> {
-    let mut entries: Vec<(u16, u32, u16)> = Vec::new();
+    let mut entries = Vec::new();
     for line in text.split(|b| matches!(b, b'\n' | b',')) {
         let line = line.split(|&b| b == b'#').next().unwrap_or_default().trim_ascii();
         if !line.is_empty() {
             entries.push(parse_entry(line, &lookup)?);
         }
     }
-    // The kernel refuses entries that are not in this order (posix_acl_valid).
     entries.sort_unstable();
-    let mut bytes = Vec::with_capacity(4 + entries.len() * 8);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    for (tag, id, perm) in entries {
-        bytes.extend_from_slice(&tag.to_le_bytes());
-        bytes.extend_from_slice(&perm.to_le_bytes());
-        bytes.extend_from_slice(&id.to_le_bytes());
-    }
-    Some(bytes)
+    Some(format(&entries))
 }
 
-fn parse_entry(line: &[u8], lookup: &impl Fn(bool, &[u8]) -> Option<u32>) -> Option<(u16, u32, u16)> {
+fn parse_entry(line: &[u8], lookup: &impl Fn(bool, &[u8]) -> Option<u32>) -> Option<AclEntry> {
     let mut fields = line.split(|&b| b == b':').map(<[u8]>::trim_ascii);
     let word = match fields.next()? {
         b"u" => b"user".as_slice(),
@@ -98,7 +123,7 @@ fn parse_entry(line: &[u8], lookup: &impl Fn(bool, &[u8]) -> Option<u32>) -> Opt
         (true, Some(id)) => id?,
         (true, None) => parse_id(name).or_else(|| lookup(word == b"group", name))?,
     };
-    Some((tag, id, parse_perm(perm)?))
+    Some(AclEntry { tag, id, permissions: parse_perm(perm)? })
 }
 
 fn parse_id(text: &[u8]) -> Option<u32> {

@@ -48,6 +48,30 @@ pub struct Stat {
     pub rdev: Device,
 }
 
+#[cfg(test)]
+impl Stat {
+    /// An entry of this kind that is nobody's in particular, for tests to change.
+    pub(crate) fn sample(kind: FileKind) -> Stat {
+        let (device, time) = (Device::default(), Timestamp::default());
+        Stat {
+            kind,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            blocks: 0,
+            nlink: 1,
+            dev: device,
+            ino: 1,
+            mount: 1,
+            atime: time,
+            mtime: time,
+            ctime: time,
+            rdev: device,
+        }
+    }
+}
+
 impl FileKind {
     /// One word for people and for JSON.
     pub fn name(self) -> &'static str {

@@ -98,21 +98,25 @@ pub(crate) fn parse_tokens(mut text: &[u8]) -> Option<Vec<Token>> {
                 Token::Anything
             }
             b'*' => Token::Star,
-            b'?' => Token::AnyByte,
-            b'[' => {
-                let (class, after) = parse_class(rest)?;
+            first => {
+                let (token, after) = parse_one(first, rest)?;
                 text = after;
-                class
+                token
             }
-            b'\\' => {
-                let (&escaped, after) = rest.split_first()?;
-                text = after;
-                Token::Byte(escaped)
-            }
-            byte => Token::Byte(byte),
         });
     }
     Some(tokens)
+}
+
+/// What begins with `first`, which is no `*`, and goes on in `rest`: the token, and what is behind it. `None` where no
+/// text can match.
+pub(crate) fn parse_one(first: u8, rest: &[u8]) -> Option<(Token, &[u8])> {
+    match first {
+        b'?' => Some((Token::AnyByte, rest)),
+        b'[' => parse_class(rest),
+        b'\\' => rest.split_first().map(|(&escaped, after)| (Token::Byte(escaped), after)),
+        byte => Some((Token::Byte(byte), rest)),
+    }
 }
 
 impl Token {
@@ -150,7 +154,7 @@ impl ByteSet {
 ///
 /// `!` or `^` in front negates, a `]` in first place is a member, `\` takes away the meaning of what follows, and a
 /// range that is in reverse has no member.
-pub(crate) fn parse_class(text: &[u8]) -> Option<(Token, &[u8])> {
+fn parse_class(text: &[u8]) -> Option<(Token, &[u8])> {
     let (negated, mut text) = match text {
         [b'!' | b'^', rest @ ..] => (true, rest),
         _ => (false, text),

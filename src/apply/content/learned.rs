@@ -1,9 +1,10 @@
 //! What the system was found to refuse in this run, so that it is not asked again for every file.
 
+use crate::apply::destination::lock;
 use crate::tree::Device;
 use rustix::io::Errno;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// After so many refusals a call is not tried any more.
 const ENOUGH: u8 = 8;
@@ -32,8 +33,7 @@ pub(super) struct Refused([AtomicU8; 5]);
 impl Learned {
     /// What was refused to copies from this device.
     pub(super) fn of(&self, dev: Device) -> Arc<Refused> {
-        // A thread that panicked has left nothing half done here.
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         if let Some((_, refused)) = known.iter().find(|(known, _)| *known == dev) {
             return Arc::clone(refused);
         }

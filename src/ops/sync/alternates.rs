@@ -43,13 +43,6 @@ pub(super) fn enter(above: &[Option<Dir>], name: &[u8]) -> Vec<Option<Dir>> {
     above.iter().map(|dir| dir.as_ref()?.open_dir(name).ok()).collect()
 }
 
-/// What lies in `dir` under this name, as far as it can be looked at.
-fn entry(dir: &Dir, name: &[u8]) -> Option<Found> {
-    let stat = dir.stat(name).ok()?;
-    let target = if stat.kind == FileKind::Symlink { dir.read_link(name).ok() } else { None };
-    Some(Found { stat, target })
-}
-
 impl Worker<'_> {
     /// Lets an alternate serve for the entry, if one has it: the first that has all of it, metadata too, or else the
     /// first that has its content. Whether a name was made or removed; `None` if none serves.
@@ -71,7 +64,9 @@ impl Worker<'_> {
         let mut near = None;
         for (number, dir) in spot.alternates.iter().enumerate() {
             let use_ = self.run.alternates.roots[number].0;
-            let Some((dir, other)) = dir.as_ref().and_then(|dir| Some((dir, entry(dir, spot.name)?))) else {
+            let Some((dir, other)) =
+                dir.as_ref().and_then(|dir| Some((dir, Found::at(dir, spot.name).ok()?)))
+            else {
                 continue;
             };
             if other.stat.kind != leaf.stat.kind || !self.has_content(spot, leaf, dir, &other)? {
@@ -106,10 +101,7 @@ impl Worker<'_> {
         };
         if let Some(target) = spot.dst.filter(|_| !self.run.is_dry()) {
             self.make_way_for(target, spot, Some(found))?;
-            match target.dir.remove_file(spot.name) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(at_destination(Act::Delete)(errno)),
-            }
+            target.dir.remove_file_if_there(spot.name).map_err(at_destination(Act::Delete))?;
         }
         self.deleted(spot.path, found.stat.kind);
         Ok(true)

@@ -86,10 +86,7 @@ impl BackupPlace {
     /// there are no links it is moved.
     pub(super) fn copy_away(&self, run: &Run<'_>, from: &Dir, path: RelPath<'_>) -> rustix::io::Result<()> {
         self.keep(run, (from, path), |to, name| {
-            match to.remove_file(name) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(errno),
-            }
+            to.remove_file_if_there(name)?;
             match from.link(path.file_name(), to, name) {
                 Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => {
                     from.rename_into(path.file_name(), to, name)

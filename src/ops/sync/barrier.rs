@@ -1,9 +1,10 @@
 //! With `--fsync`: names and metadata that wait until what they belong to is on the disk.
 
 use super::fault::at_destination;
-use super::run::{Run, lock};
+use super::run::Run;
 use super::worker::Worker;
 use crate::error::Act;
+use crate::pool::lock;
 use crate::report::Report;
 use crate::sys::{Handle, commit};
 use crate::tree::attributes::{Attributes, Changes};

@@ -107,9 +107,9 @@ impl Worker<'_> {
             return true;
         }
         while let Some((below, follow, mut choice)) = waiting.pop() {
-            let opened = src.open_dir_beneath(below.as_path().below(path));
+            let way = below.as_path().below(path);
             let opened =
-                if follow { src.open_dir_following(below.as_path().below(path).as_bytes()) } else { opened };
+                if follow { src.open_dir_following(way.as_bytes()) } else { src.open_dir_beneath(way) };
             let Ok(dir) = opened else { return true };
             let Ok(names) = Names::of(&dir, &mut self.buffer) else { return true };
             if self.enter_source(&mut choice, &dir, below.as_path()).is_err() {

@@ -170,9 +170,7 @@ impl Worker<'_> {
         let removed = match &self.run.backup {
             _ if self.run.is_dry() => Ok(()),
             Some(backup) => backup.move_away(self.run, dir, path),
-            None => {
-                dir.remove_file(name).or_else(|errno| if errno == Errno::NOENT { Ok(()) } else { Err(errno) })
-            }
+            None => dir.remove_file_if_there(name),
         };
         match removed {
             Ok(()) => {

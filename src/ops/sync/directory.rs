@@ -1,17 +1,18 @@
 //! A directory of the destination itself: opened or made, told, named, and at last given its metadata.
 
-use super::fault::{Fault, at_destination, at_source};
+use super::Pass;
+use super::fault::{Fault, at_destination};
 use super::pair::Pair;
 use super::visit::There;
 use super::worker::{Told, Worker};
 use crate::apply::target::{Draft, Target};
 use crate::error::Act;
-use crate::event::{Aspects, Deed};
-use crate::plan::attributes::{aspects, changes};
+use crate::event::Deed;
+use crate::plan::attributes::aspects;
+use crate::pool::lock;
 use crate::sys::{Dir, Handle, Stat, xattr};
 use crate::tree::RelPath;
 use crate::tree::attributes::{Attributes, Changes};
-use rustix::io::Errno;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,8 +22,18 @@ use std::sync::atomic::Ordering;
 pub(super) struct Opened {
     pub(super) dst: Option<Target>,
     pub(super) dst_stat: Option<Stat>,
+    /// What it has, or was made with.
     pub(super) have: Attributes,
+    /// Its temporary name.
     pub(super) temp: Option<Vec<u8>>,
+}
+
+impl Opened {
+    /// One that was there, and what `stat` said of it.
+    pub(super) fn live(dir: Dir, stat: Stat) -> Self {
+        let (have, dst) = (Attributes::of(&stat), Target::live(dir, &stat));
+        Opened { dst: Some(dst), dst_stat: Some(stat), have, temp: None }
+    }
 }
 
 impl Worker<'_> {
@@ -42,8 +53,7 @@ impl Worker<'_> {
         };
         let dir = dir.map_err(at_destination(Act::Open))?;
         let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
-        let (have, dst) = (Attributes::of(&stat), Target::live(dir, &stat));
-        Ok(Opened { dst: Some(dst), dst_stat: Some(stat), have, temp: None })
+        Ok(Opened::live(dir, stat))
     }
 
     fn make_directory(
@@ -60,49 +70,62 @@ impl Worker<'_> {
         if there == There::Other && at_once {
             let path = above.as_path().join(name).map_err(|_| Fault::Cancelled)?;
             self.back_up_other(target, path.as_path())?;
-            match target.dir.remove_file(name) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(at_destination(Act::Replace)(errno)),
-            }
+            target.dir.remove_file_if_there(name).map_err(at_destination(Act::Replace))?;
         }
         let Draft { made, temp, have } = target.create_directory(name, at_once, &self.run.who)?;
         Ok(Opened { dst: Some(made), dst_stat: None, have, temp })
     }
 
-    /// Tells what becomes of a directory itself.
-    pub(super) fn tell_directory(
+    /// What must be set on the directory in the end, and tells it.
+    pub(super) fn compare_directory(
+        &mut self,
+        pass: Pass,
+        path: RelPath<'_>,
+        src: (&Dir, &Stat),
+        (dst, is_told): (&Opened, bool),
+    ) -> Option<Changes> {
+        if pass == Pass::Survey {
+            return None;
+        }
+        let changes = self.directory_changes(path, src, dst);
+        if pass == Pass::Transfer && is_told {
+            self.tell_directory(path, src.1, dst, changes.as_ref());
+        }
+        changes
+    }
+
+    /// What must be set on a directory when it is complete. Where that cannot be found out, nothing is.
+    fn directory_changes(
         &mut self,
         path: RelPath<'_>,
-        stat: &Stat,
-        sides: (&Dir, Option<&Target>),
-        there: Option<&Stat>,
-    ) {
-        let Some(there) = there else {
+        (src, stat): (&Dir, &Stat),
+        opened: &Opened,
+    ) -> Option<Changes> {
+        let target = opened.dst.as_ref()?;
+        let wanted = self.wanted(stat, opened.dst_stat.as_ref());
+        match self.read_xattrs(|| xattr::of(src.as_fd()), || xattr::of(target.dir.as_fd())) {
+            Ok(xattrs) => {
+                let xattrs = xattrs.as_ref().map(|(theirs, ours)| (&**theirs, &**ours));
+                Some(self.changes(&wanted, &opened.have, xattrs))
+            }
+            Err(fault) => {
+                self.fail(path, fault);
+                None
+            }
+        }
+    }
+
+    /// Tells what becomes of a directory itself.
+    fn tell_directory(&mut self, path: RelPath<'_>, stat: &Stat, opened: &Opened, changes: Option<&Changes>) {
+        if opened.dst_stat.is_none() {
             return self.changed(path, stat, Told::created(None));
-        };
-        let aspects = self.directory_aspects(stat, sides, there);
+        }
+        let aspects = changes.map(|changes| aspects(changes, &opened.have)).unwrap_or_default();
         if aspects.any() {
             self.changed(path, stat, Told::differs(Deed::SetMetadata, aspects, None));
         } else {
             self.unchanged(path, stat);
         }
-    }
-
-    /// In what an existing directory differs.
-    pub(super) fn directory_aspects(
-        &mut self,
-        src: &Stat,
-        (theirs, ours): (&Dir, Option<&Target>),
-        dst: &Stat,
-    ) -> Aspects {
-        let have = Attributes::of(dst);
-        let wanted = self.wanted(src, Some(dst));
-        let mut changes = changes(&wanted, &have, self.run.policy().modify_window);
-        if let (true, Some(target)) = (self.run.takes_xattrs(), ours) {
-            let read = |dir: &Dir| xattr::of(dir.as_fd()).unwrap_or_default();
-            self.add_xattrs(&mut changes, wanted.mode, &read(theirs), &read(&target.dir));
-        }
-        aspects(&changes, &have)
     }
 
     /// Gives a directory its metadata, when nothing changes it any more.
@@ -112,15 +135,11 @@ impl Worker<'_> {
         if pair.path.as_path().is_root() && selection.is_some_and(|selection| !selection.includes_root()) {
             return;
         }
-        let mut have = pair.have.clone();
+        let Some(mut changes) = pair.changes.clone() else { return };
         if pair.touched.load(Ordering::Relaxed) {
-            have.mtime = None;
+            changes.attributes.mtime = self.wanted(&pair.src_stat, pair.dst_stat.as_ref()).mtime;
         }
         let handle = Handle::Open(target.dir.as_fd());
-        let changes = match self.directory_changes(pair, &have, handle) {
-            Ok(changes) => changes,
-            Err(fault) => return self.fail(pair.as_path(), fault),
-        };
         if self.run.options.fsync {
             // Files in it get their names later, which changes its time.
             return self.run.barrier.settle(pair.as_path(), changes);
@@ -130,25 +149,9 @@ impl Worker<'_> {
         }
     }
 
-    fn directory_changes(
-        &mut self,
-        pair: &Pair,
-        have: &Attributes,
-        handle: Handle<'_>,
-    ) -> Result<Changes, Fault> {
-        let wanted = self.wanted(&pair.src_stat, pair.dst_stat.as_ref());
-        let mut changes = changes(&wanted, have, self.run.policy().modify_window);
-        if self.run.takes_xattrs() {
-            let theirs = xattr::of(pair.src.as_fd()).map_err(at_source(Act::ReadXattrs))?;
-            let ours = handle.xattrs().map_err(at_destination(Act::ReadXattrs))?;
-            self.add_xattrs(&mut changes, wanted.mode, &theirs, &ours);
-        }
-        Ok(changes)
-    }
-
     /// Gives a staged directory its name.
     pub(super) fn publish_directory(&mut self, pair: &Arc<Pair>) {
-        let temp = super::run::lock(&pair.temp).take();
+        let temp = lock(&pair.temp).take();
         let (Some(temp), Some(above)) = (temp, pair.above()) else { return };
         let Some(target) = &above.dst else { return };
         let (path, name) = (pair.as_path(), pair.as_path().file_name());

@@ -1,6 +1,6 @@
 //! Hard-link groups: which names of the source are one inode, and which names of the destination became one.
 
-use super::run::lock;
+use crate::pool::lock;
 use crate::sys::Stat;
 use crate::tree::{Device, RelPath, RelPathBuf};
 use std::collections::HashMap;

@@ -4,12 +4,13 @@
 use super::choose::Look;
 use super::fault::{Fault, at_destination, at_source};
 use super::pair::{Choice, Pair};
-use super::run::{Run, lock};
+use super::run::Run;
 use super::stretch::{Spot, find};
 use super::worker::Worker;
 use crate::apply::target::Target;
 use crate::error::Act;
 use crate::pool;
+use crate::pool::lock;
 use crate::report::{Cause, Report};
 use crate::sys::{Dir, Handle, Stat};
 use crate::tree::{Device, RelPath, RelPathBuf, Timestamp};

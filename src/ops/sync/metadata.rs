@@ -2,18 +2,19 @@
 
 use super::choose::Leaf;
 use super::fault::{Fault, at_destination, at_source};
-use super::stretch::Found;
-use super::stretch::Spot;
+use super::stretch::{Found, Spot};
 use super::worker::Worker;
 use crate::apply::attributes::set;
 use crate::error::Act;
 use crate::event::Aspects;
 use crate::plan::attributes::{add_xattrs, aspects, changes, takes_part};
-use crate::sys::FileKind;
-use crate::sys::{Dir, Handle, Stat, xattr};
+use crate::sys::{Dir, FileKind, Handle, Stat, xattr};
 use crate::tree::attributes::{Attributes, Changes};
 use crate::tree::{RelPath, Xattr};
 use std::os::fd::AsFd;
+
+/// The extended attributes of the source's entry and of the destination's.
+type BothXattrs = (Box<[Xattr]>, Box<[Xattr]>);
 
 impl Worker<'_> {
     /// What must be set on the entry that is there, and what is told of it.
@@ -39,31 +40,48 @@ impl Worker<'_> {
     ) -> Result<(Changes, Aspects), Fault> {
         let same_kind = Some(dst).filter(|dst| dst.kind == leaf.stat.kind);
         let (wanted, have) = (self.wanted(&leaf.stat, same_kind), Attributes::of(dst));
-        let mut changes = changes(&wanted, &have, self.run.policy().modify_window);
-        if self.run.takes_xattrs() {
-            let theirs = if leaf.follow {
+        let theirs = || {
+            if leaf.follow {
                 spot.src.open_file_following(spot.name).and_then(|file| xattr::of(file.as_fd()))
             } else {
                 xattr::at(spot.src.as_fd(), spot.name)
-            };
-            let theirs = theirs.map_err(at_source(Act::ReadXattrs))?;
-            let ours = xattr::at(dir.as_fd(), spot.name).map_err(at_destination(Act::ReadXattrs))?;
-            self.add_xattrs(&mut changes, wanted.mode, &theirs, &ours);
-        }
+            }
+        };
+        let xattrs = self.read_xattrs(theirs, || xattr::at(dir.as_fd(), spot.name))?;
+        let changes =
+            self.changes(&wanted, &have, xattrs.as_ref().map(|(theirs, ours)| (&**theirs, &**ours)));
         let told = aspects(&changes, &have);
         Ok((changes, told))
     }
 
-    /// Adds what makes of the extended attributes `ours` those of the source, for an entry of this mode.
-    pub(super) fn add_xattrs(
+    /// The extended attributes of both sides, if they take part.
+    pub(super) fn read_xattrs(
         &self,
-        changes: &mut Changes,
-        mode: Option<u32>,
-        theirs: &[Xattr],
-        ours: &[Xattr],
-    ) {
-        let (keep, who) = (self.run.keep(), &self.run.who);
-        add_xattrs(changes, &self.adapted(theirs, mode), ours, |xattr| takes_part(xattr, keep, who));
+        theirs: impl FnOnce() -> rustix::io::Result<Box<[Xattr]>>,
+        ours: impl FnOnce() -> rustix::io::Result<Box<[Xattr]>>,
+    ) -> Result<Option<BothXattrs>, Fault> {
+        if !self.run.takes_xattrs() {
+            return Ok(None);
+        }
+        let theirs = theirs().map_err(at_source(Act::ReadXattrs))?;
+        Ok(Some((theirs, ours().map_err(at_destination(Act::ReadXattrs))?)))
+    }
+
+    /// What must be set on an entry that has `have`; of the extended attributes, which are those of the source and its
+    /// own, nothing if there are none to compare.
+    pub(super) fn changes(
+        &self,
+        wanted: &Attributes,
+        have: &Attributes,
+        xattrs: Option<(&[Xattr], &[Xattr])>,
+    ) -> Changes {
+        let mut changes = changes(wanted, have, self.run.policy().modify_window);
+        if let Some((theirs, ours)) = xattrs {
+            let (keep, who) = (self.run.keep(), &self.run.who);
+            let theirs = self.adapted(theirs, wanted.mode);
+            add_xattrs(&mut changes, &theirs, ours, |xattr| takes_part(xattr, keep, who));
+        }
+        changes
     }
 
     /// Sets metadata of an entry by its name.
@@ -98,12 +116,11 @@ impl Worker<'_> {
         (wanted, have): (&Attributes, &Attributes),
         xattrs: &[Xattr],
     ) {
-        let mut changes = changes(wanted, have, 0);
-        if self.run.takes_xattrs() {
-            // An inode that was created with a known mode has inherited nothing.
-            let inherited = if have.uid.is_some() { Ok(Box::default()) } else { handle.xattrs() };
-            self.add_xattrs(&mut changes, wanted.mode, xattrs, &inherited.unwrap_or_default());
-        }
+        // An inode that was created with a known owner has inherited nothing.
+        let inherited =
+            || if have.uid.is_some() { Box::default() } else { handle.xattrs().unwrap_or_default() };
+        let ours = self.run.takes_xattrs().then(inherited);
+        let changes = self.changes(wanted, have, ours.as_deref().map(|ours| (xattrs, ours)));
         self.set(spot.path, handle, &changes);
     }
 
@@ -115,10 +132,8 @@ impl Worker<'_> {
         (wanted, have): (&Attributes, &Attributes),
         xattrs: &[Xattr],
     ) {
-        let mut changes: Changes = changes(wanted, have, self.run.policy().modify_window);
-        if self.run.takes_xattrs() {
-            self.add_xattrs(&mut changes, wanted.mode, xattrs, &handle.xattrs().unwrap_or_default());
-        }
+        let ours = self.run.takes_xattrs().then(|| handle.xattrs().unwrap_or_default());
+        let changes = self.changes(wanted, have, ours.as_deref().map(|ours| (xattrs, ours)));
         self.set(spot.path, handle, &changes);
     }
 }

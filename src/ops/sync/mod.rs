@@ -73,12 +73,12 @@ pub fn sync(
         report.end = End::Interrupted;
         return Ok(report);
     };
-    if run.renames.is_some() {
+    let before = run.deletes(DeleteWhen::Before);
+    if before || run.renames.is_some() {
+        // What is to be removed depends on all of the source, and so does what it can serve for.
         run.walk(Pass::Survey, &mut report);
     }
-    if run.deletes(DeleteWhen::Before) {
-        // What is to be removed depends on all of the source.
-        run.walk(Pass::Survey, &mut report);
+    if before {
         run.delete_in_a_walk(&mut report);
     }
     run.walk(Pass::Transfer, &mut report);
@@ -119,7 +119,7 @@ impl Run<'_> {
     fn take_in(&self, report: &mut Report, workers: Vec<Worker<'_>>) {
         for Worker { report: done, kept, .. } in workers {
             report.merge(done);
-            run::lock(&self.kept).extend(kept);
+            pool::lock(&self.kept).extend(kept);
         }
     }
 
@@ -152,7 +152,7 @@ impl Run<'_> {
         // An incomplete list would make the next run forget what is not on it.
         if let Some(path) = self.options.write_manifest.as_ref().filter(|_| complete)
             && let Err(error) =
-                manifest::write(path, std::mem::take(&mut run::lock(&self.kept)), self.options.fsync)
+                manifest::write(path, std::mem::take(&mut pool::lock(&self.kept)), self.options.fsync)
         {
             self.stop(error);
         }

@@ -14,13 +14,12 @@ use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::event::{Event, Observer};
 use crate::sys::{self, Dir, lock, meta, process};
-use crate::tree::Timestamp;
 use crate::walk::names::Names;
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// How often a run that waits for another one asks.
 const WAIT: Duration = Duration::from_millis(20);
@@ -81,7 +80,7 @@ pub(super) fn open<'a>(
         src,
         dst,
         who,
-        trusted: now(),
+        trusted: process::now(),
         learned: Learned::default(),
         links: Links::default(),
         delta,
@@ -144,11 +143,6 @@ fn hold(dst: &Root<'_>, wait: bool, cancel: &Cancel, observer: &dyn Observer) ->
             lock::Locked::Held(_) => std::thread::sleep(WAIT),
         }
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp { seconds: since.as_secs().cast_signed(), nanos: since.subsec_nanos() }
 }
 
 fn shown(path: &Path) -> String {

@@ -8,12 +8,13 @@
 //!    descriptors.
 //! 3. Whoever ends a stretch, also one that was not begun because the run is ending, tells it to the pair.
 
+use super::directory::Opened;
 use super::late::DoomedIn;
-use super::run::lock;
 use crate::apply::target::Target;
 use crate::plan::join::Joined;
+use crate::pool::lock;
 use crate::sys::{Dir, Stat};
-use crate::tree::attributes::Attributes;
+use crate::tree::attributes::Changes;
 use crate::tree::{Device, RelPath, RelPathBuf};
 use crate::walk::names::Names;
 use crate::walk::rules::Scope;
@@ -31,8 +32,8 @@ pub(super) struct Pair {
     pub(super) dst: Option<Target>,
     /// What was there before this run; `None` when it is new.
     pub(super) dst_stat: Option<Stat>,
-    /// What the directory had when it was opened, or was made with.
-    pub(super) have: Attributes,
+    /// What must be set on it in the end; `None` where nothing is to be.
+    pub(super) changes: Option<Changes>,
     pub(super) dst_names: Names,
     pub(super) joined: Vec<Joined>,
     pub(super) choice: Choice,
@@ -67,11 +68,9 @@ pub(super) struct Choice {
 /// The two sides of a directory, before its names are joined.
 pub(super) struct Sides {
     pub(super) src: (Dir, Stat, Names),
-    pub(super) dst: Option<Target>,
-    pub(super) dst_stat: Option<Stat>,
-    pub(super) have: Attributes,
+    pub(super) dst: Opened,
     pub(super) dst_names: Names,
-    pub(super) temp: Option<Vec<u8>>,
+    pub(super) changes: Option<Changes>,
 }
 
 impl Choice {
@@ -92,7 +91,8 @@ impl Choice {
 impl Pair {
     /// Joins the names. All of it is one stretch, or `stretch` names each are.
     pub(super) fn new(path: RelPathBuf, sides: Sides, choice: Choice, above: Option<Arc<Pair>>) -> Self {
-        let Sides { src: (src, src_stat, src_names), dst, dst_stat, have, dst_names, temp } = sides;
+        let Sides { src: (src, src_stat, src_names), dst, dst_names, changes } = sides;
+        let Opened { dst, dst_stat, temp, .. } = dst;
         let joined = crate::plan::join::join(src_names.iter(), dst_names.iter());
         Pair {
             path,
@@ -101,7 +101,7 @@ impl Pair {
             src_names,
             dst,
             dst_stat,
-            have,
+            changes,
             dst_names,
             joined,
             choice,

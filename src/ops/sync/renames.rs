@@ -3,11 +3,11 @@
 use super::choose::Leaf;
 use super::fault::{Fault, at_destination};
 use super::links::check_link;
-use super::run::lock;
 use super::stretch::Spot;
 use super::worker::Worker;
 use crate::apply::target::Target;
 use crate::error::Act;
+use crate::pool::lock;
 use crate::sys::{Dir, FileKind, Handle, Stat};
 use crate::tree::attributes::Attributes;
 use crate::tree::{RelPath, RelPathBuf};

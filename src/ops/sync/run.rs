@@ -13,13 +13,14 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::event::{Change, Event, Observer};
 use crate::plan::policy::{Keep, Policy};
+use crate::pool::lock;
 use crate::sys::{Dir, Stat, process};
 use crate::tree::attributes::Who;
 use crate::tree::{RelPath, Timestamp};
 use rustix::io::Errno;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What all threads of one run share.
 pub(super) struct Run<'a> {
@@ -182,9 +183,4 @@ impl Root<'_> {
 pub(super) fn who() -> Who {
     let (uid, gid) = process::identity();
     Who { uid, gid, groups: process::groups(), umask: process::umask().unwrap_or(0o777) }
-}
-
-/// What is guarded is whole at every point where a panic could occur.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -36,6 +36,18 @@ pub(super) struct Found {
     pub(super) target: Option<Box<[u8]>>,
 }
 
+impl Found {
+    /// What lies in `dir` under this name, or at which act it could not be found out.
+    pub(super) fn at(dir: &Dir, name: &[u8]) -> Result<Self, (Act, Errno)> {
+        let stat = dir.stat(name).map_err(|errno| (Act::Stat, errno))?;
+        let target = match stat.kind {
+            FileKind::Symlink => Some(dir.read_link(name).map_err(|errno| (Act::ReadLink, errno))?),
+            _ => None,
+        };
+        Ok(Found { stat, target })
+    }
+}
+
 /// Whether the destination has a name, and what it was listed as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Listed {
@@ -180,14 +192,9 @@ impl Worker<'_> {
 /// What the destination has at `name`.
 pub(super) fn find(target: Option<&Target>, name: &[u8]) -> Result<Option<Found>, Fault> {
     let Some(target) = target else { return Ok(None) };
-    let stat = match target.dir.stat(name) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(at_destination(Act::Stat)(errno)),
-    };
-    let target = match stat.kind {
-        FileKind::Symlink => Some(target.dir.read_link(name).map_err(at_destination(Act::ReadLink))?),
-        _ => None,
-    };
-    Ok(Some(Found { stat, target }))
+    match Found::at(&target.dir, name) {
+        Ok(found) => Ok(Some(found)),
+        Err((Act::Stat, Errno::NOENT)) => Ok(None),
+        Err((act, errno)) => Err(at_destination(act)(errno)),
+    }
 }

@@ -7,11 +7,9 @@ use super::directory::Opened;
 use super::fault::{Fault, at_destination, at_source};
 use super::pair::{Choice, Pair, Sides};
 use super::worker::Worker;
-use crate::apply::target::Target;
 use crate::error::Act;
 use crate::pool;
 use crate::sys::{Dir, FileKind};
-use crate::tree::attributes::Attributes;
 use crate::tree::{RelPath, RelPathBuf};
 use crate::walk::names::Names;
 use crate::walk::selection::Cursor;
@@ -95,20 +93,16 @@ impl Worker<'_> {
         let src = run.src.dir.open_dir(b".").map_err(at_source(Act::Open))?;
         let path = RelPathBuf::default();
         let choice = self.root_choice(&src)?;
-        let names = self.source_names(&src, &choice, path.as_path())?;
-        let (mut dst, mut dst_stat, mut dst_names) = (None, None, Names::default());
+        let names = self.source_names(&src, &choice)?;
+        let (mut dst, mut dst_names) = (Opened::default(), Names::default());
         if let Some(root) = &run.dst {
             let dir = root.dir.open_dir(b".").map_err(at_destination(Act::Open))?;
             dst_names = Names::of(&dir, &mut self.buffer).map_err(at_destination(Act::List))?;
-            dst = Some(Target::live(dir, &root.stat));
-            dst_stat = Some(root.stat.clone());
+            dst = Opened::live(dir, root.stat.clone());
         }
-        if pass == Pass::Transfer && choice.cursor.as_ref().is_none_or(Cursor::is_listed) {
-            self.tell_directory(path.as_path(), &run.src.stat, (&src, dst.as_ref()), dst_stat.as_ref());
-        }
-        let have = dst_stat.as_ref().map(Attributes::of).unwrap_or_default();
-        let src = (src, run.src.stat.clone(), names);
-        let sides = Sides { src, dst, dst_stat, have, dst_names, temp: None };
+        let is_told = choice.cursor.as_ref().is_none_or(Cursor::is_listed);
+        let changes = self.compare_directory(pass, path.as_path(), (&src, &run.src.stat), (&dst, is_told));
+        let sides = Sides { src: (src, run.src.stat.clone(), names), dst, dst_names, changes };
         let mut pair = Pair::new(path, sides, choice, None);
         pair.alternates = run.alternates.root();
         Ok(pair)
@@ -138,8 +132,7 @@ impl Worker<'_> {
         };
         self.enter_source(&mut choice, &src, path.as_path())?;
         let crosses = run.options.choice.one_file_system && src_stat.mount_id() != run.src.stat.mount_id();
-        let names =
-            if crosses { Names::default() } else { self.source_names(&src, &choice, path.as_path())? };
+        let names = if crosses { Names::default() } else { self.source_names(&src, &choice)? };
         if run.options.choice.prune_empty_dirs && !self.holds_leaf(&src, &names, &choice, path.as_path()) {
             if *there != There::Nothing {
                 let kind = (*there == There::Directory).then_some(FileKind::Directory);
@@ -147,19 +140,16 @@ impl Worker<'_> {
             }
             return Ok(None);
         }
-        let Opened { dst, dst_stat, have, temp } = self.enter_destination(above, name, *there)?;
+        let dst = self.enter_destination(above, name, *there)?;
         let mut dst_names = Names::default();
-        if let (Some(target), Some(_)) = (&dst, &dst_stat) {
+        if let (Some(target), Some(_)) = (&dst.dst, &dst.dst_stat) {
             dst_names = Names::of(&target.dir, &mut self.buffer).map_err(at_destination(Act::List))?;
             self.enter_protected(&mut choice, &target.dir, path.as_path())?;
         }
-        if pass == Pass::Transfer {
-            self.tell_directory(path.as_path(), &src_stat, (&src, dst.as_ref()), dst_stat.as_ref());
-        }
-        let alternates = alternates::enter(&above.alternates, name);
-        let sides = Sides { src: (src, src_stat, names), dst, dst_stat, have, dst_names, temp };
+        let changes = self.compare_directory(pass, path.as_path(), (&src, &src_stat), (&dst, true));
+        let sides = Sides { src: (src, src_stat, names), dst, dst_names, changes };
         let mut pair = Pair::new(path, sides, choice, Some(Arc::clone(above)));
-        pair.alternates = alternates;
+        pair.alternates = alternates::enter(&above.alternates, name);
         // Another mount's content takes no part, on either side.
         if crosses {
             pair.joined.clear();
@@ -185,11 +175,10 @@ impl Worker<'_> {
         }
     }
 
-    fn source_names(&mut self, src: &Dir, choice: &Choice, path: RelPath<'_>) -> Result<Names, Fault> {
+    fn source_names(&mut self, src: &Dir, choice: &Choice) -> Result<Names, Fault> {
         if let Some(names) = choice.cursor.as_ref().and_then(|cursor| cursor.names()) {
             return Ok(Names::only(names));
         }
-        let names = Names::of(src, &mut self.buffer).map_err(at_source(Act::List));
-        names.inspect_err(|_| debug_assert!(!path.as_bytes().contains(&0)))
+        Names::of(src, &mut self.buffer).map_err(at_source(Act::List))
     }
 }

@@ -5,11 +5,12 @@ use super::Run;
 use super::hand::Hand;
 use crate::apply::{Destination, LargeFile};
 use crate::event::Event;
+use crate::pool::lock;
 use crate::report::{End, Report};
 use crate::tree::Entry;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 /// The writers of one run, and the way to them. What waits for them is bounded: one task for each, and the one that it
@@ -190,8 +191,4 @@ impl Large {
         }
         hand.finish(file, &entry)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@
 //! to a regular expression over text, and git, as rsync, matches bytes (see `docs/decisions/0002-globs.md`).
 
 use super::pattern::Pattern;
-use crate::tree::wild::{Token, parse_class};
+use crate::tree::wild::{Token, parse_one};
 
 /// One line of a `.gitignore`.
 #[derive(Debug, Clone)]
@@ -66,7 +66,6 @@ fn parse_tokens(whole: &[u8], name_only: bool) -> Option<Vec<Token>> {
     while let Some((&first, rest)) = text.split_first() {
         let at = whole.len() - text.len();
         let begins = plain_length == Some(at) || whole[..at].ends_with(b"/");
-        text = rest;
         tokens.push(match first {
             b'*' => {
                 let stars = rest.iter().take_while(|&&b| b == b'*').count();
@@ -81,18 +80,11 @@ fn parse_tokens(whole: &[u8], name_only: bool) -> Option<Vec<Token>> {
                     _ => Token::Star,
                 }
             }
-            b'?' => Token::AnyByte,
-            b'[' => {
-                let (class, after) = parse_class(rest)?;
+            first => {
+                let (token, after) = parse_one(first, rest)?;
                 text = after;
-                class
+                token
             }
-            b'\\' => {
-                let (&escaped, after) = rest.split_first()?;
-                text = after;
-                Token::Byte(escaped)
-            }
-            byte => Token::Byte(byte),
         });
     }
     Some(tokens)
