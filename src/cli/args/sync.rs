@@ -279,7 +279,7 @@ pub(crate) struct KeepArgs {
     /// Change groups in the same way
     #[arg(long, value_name = "MAP")]
     pub(crate) groupmap: Option<OsString>,
-    /// Go by the numbers of users and groups: the default here, since both trees are on one system
+    /// Nobody has a name for --usermap and --groupmap; both trees go by numbers anyway
     #[arg(long)]
     pub(crate) numeric_ids: bool,
     /// Keep access times, too

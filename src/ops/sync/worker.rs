@@ -30,6 +30,8 @@ pub(super) struct Worker<'a> {
 /// Names of users and groups that maps have asked for.
 #[derive(Default)]
 struct Names {
+    /// `--numeric-ids`.
+    nobody_has_one: bool,
     users: Known,
     groups: Known,
 }
@@ -64,10 +66,16 @@ type Known = RefCell<HashMap<u32, Option<Box<[u8]>>>>;
 
 impl Names {
     fn user(&self, uid: u32) -> Option<Box<[u8]>> {
+        if self.nobody_has_one {
+            return None;
+        }
         self.users.borrow_mut().entry(uid).or_insert_with(|| users::user_name(uid)).clone()
     }
 
     fn group(&self, gid: u32) -> Option<Box<[u8]>> {
+        if self.nobody_has_one {
+            return None;
+        }
         self.groups.borrow_mut().entry(gid).or_insert_with(|| users::group_name(gid)).clone()
     }
 }
@@ -83,7 +91,7 @@ impl<'a> Worker<'a> {
             copier: Copier::new(ways, &run.learned),
             buffer: Vec::new(),
             kept: Vec::new(),
-            names: Names::default(),
+            names: Names { nobody_has_one: run.keep().numeric_ids, ..Names::default() },
         }
     }
 

@@ -217,6 +217,9 @@ fn owners_are_mapped_on_the_way() {
         &["--groupmap=0:1001,1001:0"],
         &["--usermap=1000-1002:daemon"],
         &["--numeric-ids", "--usermap=0:3"],
+        &["--numeric-ids", "--usermap=root:5"],
+        // rsync then maps no ids in ACLs; haul does.
+        &["--numeric-ids", "--usermap=:5", "--groupmap=:6", "--no-acls"],
     ] {
         compare(args);
     }
