@@ -6,7 +6,7 @@ use super::barrier::Barrier;
 use super::groups::Links;
 use super::late::Late;
 use super::manifest::Manifest;
-use super::options::{Delta, Options};
+use super::options::{DeleteWhen, Delta, Options};
 use super::renames::Renames;
 use super::run::{Flags, Root, Run, who};
 use crate::apply::content::Learned;
@@ -76,7 +76,7 @@ pub(super) fn open<'a>(
         alternates: Alternates::open(&options.alternates, dst_path)?,
         backup: options.backup.as_ref().map(|backup| BackupPlace::open(backup, dst_path)).transpose()?,
         deletable,
-        renames: (options.detect_renames && options.delete.is_some()).then(Renames::default),
+        renames: may_detect_renames(options).then(Renames::default),
         src,
         dst,
         who,
@@ -89,6 +89,12 @@ pub(super) fn open<'a>(
         flags: Flags::default(),
         kept: Mutex::default(),
     }))
+}
+
+/// Whether there is anything that a renamed file could be made of: it is removed afterwards.
+fn may_detect_renames(options: &Options) -> bool {
+    let when = options.delete.as_ref().map(|delete| delete.when);
+    options.detect_renames && when.is_some_and(|when| when != DeleteWhen::Before)
 }
 
 fn open_root(path: &Path) -> Result<Option<Root<'_>>, Error> {

@@ -78,7 +78,12 @@ impl Worker<'_> {
         for path in renames.of_size(leaf.stat.size) {
             let (parent, name) = path.as_path().split();
             let Ok(dir) = root.dir.open_dir_beneath(parent) else { continue };
-            if !self.has_same_content_at(spot, leaf, (&dir, name))? || !renames.take(leaf.stat.size, &path) {
+            let same = match self.has_same_content_at(spot, leaf, (&dir, name)) {
+                // It may be gone by now, and what cannot be read serves for nothing.
+                Err(Fault::Destination(..)) => false,
+                same => same?,
+            };
+            if !same || !renames.take(leaf.stat.size, &path) {
                 continue;
             }
             if self.run.is_dry() || self.take_over(spot, leaf, (&dir, name))? {

@@ -168,3 +168,17 @@ fn only_the_same_content_is_a_rename() {
     pair.mirror(&["--delete", "--detect-renames"]).expect(0);
     pair.assert_same();
 }
+
+/// What could have served may be gone when it is looked for.
+#[test]
+fn detecting_renames_goes_with_every_time_of_deletion() {
+    let content = noise(2, 1 << 20);
+    for when in ["--delete-before", "--delete-during", "--delete-delay", "--delete-after"] {
+        for threads in ["-j1", "-j8"] {
+            let src = [file("a/new", content.clone()), file("z/new", content.clone())];
+            let pair = Pair::over(&src, &[file("c", content.clone())]);
+            pair.mirror(&[when, "--detect-renames", threads]).expect(0);
+            pair.assert_same();
+        }
+    }
+}
