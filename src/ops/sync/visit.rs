@@ -113,11 +113,14 @@ impl Worker<'_> {
         let Child { above, name, follow, there } = child;
         let (run, policy) = (self.run, self.run.policy());
         let Ok(path) = above.as_path().join(name) else { return Ok(None) };
-        let is_there = matches!(there, There::Directory | There::DirectoryLink);
-        if (!is_there && pass != Pass::Transfer) || (*there == There::Nothing && policy.existing) {
-            return Ok(None);
-        }
-        if *there == There::Other && policy.ignore_existing {
+        let prunes = run.options.choice.prune_empty_dirs;
+        let is_left = match there {
+            There::Nothing => pass != Pass::Transfer || policy.existing,
+            There::Other => pass != Pass::Transfer || policy.ignore_existing,
+            There::Directory | There::DirectoryLink => false,
+        };
+        // What is in the place of a directory that does not take part is superfluous.
+        if is_left && !(prunes && *there == There::Other) {
             return Ok(None);
         }
         let src = if *follow { above.src.open_dir_following(name) } else { above.src.open_dir(name) };
@@ -133,11 +136,14 @@ impl Worker<'_> {
         self.enter_source(&mut choice, &src, path.as_path())?;
         let crosses = run.options.choice.one_file_system && src_stat.mount_id() != run.src.stat.mount_id();
         let names = if crosses { Names::default() } else { self.source_names(&src, &choice)? };
-        if run.options.choice.prune_empty_dirs && !self.holds_leaf(&src, &names, &choice, path.as_path()) {
+        if prunes && !self.holds_leaf(&src, &names, &choice, path.as_path()) {
             if *there != There::Nothing {
                 let kind = (*there == There::Directory).then_some(FileKind::Directory);
                 self.extraneous(pass, above, name, kind);
             }
+            return Ok(None);
+        }
+        if is_left {
             return Ok(None);
         }
         let dst = self.enter_destination(above, name, *there)?;

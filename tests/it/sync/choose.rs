@@ -48,6 +48,18 @@ fn destination() -> Vec<Node> {
 }
 
 #[test]
+fn what_is_in_the_place_of_a_pruned_directory_is_superfluous() {
+    let src = [file("a", "a"), dir("empty"), dir("more/empty"), dir("excluded/x")];
+    for dst in [file("empty", "e"), file("more", "m"), symlink("empty", "a"), fifo("excluded")] {
+        for delete in ["--delete", "--delete-before", "--delete-during", "--delete-after"] {
+            for option in ["--prune-empty-dirs", "--ignore-existing", "--existing"] {
+                assert_like_rsync(&["-m", delete, option, "--exclude=x"], &src, std::slice::from_ref(&dst));
+            }
+        }
+    }
+}
+
+#[test]
 fn rules_choose_what_is_sent_and_what_is_removed() {
     for rules in [
         &["--exclude=*.o"][..],
