@@ -6,7 +6,7 @@
 
 use super::{Failed, failed};
 use crate::error::Act;
-use crate::sys::{Dir, FileKind, Stat, commit, xattr};
+use crate::sys::{Dir, FileKind, Handle, Stat, commit, xattr};
 use crate::tree::attributes::{Attributes, Who};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use rustix::io::Errno;
@@ -29,6 +29,9 @@ pub(crate) struct Target {
     inherits: OnceLock<bool>,
 }
 
+/// In a directory's mode: what is made in it has its group, inode(7).
+pub(crate) const SET_GROUP_ID: u32 = 0o2000;
+
 /// Something new that is not complete.
 #[derive(Debug)]
 pub(crate) struct Draft<T> {
@@ -50,8 +53,19 @@ pub(crate) enum Node<'a> {
 impl Target {
     /// A directory that is there, and what `stat` said of it.
     pub(crate) fn live(dir: Dir, stat: &Stat) -> Self {
-        let inherits = if stat.mode & 0o2000 != 0 { true.into() } else { OnceLock::new() };
-        Target { dir, staged: false, inherits }
+        Target { dir, staged: false, inherits: inheritance(stat) }
+    }
+
+    /// Lets what is made in it have its group from now on, or the user's.
+    pub(crate) fn inherit_group(&mut self, inherit: bool) -> Result<(), Failed> {
+        let mode = self.dir.stat_self().map_err(failed(Act::Stat))?.mode;
+        if (mode & SET_GROUP_ID != 0) == inherit {
+            return Ok(());
+        }
+        let mode = if inherit { mode | SET_GROUP_ID } else { mode & !SET_GROUP_ID };
+        Handle::Open(self.dir.as_fd()).set_mode(mode).map_err(failed(Act::SetMode))?;
+        self.inherits = if inherit { true.into() } else { OnceLock::new() };
+        Ok(())
     }
 
     /// Creates a file for writing. In a staged directory nobody else can look into, it gets its final mode at once
@@ -115,17 +129,25 @@ impl Target {
             let (temp, dir) = commit::create_temp_dir(&self.dir).map_err(failed(Act::Create))?;
             (Some(temp), dir)
         };
-        let mut have = self.created(PRIVATE_DIRECTORY, who);
-        let inherits = self.inherits();
-        if inherits {
-            // What is made below it then has nothing that it was not given.
-            for acl in [ACL_DEFAULT, ACL_ACCESS] {
-                xattr::remove(dir.as_fd(), acl).map_err(failed(Act::SetXattrs))?;
-            }
-            have.mode = None;
+        let have = self.created(PRIVATE_DIRECTORY, who);
+        let mut made = Target { dir, staged: !at_once, inherits: false.into() };
+        if self.inherits() {
+            made.inherits = inheritance(&made.dir.stat_self().map_err(failed(Act::Stat))?);
         }
-        let inherits = inherits && dir.stat_self().is_ok_and(|stat| stat.mode & 0o2000 != 0);
-        Ok(Draft { made: Target { dir, staged: !at_once, inherits: inherits.into() }, temp, have })
+        Ok(Draft { made, temp, have })
+    }
+
+    /// Takes the ACLs away that it was created with, so that what is made below it has nothing that it was not given.
+    pub(crate) fn drop_acls(&mut self) -> Result<(), Failed> {
+        if self.inherits.get() == Some(&false) {
+            return Ok(());
+        }
+        for acl in [ACL_DEFAULT, ACL_ACCESS] {
+            xattr::remove(self.dir.as_fd(), acl).map_err(failed(Act::SetXattrs))?;
+        }
+        let stat = self.dir.stat_self().map_err(failed(Act::Stat))?;
+        self.inherits = (stat.mode & SET_GROUP_ID != 0).into();
+        Ok(())
     }
 
     /// Gives what was made under `temp` its name, in the place of anything there but a directory that is not empty.
@@ -167,6 +189,11 @@ impl Target {
         }
         Attributes { uid: Some(who.uid), gid: Some(who.gid), mode: Some(mode), atime: None, mtime: None }
     }
+}
+
+/// Whether what is made in a directory inherits, as far as `stat` of it tells.
+fn inheritance(stat: &Stat) -> OnceLock<bool> {
+    if stat.mode & SET_GROUP_ID != 0 { true.into() } else { OnceLock::new() }
 }
 
 fn create_node(dir: &Dir, name: &[u8], node: Node<'_>) -> rustix::io::Result<()> {

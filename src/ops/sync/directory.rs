@@ -5,7 +5,7 @@ use super::fault::{Fault, at_destination};
 use super::pair::Pair;
 use super::visit::There;
 use super::worker::{Told, Worker};
-use crate::apply::target::{Draft, Target};
+use crate::apply::target::{Draft, SET_GROUP_ID, Target};
 use crate::error::Act;
 use crate::event::Deed;
 use crate::plan::attributes::aspects;
@@ -72,7 +72,10 @@ impl Worker<'_> {
             self.back_up_other(target, path.as_path())?;
             target.dir.remove_file_if_there(name).map_err(at_destination(Act::Replace))?;
         }
-        let Draft { made, temp, have } = target.create_directory(name, at_once, &self.run.who)?;
+        let Draft { mut made, temp, have } = target.create_directory(name, at_once, &self.run.who)?;
+        if self.run.keep().acls {
+            made.drop_acls()?;
+        }
         Ok(Opened { dst: Some(made), dst_stat: None, have, temp })
     }
 
@@ -82,16 +85,31 @@ impl Worker<'_> {
         pass: Pass,
         path: RelPath<'_>,
         src: (&Dir, &Stat),
-        (dst, is_told): (&Opened, bool),
+        (dst, is_told): (&mut Opened, bool),
     ) -> Option<Changes> {
         if pass == Pass::Survey {
             return None;
         }
         let changes = self.directory_changes(path, src, dst);
-        if pass == Pass::Transfer && is_told {
-            self.tell_directory(path, src.1, dst, changes.as_ref());
+        if pass == Pass::Transfer {
+            self.let_inherit(path, dst, changes.as_ref());
+            if is_told {
+                self.tell_directory(path, src.1, dst, changes.as_ref());
+            }
         }
         changes
+    }
+
+    /// Says before anything is made in a directory which group that is to have. Where groups are kept from the source
+    /// it does not matter.
+    fn let_inherit(&mut self, path: RelPath<'_>, opened: &mut Opened, changes: Option<&Changes>) {
+        let wanted = changes.and_then(|changes| changes.attributes.mode);
+        let (Some(target), Some(mode)) = (&mut opened.dst, wanted) else { return };
+        if !self.run.keep().groups && !self.run.is_dry() {
+            if let Err(failed) = target.inherit_group(mode & SET_GROUP_ID != 0) {
+                self.fail(path, failed.into());
+            }
+        }
     }
 
     /// What must be set on a directory when it is complete. Where that cannot be found out, nothing is.

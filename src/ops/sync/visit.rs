@@ -101,7 +101,8 @@ impl Worker<'_> {
             dst = Opened::live(dir, root.stat.clone());
         }
         let is_told = choice.cursor.as_ref().is_none_or(Cursor::is_listed);
-        let changes = self.compare_directory(pass, path.as_path(), (&src, &run.src.stat), (&dst, is_told));
+        let changes =
+            self.compare_directory(pass, path.as_path(), (&src, &run.src.stat), (&mut dst, is_told));
         let sides = Sides { src: (src, run.src.stat.clone(), names), dst, dst_names, changes };
         let mut pair = Pair::new(path, sides, choice, None);
         pair.alternates = run.alternates.root();
@@ -146,13 +147,13 @@ impl Worker<'_> {
         if is_left {
             return Ok(None);
         }
-        let dst = self.enter_destination(above, name, *there)?;
+        let mut dst = self.enter_destination(above, name, *there)?;
         let mut dst_names = Names::default();
         if let (Some(target), Some(_)) = (&dst.dst, &dst.dst_stat) {
             dst_names = Names::of(&target.dir, &mut self.buffer).map_err(at_destination(Act::List))?;
             self.enter_protected(&mut choice, &target.dir, path.as_path())?;
         }
-        let changes = self.compare_directory(pass, path.as_path(), (&src, &src_stat), (&dst, true));
+        let changes = self.compare_directory(pass, path.as_path(), (&src, &src_stat), (&mut dst, true));
         let sides = Sides { src: (src, src_stat, names), dst, dst_names, changes };
         let mut pair = Pair::new(path, sides, choice, Some(Arc::clone(above)));
         pair.alternates = alternates::enter(&above.alternates, name);

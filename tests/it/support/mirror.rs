@@ -28,11 +28,18 @@ pub fn mirror(args: &[&str], src: &Path, dst: &Path) -> Outcome {
     run(&mut mirror_command(args, src, dst), None)
 }
 
-/// Runs rsync with what makes it like haul, and these flags, on the contents of `src`.
+/// Runs rsync with what makes it like haul, and these flags, on the contents of `src`. On some trees it never ends; it
+/// is killed then.
 #[track_caller]
 pub fn rsync(args: &[&str], src: &Path, dst: &Path) -> Outcome {
-    let mut command = Command::new("rsync");
-    command.args(LIKE_HAUL).args(args).arg(src.join("")).arg(dst.join("")).env("LC_ALL", "C.UTF-8");
+    let mut command = Command::new("timeout");
+    command
+        .args(["-s", "KILL", "60", "rsync"])
+        .args(LIKE_HAUL)
+        .args(args)
+        .arg(src.join(""))
+        .arg(dst.join(""))
+        .env("LC_ALL", "C.UTF-8");
     run(&mut command, None)
 }
 

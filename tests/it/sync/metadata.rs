@@ -154,6 +154,26 @@ fn each_kind_of_metadata_can_be_left_out() {
 }
 
 #[test]
+fn where_groups_are_not_kept_a_directory_gives_its_own() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root can give directories to any group");
+        return;
+    }
+    let source = |mode| {
+        let files = [file("d/f", "f"), symlink("d/l", "f"), fifo("d/p"), dir("d/sub"), file("d/sub/f", "f")];
+        [vec![dir("d").mode(mode).owner(0, 1000)], files.to_vec()].concat()
+    };
+    for src in [0o755, 0o2755] {
+        for dst in [None, Some(0o755), Some(0o2755)] {
+            let dst = dst.map(|mode| dir("d").mode(mode).owner(0, 2));
+            for args in [&["--no-group"][..], &["--no-group", "--chmod=Dg+s"]] {
+                assert_like_rsync(args, &source(src), dst.as_slice());
+            }
+        }
+    }
+}
+
+#[test]
 fn without_hard_links_each_name_is_a_file_of_its_own() {
     let pair = Pair::new(&[file("a", "x"), hard_link("b", "a"), hard_link("dir/c", "a")]);
     pair.mirror(&["--no-hard-links"]).expect(0);
