@@ -138,9 +138,9 @@ impl Worker<'_> {
                     waiting.push((below, follow, Choice { cursor, ..choice.clone() }));
                     false
                 }
-                Ok(Look::Nothing | Look::LeftOut) => false,
-                // What cannot be looked at is taken for something.
-                Ok(Look::Leaf(_)) | Err(_) => true,
+                Ok(Look::Nothing) => false,
+                // What cannot be looked at is taken for something, and what the destination does not get is something.
+                Ok(Look::Leaf(_) | Look::LeftOut) | Err(_) => true,
             }
         })
     }

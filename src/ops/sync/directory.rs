@@ -105,10 +105,11 @@ impl Worker<'_> {
     fn let_inherit(&mut self, path: RelPath<'_>, opened: &mut Opened, changes: Option<&Changes>) {
         let wanted = changes.and_then(|changes| changes.attributes.mode);
         let (Some(target), Some(mode)) = (&mut opened.dst, wanted) else { return };
-        if !self.run.keep().groups && !self.run.is_dry() {
-            if let Err(failed) = target.inherit_group(mode & SET_GROUP_ID != 0) {
-                self.fail(path, failed.into());
-            }
+        if self.run.keep().groups || self.run.is_dry() {
+            return;
+        }
+        if let Err(failed) = target.inherit_group(mode & SET_GROUP_ID != 0) {
+            self.fail(path, failed.into());
         }
     }
 

@@ -60,6 +60,17 @@ fn what_is_in_the_place_of_a_pruned_directory_is_superfluous() {
 }
 
 #[test]
+fn a_directory_of_what_is_left_out_is_not_empty() {
+    let src = [
+        symlink("unsafe/link", "/etc/hostname"),
+        fifo("special/fifo"),
+        file("small/file", "f"),
+        dir("empty"),
+    ];
+    assert_like_rsync(&["-m", "--safe-links", "--no-specials", "--min-size=2"], &src, &[]);
+}
+
+#[test]
 fn rules_choose_what_is_sent_and_what_is_removed() {
     for rules in [
         &["--exclude=*.o"][..],

@@ -143,7 +143,7 @@ fn permissions(perm: u16) -> Vec<u8> {
 impl std::fmt::Debug for Trees {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let dst: Vec<_> = self.shared().chain(&self.dst).collect();
-        f.debug_struct("Trees").field("src", &self.src).field("dst", &dst).finish()
+        f.debug_map().entry(&"src", &self.src).entry(&"dst", &dst).finish()
     }
 }
 
