@@ -1,7 +1,8 @@
-//! Which system calls that change a file system a program makes, as strace(1) sees them.
+//! Which system calls a program makes, and which of them change a file system, as strace(1) sees them.
 
 use super::oracle::{Outcome, leave_out, peer, run};
 use super::scratch::Scratch;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -17,6 +18,29 @@ const PERHAPS: &str = "write,pwrite64,writev,pwritev,?pwritev2,?open,openat,?ope
 /// below `root`, which has a path of its own. `None`, said aloud, where strace is missing or not permitted.
 #[track_caller]
 pub fn changes(command: &Command, root: &Path) -> Option<(Outcome, Vec<String>)> {
+    // -y shows the path behind each descriptor.
+    let (outcome, log) = traced(command, &["-y", "-s", "4096", "-e", &format!("trace={CHANGES},{PERHAPS}")])?;
+    let root = root.to_str().unwrap();
+    Some((outcome, log.lines().filter(|line| is_change(line, root)).map(str::to_owned).collect()))
+}
+
+/// Runs `command` under strace and returns how it ended, and how often it made each system call, in all its threads.
+/// `None`, said aloud, where strace is missing or not permitted.
+#[track_caller]
+pub fn counts(command: &Command) -> Option<(Outcome, BTreeMap<String, i64>)> {
+    let (outcome, log) = traced(command, &[])?;
+    let mut counts = BTreeMap::new();
+    // A call that another thread's interrupts has a second line, `1234 <... statx resumed>`.
+    for line in log.lines().filter(|line| !line.contains("<... ")) {
+        if let Some((name, _)) = call(line) {
+            *counts.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    Some((outcome, counts))
+}
+
+#[track_caller]
+fn traced(command: &Command, flags: &[&str]) -> Option<(Outcome, String)> {
     let scratch = Scratch::new();
     if !peer("strace") {
         return None;
@@ -27,8 +51,7 @@ pub fn changes(command: &Command, root: &Path) -> Option<(Outcome, Vec<String>)>
     }
     let log = scratch.join("log");
     let mut traced = Command::new("strace");
-    // -y shows the path behind each descriptor.
-    traced.args(["-f", "-y", "-s", "4096", "-e", &format!("trace={CHANGES},{PERHAPS}"), "-o"]).arg(&log);
+    traced.args(["-f", "-qq"]).args(flags).arg("-o").arg(&log);
     traced.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
@@ -37,16 +60,17 @@ pub fn changes(command: &Command, root: &Path) -> Option<(Outcome, Vec<String>)>
         };
     }
     let outcome = run(&mut traced, None);
-    let log = std::fs::read_to_string(log).unwrap();
-    let root = root.to_str().unwrap();
-    Some((outcome, log.lines().filter(|line| is_change(line, root)).map(str::to_owned).collect()))
+    Some((outcome, std::fs::read_to_string(log).unwrap()))
+}
+
+/// The name and the rest of `1234 name(arguments) = result`; the process comes first, because of -f.
+fn call(line: &str) -> Option<(&str, &str)> {
+    line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').split_once('(')
 }
 
 /// Whether a line of strace's log is a call that changes something below `root`.
 fn is_change(line: &str, root: &str) -> bool {
-    // `1234 name(arguments) = result`; the process comes first, because of -f.
-    let call = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-    let Some((name, arguments)) = call.split_once('(') else { return false };
+    let Some((name, arguments)) = call(line) else { return false };
     let arguments = arguments.rsplit_once(" = ").map_or(arguments, |(arguments, _)| arguments);
     // A path that is neither absolute nor relative to a descriptor may lead anywhere, as may one by proc(5).
     let unplaced = arguments.starts_with('"') && !arguments.starts_with("\"/");

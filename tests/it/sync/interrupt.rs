@@ -29,7 +29,7 @@ fn destination() -> Vec<Node> {
     nodes
 }
 
-fn temporaries(root: &Path) -> Vec<String> {
+pub(super) fn temporaries(root: &Path) -> Vec<String> {
     Snapshot::of(root)
         .0
         .keys()
@@ -40,7 +40,7 @@ fn temporaries(root: &Path) -> Vec<String> {
 
 /// Asserts that every file is the old one or the new one.
 #[track_caller]
-fn assert_old_or_new(now: &Snapshot, old: &Snapshot, new: &Snapshot, outcome: &Outcome) {
+pub(super) fn assert_old_or_new(now: &Snapshot, old: &Snapshot, new: &Snapshot, outcome: &Outcome) {
     for (path, node) in now.0.iter().filter(|(path, _)| !is_temporary(path)) {
         let same = |side: &Snapshot| match (&node.kind, side.0.get(path).map(|node| &node.kind)) {
             (Kind::File(size, hash, _), Some(Kind::File(s, h, _))) => (size, hash) == (s, h),
