@@ -3,6 +3,7 @@
 use super::choose::Leaf;
 use super::compare::stopped;
 use super::fault::{Fault, at_destination, at_source};
+use super::partial::drop_partial;
 use super::stretch::{Found, Spot};
 use super::worker::{Worker, moved};
 use crate::apply::content::{self, Copied, Stop};
@@ -53,7 +54,13 @@ impl Worker<'_> {
                         return Err(Fault::Source(Act::Read, Cause::Replaced));
                     }
                 }
-                result => return result,
+                result => {
+                    if result.is_ok() && tries + 1 < TRIES && self.run.options.copying.partial {
+                        // It was begun as a large file, and may have been completed as a small one.
+                        drop_partial(target, spot.name);
+                    }
+                    return result;
+                }
             }
         }
     }

@@ -81,3 +81,12 @@ impl Worker<'_> {
         Ok((file, true))
     }
 }
+
+/// Removes what is kept of the file `name`, which is complete. Best effort: the next run may find it, and goes on from
+/// whatever it holds.
+pub(super) fn drop_partial(target: &Target, name: &[u8]) {
+    if let Ok(dir) = target.dir.open_dir(PARTIAL_DIR) {
+        let _ = dir.remove_file(name);
+        let _ = target.dir.remove_dir(PARTIAL_DIR);
+    }
+}

@@ -10,5 +10,6 @@ mod extremes;
 mod history;
 mod interrupt;
 mod metadata;
+mod racing;
 mod reflink;
 mod symlinks;
