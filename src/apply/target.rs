@@ -27,7 +27,19 @@ pub(crate) struct Target {
     /// Whether what is made in it gets an ACL (acl(5), default ACLs) or a group (set-group-ID) that it was not given:
     /// asked for when the first thing is made.
     inherits: OnceLock<bool>,
+    locked: Option<Locked>,
 }
+
+/// Its owner may not write in it. It is only made writable when something is to change in it: one that is right is left
+/// as it is.
+#[derive(Debug)]
+struct Locked {
+    mode: u32,
+    unlocked: OnceLock<()>,
+}
+
+/// What a directory's owner needs to make and remove names in it.
+const OWNER_WRITES: u32 = 0o300;
 
 /// In a directory's mode: what is made in it has its group, inode(7).
 pub(crate) const SET_GROUP_ID: u32 = 0o2000;
@@ -52,8 +64,27 @@ pub(crate) enum Node<'a> {
 
 impl Target {
     /// A directory that is there, and what `stat` said of it.
-    pub(crate) fn live(dir: Dir, stat: &Stat) -> Self {
-        Target { dir, staged: false, inherits: inheritance(stat) }
+    pub(crate) fn live(dir: Dir, stat: &Stat, who: &Who) -> Self {
+        // Root may write everywhere.
+        let is_locked = !who.is_root() && stat.uid == who.uid && stat.mode & OWNER_WRITES != OWNER_WRITES;
+        let locked = is_locked.then(|| Locked { mode: stat.mode, unlocked: OnceLock::new() });
+        Target { dir, staged: false, inherits: inheritance(stat), locked }
+    }
+
+    /// Lets the owner write in it, before something is made or removed. Best effort: what follows tells if it is not
+    /// possible.
+    pub(crate) fn unlock(&self) {
+        let Some(locked) = &self.locked else { return };
+        locked.unlocked.get_or_init(|| {
+            // It may have got another mode since.
+            let mode = self.dir.stat_self().map_or(locked.mode, |stat| stat.mode);
+            let _ = Handle::Open(self.dir.as_fd()).set_mode(mode | OWNER_WRITES);
+        });
+    }
+
+    /// The mode that it had, if it was unlocked: it is to have it again in the end, if it is to have no other.
+    pub(crate) fn mode_before(&self) -> Option<u32> {
+        self.locked.as_ref().filter(|locked| locked.unlocked.get().is_some()).map(|locked| locked.mode)
     }
 
     /// Lets what is made in it have its group from now on, or the user's.
@@ -82,12 +113,14 @@ impl Target {
             let file = self.dir.create_file(name, mode).map_err(failed(Act::Create))?;
             return Ok(Draft { made: file, temp: None, have: self.created(mode, who) });
         }
+        self.unlock();
         let (temp, file) = commit::create_temp_file(&self.dir).map_err(failed(Act::Create))?;
         Ok(Draft { made: file, temp: Some(temp), have: self.created(PRIVATE_FILE, who) })
     }
 
     /// Creates a symlink, fifo, socket or device.
     pub(crate) fn create_node(&self, name: &[u8], node: Node<'_>, who: &Who) -> Result<Draft<()>, Failed> {
+        self.unlock();
         let create = |name: &[u8]| create_node(&self.dir, name, node);
         let temp = if self.staged {
             create(name).map(|()| None)
@@ -107,6 +140,7 @@ impl Target {
         dir: &Dir,
         from: &[u8],
     ) -> rustix::io::Result<Option<Vec<u8>>> {
+        self.unlock();
         let link = |name: &[u8]| dir.link(from, &self.dir, name);
         if self.staged {
             link(name).map(|()| None)
@@ -122,6 +156,7 @@ impl Target {
         at_once: bool,
         who: &Who,
     ) -> Result<Draft<Target>, Failed> {
+        self.unlock();
         let (temp, dir) = if at_once {
             self.dir.create_dir(name, PRIVATE_DIRECTORY).map_err(failed(Act::Create))?;
             (None, self.dir.open_dir(name).map_err(failed(Act::Open))?)
@@ -130,7 +165,7 @@ impl Target {
             (Some(temp), dir)
         };
         let have = self.created(PRIVATE_DIRECTORY, who);
-        let mut made = Target { dir, staged: !at_once, inherits: false.into() };
+        let mut made = Target { dir, staged: !at_once, inherits: false.into(), locked: None };
         if self.inherits() {
             made.inherits = inheritance(&made.dir.stat_self().map_err(failed(Act::Stat))?);
         }

@@ -127,7 +127,10 @@ fn like_in_mirror(run: &Run<'_>, root: &Dir, path: RelPath<'_>) -> rustix::io::R
         dir = dir.open_dir(name)?;
         if made {
             let like = run.made_dir(way.as_path())?;
-            let attributes = Attributes { atime: None, mtime: None, ..Attributes::of(&like.stat_self()?) };
+            let mut attributes =
+                Attributes { atime: None, mtime: None, ..Attributes::of(&like.stat_self()?) };
+            // What comes into it is still to be made.
+            attributes.mode = attributes.mode.map(|mode| if run.who.is_root() { mode } else { mode | 0o300 });
             let takes_part = |xattr: &Xattr| xattr.is_acl() && takes_part(xattr, run.keep(), &run.who);
             let set = xattr::of(like.as_fd())?.into_iter().filter(takes_part).collect();
             // Best effort: it is open to its owner only until then.
@@ -143,6 +146,7 @@ fn like_in_mirror(run: &Run<'_>, root: &Dir, path: RelPath<'_>) -> rustix::io::R
 impl Worker<'_> {
     /// Keeps what is about to be replaced, if backups are wanted.
     pub(super) fn back_up(&mut self, target: &Target, path: RelPath<'_>) -> Result<(), Fault> {
+        target.unlock();
         match &self.run.backup {
             Some(backup) => match backup.copy_away(self.run, &target.dir, path) {
                 Ok(()) | Err(Errno::NOENT) => Ok(()),

@@ -6,12 +6,12 @@
 
 use super::backup::BackupPlace;
 use super::choose::PARTIAL_DIR;
-use super::fault::{Fault, at_destination};
+use super::fault::at_destination;
 use super::pair::Pair;
 use super::worker::Worker;
+use crate::apply::target::Target;
 use crate::error::Act;
-use crate::report::Cause;
-use crate::sys::{Dir, FileKind, Stat};
+use crate::sys::{Dir, FileKind, commit};
 use crate::tree::{RelPath, RelPathBuf};
 use crate::walk::names::Names;
 use crate::walk::rules::Scope;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// A directory that is being emptied.
 struct Level {
     path: RelPathBuf,
-    dir: Dir,
+    target: Target,
     names: Names,
     next: u32,
     scope: Option<Scope>,
@@ -32,24 +32,24 @@ struct Level {
 impl Worker<'_> {
     pub(super) fn delete_now(&mut self, pair: &Arc<Pair>, path: RelPath<'_>, is_directory: bool) {
         let Some(target) = pair.dst.as_ref().filter(|_| self.run.may_delete()) else { return };
-        if self.delete(&target.dir, path, is_directory, pair.choice.protected.as_ref()) {
+        if self.delete(target, path, is_directory, pair.choice.protected.as_ref()) {
             pair.touch();
         }
     }
 
-    /// Removes the entry at `path`, which is in `dir`, and everything below it. Whether it is gone.
+    /// Removes the entry at `path`, which is in `target`, and everything below it. Whether it is gone.
     pub(super) fn delete(
         &mut self,
-        dir: &Dir,
+        target: &Target,
         path: RelPath<'_>,
         is_directory: bool,
         scope: Option<&Scope>,
     ) -> bool {
         if !is_directory {
-            return self.delete_leaf(dir, path, None);
+            return self.delete_leaf(target, path, None);
         }
         // Iterative: a tree may be deeper than a stack.
-        let Some(top) = self.descend(dir, path, scope) else { return false };
+        let Some(top) = self.descend(&target.dir, path, scope) else { return false };
         let mut levels = vec![top];
         loop {
             let Some(level) = levels.last_mut() else { return false };
@@ -59,9 +59,12 @@ impl Worker<'_> {
             }
             let Some(done) = levels.pop() else { return false };
             let gone = !done.stays && {
-                let above = levels.last().map_or(dir, |level| &level.dir);
+                let above = levels.last().map_or(target, |level| &level.target);
                 self.delete_directory(above, done.path.as_path())
             };
+            if !gone {
+                self.lock_again(&done.target, done.path.as_path());
+            }
             match levels.last_mut() {
                 Some(level) => level.stays |= !gone,
                 None => return gone,
@@ -76,19 +79,20 @@ impl Worker<'_> {
             level.next += 1;
             let name = level.names.name(number);
             let Ok(path) = level.path.as_path().join(name) else { continue };
-            let kind = level.names.kind(number).or_else(|| level.dir.stat(name).ok().map(|stat| stat.kind));
+            let kind =
+                level.names.kind(number).or_else(|| level.target.dir.stat(name).ok().map(|stat| stat.kind));
             let is_directory = kind == Some(FileKind::Directory);
             let is_protected =
                 level.scope.as_ref().is_some_and(|scope| scope.protects(path.as_path(), is_directory));
             if is_protected || name == PARTIAL_DIR {
                 level.stays = true;
             } else if is_directory {
-                match self.descend(&level.dir, path.as_path(), level.scope.as_ref()) {
+                match self.descend(&level.target.dir, path.as_path(), level.scope.as_ref()) {
                     Some(child) => return Some(child),
                     None => level.stays = true,
                 }
             } else {
-                let gone = self.delete_leaf(&level.dir, path.as_path(), kind);
+                let gone = self.delete_leaf(&level.target, path.as_path(), kind);
                 // A backup beside it keeps the directory.
                 level.stays |= !gone || self.run.backup.as_ref().is_some_and(BackupPlace::is_beside);
             }
@@ -102,9 +106,9 @@ impl Worker<'_> {
         let opened = dir.open_dir(path.file_name()).map_err(at_destination(Act::Open)).and_then(|dir| {
             let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
             let names = Names::of(&dir, &mut self.buffer).map_err(at_destination(Act::List))?;
-            Ok((dir, stat, names))
+            Ok((Target::live(dir, &stat, &self.run.who), stat, names))
         });
-        let (dir, stat, names) = match opened {
+        let (target, stat, names) = match opened {
             Ok(opened) => opened,
             Err(fault) => {
                 self.fail(path, fault);
@@ -117,38 +121,23 @@ impl Worker<'_> {
         }
         let scope = match scope {
             Some(scope) => {
-                let entered = scope.enter(path, &mut |file| self.read_merge(&dir, file));
+                let entered = scope.enter(path, &mut |file| self.read_merge(&target.dir, file));
                 Some(self.understood(entered).ok()?.doomed())
             }
             None => None,
         };
-        Some(Level { path: path.to_buf(), dir, names, next: 0, scope, stays: false })
+        Some(Level { path: path.to_buf(), target, names, next: 0, scope, stays: false })
     }
 
-    /// Why a directory is not to be removed, whatever the source has.
-    fn spared(&self, stat: &Stat) -> Option<&'static str> {
-        let run = self.run;
-        let crosses = || {
-            let root = run.dst.as_ref().map(|dst| dst.stat.mount_id());
-            run.options.choice.one_file_system && root != Some(stat.mount_id())
-        };
-        if stat.id() == run.src.stat.id() {
-            Some("it is the source")
-        } else if run.backup.as_ref().is_some_and(|backup| backup.is_at(stat.id())) {
-            Some("it holds the backups")
-        } else if crosses() {
-            Some("it is another file system")
-        } else {
-            None
-        }
-    }
-
-    fn delete_directory(&mut self, above: &Dir, path: RelPath<'_>) -> bool {
+    fn delete_directory(&mut self, above: &Target, path: RelPath<'_>) -> bool {
         if !self.is_deletable(path) || !self.take_deletion(path) {
             return false;
         }
-        let removed = if self.run.is_dry() { Ok(()) } else { above.remove_dir(path.file_name()) };
-        match removed {
+        let remove = || {
+            above.unlock();
+            above.dir.remove_dir(path.file_name())
+        };
+        match if self.run.is_dry() { Ok(()) } else { remove() } {
             Ok(()) => {
                 self.deleted(path, FileKind::Directory);
                 true
@@ -161,11 +150,14 @@ impl Worker<'_> {
         }
     }
 
-    fn delete_leaf(&mut self, dir: &Dir, path: RelPath<'_>, kind: Option<FileKind>) -> bool {
-        let name = path.file_name();
+    fn delete_leaf(&mut self, target: &Target, path: RelPath<'_>, kind: Option<FileKind>) -> bool {
+        let (dir, name) = (&target.dir, path.file_name());
         let Some(kind) = kind.or_else(|| dir.stat(name).ok().map(|stat| stat.kind)) else { return true };
         if !self.is_deletable(path) || !self.take_deletion(path) {
             return false;
+        }
+        if !self.run.is_dry() {
+            target.unlock();
         }
         let removed = match &self.run.backup {
             _ if self.run.is_dry() => Ok(()),
@@ -184,15 +176,13 @@ impl Worker<'_> {
         }
     }
 
-    fn is_deletable(&self, path: RelPath<'_>) -> bool {
-        self.run.deletable.as_ref().is_none_or(|manifest| manifest.names(path))
-    }
-
-    fn take_deletion(&mut self, path: RelPath<'_>) -> bool {
-        let taken = self.run.take_deletion();
-        if !taken {
-            self.fail(path, Fault::Destination(Act::Delete, Cause::Limit));
+    /// Removes what a run that was killed has left. The lock says that no other run is at work here.
+    pub(super) fn remove_stale(&mut self, target: &Target, name: &[u8]) -> bool {
+        let is_ours = target.dir.stat(name).is_ok_and(|stat| stat.uid == self.run.who.uid);
+        if !is_ours || self.run.is_dry() {
+            return false;
         }
-        taken
+        target.unlock();
+        commit::remove_tree(&target.dir, name).is_ok()
     }
 }

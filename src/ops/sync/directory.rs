@@ -12,7 +12,7 @@ use crate::plan::attributes::aspects;
 use crate::pool::lock;
 use crate::sys::{Dir, Handle, Stat, xattr};
 use crate::tree::RelPath;
-use crate::tree::attributes::{Attributes, Changes};
+use crate::tree::attributes::{Attributes, Changes, Who};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,8 +30,8 @@ pub(super) struct Opened {
 
 impl Opened {
     /// One that was there, and what `stat` said of it.
-    pub(super) fn live(dir: Dir, stat: Stat) -> Self {
-        let (have, dst) = (Attributes::of(&stat), Target::live(dir, &stat));
+    pub(super) fn live(dir: Dir, stat: Stat, who: &Who) -> Self {
+        let (have, dst) = (Attributes::of(&stat), Target::live(dir, &stat, who));
         Opened { dst: Some(dst), dst_stat: Some(stat), have, temp: None }
     }
 }
@@ -53,7 +53,7 @@ impl Worker<'_> {
         };
         let dir = dir.map_err(at_destination(Act::Open))?;
         let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
-        Ok(Opened::live(dir, stat))
+        Ok(Opened::live(dir, stat, &self.run.who))
     }
 
     fn make_directory(
@@ -70,6 +70,7 @@ impl Worker<'_> {
         if there == There::Other && at_once {
             let path = above.as_path().join(name).map_err(|_| Fault::Cancelled)?;
             self.back_up_other(target, path.as_path())?;
+            target.unlock();
             target.dir.remove_file_if_there(name).map_err(at_destination(Act::Replace))?;
         }
         let Draft { mut made, temp, have } = target.create_directory(name, at_once, &self.run.who)?;
@@ -151,13 +152,16 @@ impl Worker<'_> {
     pub(super) fn settle_directory(&mut self, pair: &Arc<Pair>) {
         let Some(target) = pair.dst.as_ref().filter(|_| !self.run.is_dry()) else { return };
         let selection = self.run.options.choice.selection.as_ref();
-        if pair.path.as_path().is_root() && selection.is_some_and(|selection| !selection.includes_root()) {
-            return;
+        let is_left_out =
+            pair.path.as_path().is_root() && selection.is_some_and(|selection| !selection.includes_root());
+        let mut changes = Changes::default();
+        if let (false, Some(wanted)) = (is_left_out, &pair.changes) {
+            changes = wanted.clone();
+            if pair.touched.load(Ordering::Relaxed) {
+                changes.attributes.mtime = self.wanted(&pair.src_stat, pair.dst_stat.as_ref()).mtime;
+            }
         }
-        let Some(mut changes) = pair.changes.clone() else { return };
-        if pair.touched.load(Ordering::Relaxed) {
-            changes.attributes.mtime = self.wanted(&pair.src_stat, pair.dst_stat.as_ref()).mtime;
-        }
+        changes.attributes.mode = changes.attributes.mode.or(target.mode_before());
         let handle = Handle::Open(target.dir.as_fd());
         if self.run.options.fsync {
             // Files in it get their names later, which changes its time.

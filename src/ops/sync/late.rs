@@ -125,6 +125,7 @@ impl Worker<'_> {
             }
         }
         if let (true, Some(target)) = (any, &target) {
+            self.lock_again(target, parent);
             self.restore_time(&target.dir, parent, mtime);
         }
     }
@@ -137,7 +138,7 @@ impl Worker<'_> {
             dir => dir.map_err(at_destination(Act::Open))?,
         };
         let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
-        Ok((src, Some(Target::live(dir, &stat)), stat.mtime))
+        Ok((src, Some(Target::live(dir, &stat, &self.run.who)), stat.mtime))
     }
 
     fn late_link(&mut self, (src, dst): (&Dir, Option<&Target>), path: RelPath<'_>) -> Result<bool, Fault> {
@@ -154,16 +155,18 @@ impl Worker<'_> {
         if before.id() != *id {
             return Err(Fault::Destination(Act::Delete, Cause::Replaced));
         }
+        let target = Target::live(dir, &before, &self.run.who);
         let mut any = false;
         for doomed in group {
             if self.run.is_ending() || !self.run.may_delete() {
                 break;
             }
             let Ok(path) = path.as_path().join(&doomed.name) else { continue };
-            any |= self.delete(&dir, path.as_path(), doomed.is_directory, scope.as_ref());
+            any |= self.delete(&target, path.as_path(), doomed.is_directory, scope.as_ref());
         }
+        self.lock_again(&target, path.as_path());
         if any {
-            self.restore_time(&dir, path.as_path(), before.mtime);
+            self.restore_time(&target.dir, path.as_path(), before.mtime);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::fault::{Fault, at_destination, at_source};
 use super::stretch::{Found, Spot};
 use super::worker::Worker;
 use crate::apply::attributes::set;
+use crate::apply::target::Target;
 use crate::error::Act;
 use crate::event::Aspects;
 use crate::plan::attributes::{add_xattrs, aspects, changes, takes_part};
@@ -135,5 +136,17 @@ impl Worker<'_> {
         let ours = self.run.takes_xattrs().then(|| handle.xattrs().unwrap_or_default());
         let changes = self.changes(wanted, have, ours.as_deref().map(|ours| (xattrs, ours)));
         self.set(spot.path, handle, &changes);
+    }
+
+    /// A directory that was unlocked for what is done now is again as it was.
+    pub(super) fn lock_again(&mut self, target: &Target, path: RelPath<'_>) {
+        let Some(mode) = target.mode_before() else { return };
+        let attributes = Attributes { mode: Some(mode), ..Attributes::default() };
+        let changes = Changes { attributes, ..Changes::default() };
+        if self.run.options.fsync {
+            // Names that wait for the barrier are still to come.
+            return self.run.barrier.settle(path, changes);
+        }
+        self.set(path, Handle::Open(target.dir.as_fd()), &changes);
     }
 }

@@ -28,6 +28,7 @@ mod partial;
 mod renames;
 mod rules;
 mod run;
+mod spare;
 mod stretch;
 mod visit;
 mod worker;

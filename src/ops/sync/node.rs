@@ -60,6 +60,7 @@ impl Worker<'_> {
         spot: Spot<'_>,
         old: Option<&Found>,
     ) -> Result<(), Fault> {
+        target.unlock();
         match old {
             Some(old) if old.stat.kind == FileKind::Directory => self.empty(target, spot),
             Some(_) => self.back_up(target, spot.path),
@@ -73,7 +74,7 @@ impl Worker<'_> {
             return Ok(());
         }
         let allowed = self.run.policy().force || self.run.may_delete();
-        if allowed && self.delete(&target.dir, spot.path, true, spot.protected) {
+        if allowed && self.delete(target, spot.path, true, spot.protected) {
             return Ok(());
         }
         Err(Fault::Destination(Act::Replace, Cause::Os(rustix::io::Errno::NOTEMPTY.into())))

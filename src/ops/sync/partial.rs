@@ -54,6 +54,7 @@ impl Worker<'_> {
 
     /// The directory of partial files, open to its owner only. What somebody else has put there is not trusted.
     fn partial_dir(&self, target: &Target) -> Result<Dir, Fault> {
+        target.unlock();
         match target.dir.create_dir(PARTIAL_DIR, 0o700) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(at_destination(Act::Create)(errno)),

@@ -181,12 +181,6 @@ impl Worker<'_> {
             Pass::Transfer => {}
         }
     }
-
-    /// Removes what a run that was killed has left. The lock says that no other run is at work here.
-    fn remove_stale(&mut self, target: &Target, name: &[u8]) -> bool {
-        let is_ours = target.dir.stat(name).is_ok_and(|stat| stat.uid == self.run.who.uid);
-        is_ours && !self.run.is_dry() && commit::remove_tree(&target.dir, name).is_ok()
-    }
 }
 
 /// What the destination has at `name`.

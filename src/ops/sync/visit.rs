@@ -98,7 +98,7 @@ impl Worker<'_> {
         if let Some(root) = &run.dst {
             let dir = root.dir.open_dir(b".").map_err(at_destination(Act::Open))?;
             dst_names = Names::of(&dir, &mut self.buffer).map_err(at_destination(Act::List))?;
-            dst = Opened::live(dir, root.stat.clone());
+            dst = Opened::live(dir, root.stat.clone(), &run.who);
         }
         let is_told = choice.cursor.as_ref().is_none_or(Cursor::is_listed);
         let changes =

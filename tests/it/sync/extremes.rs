@@ -2,7 +2,7 @@
 //! permission to write.
 
 use crate::support::mirror::{Pair, count, mirror, mirror_command};
-use crate::support::oracle::{Outcome, in_private_mounts, run};
+use crate::support::oracle::{Outcome, in_private_mounts, is_root, run};
 use crate::support::process::is_temporary;
 use crate::support::scratch::Scratch;
 use crate::support::snapshot::{Fields, Snapshot};
@@ -10,7 +10,8 @@ use crate::support::trace::counts;
 use crate::support::tree::{Node, build, dir, fifo, file, hard_link, sparse, symlink};
 use crate::support::trees::noise;
 use rustix::fs::{FileType, Mode, OFlags, mkdirat, mknodat, openat};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -284,4 +285,109 @@ fn a_full_file_system_stops_the_run_and_leaves_old_files_whole() {
     let left: Vec<_> =
         Snapshot::of(&scratch.join("src")).0.into_keys().filter(|path| is_temporary(path)).collect();
     assert!(left.is_empty(), "nothing is written into the source");
+}
+
+/// Makes everything another user's if root runs the tests, and runs haul as that user.
+fn mirror_as_owner(pair: &Pair, args: &[&str]) -> Outcome {
+    let mut command = mirror_command(args, &pair.src, &pair.dst);
+    if is_root() && pair.src.metadata().unwrap().uid() == 0 {
+        let status = Command::new("chown").args(["-hR", "65534:65534"]).arg(pair.scratch.path()).status();
+        assert!(status.unwrap().success());
+    }
+    if is_root() {
+        command.uid(65534).gid(65534);
+    }
+    run(&mut command, None)
+}
+
+/// Their owner may make them writable for as long as it takes: filled, emptied, linked into on the way and at the end.
+#[test]
+fn read_only_directories_are_changed_by_their_owner() {
+    let locked = |path: &str| dir(path).mode(0o555);
+    let src = [
+        file("a", "one inode").mode(0o444),
+        hard_link("d/link", "a"),
+        hard_link("d/e/link", "a"),
+        hard_link("untouched/link", "a"),
+        locked("d"),
+        locked("d/e"),
+        file("d/e/new", "n").mode(0o400),
+        file("d/e/changed", noise(1, 2 << 20)),
+        symlink("d/e/symlink", "new"),
+        fifo("d/e/fifo"),
+        locked("d/new-dir"),
+        file("d/new-dir/below/file", "x"),
+        locked("untouched"),
+        file("untouched/same", "s"),
+        file("d/was-dir", "file"),
+        locked("d/was-file"),
+        file("d/was-file/below", "x"),
+    ];
+    let dst = [
+        locked(""),
+        locked("d"),
+        locked("d/e"),
+        file("d/e/gone", "g"),
+        file("d/e/changed", noise(2, 2 << 20)).mtime(1, 1),
+        locked("d/gone"),
+        locked("d/gone/below"),
+        file("d/gone/below/file", "x"),
+        locked("untouched"),
+        file("untouched/same", "s"),
+        locked("d/was-dir"),
+        file("d/was-dir/below", "x"),
+        file("d/was-file", "x"),
+    ];
+    for args in [
+        &["--delete"][..],
+        &["--delete-before"],
+        &["--delete-during", "--inplace"],
+        &["--delete-after", "-j", "1"],
+        &["--delete", "--fsync"],
+        &["--delete", "--partial"],
+        &["--delete", "--backup", "--backup-dir=../backup"],
+        &["--delete", "--detect-renames"],
+    ] {
+        let pair = Pair::over(&src, &dst);
+        mirror_as_owner(&pair, args).expect(0);
+        let made = |root: &Path| Snapshot::of(root);
+        made(&pair.src).assert_same(&made(&pair.dst), Fields::ALL);
+        mirror_as_owner(&pair, args).expect(0);
+    }
+}
+
+/// One that has something protected in it stays, and is read-only again.
+#[test]
+fn a_read_only_directory_that_stays_is_read_only_again() {
+    let src = [file("a", "x"), dir("kept").mode(0o555)];
+    let dst = [
+        file("a", "x"),
+        dir("kept").mode(0o555),
+        file("kept/gone", "g"),
+        dir("gone").mode(0o555),
+        file("gone/held", "h"),
+        file("gone/other", "o"),
+    ];
+    let pair = Pair::over(&src, &dst);
+    mirror_as_owner(&pair, &["--delete", "--filter=P held", "--no-perms"]).expect(0);
+    assert_eq!(pair.dst_paths(), ["a", "gone", "gone/held", "kept"]);
+    let after = Snapshot::of(&pair.dst);
+    assert_eq!((after.get("gone").mode & 0o777, after.get("kept").mode & 0o777), (0o555, 0o555));
+}
+
+/// One that is right is not touched, and a run that only looks touches nothing.
+#[test]
+fn a_read_only_directory_in_which_nothing_changes_is_left_alone() {
+    let src = [dir("d").mode(0o555), file("d/a", "x"), file("d/new", "n")];
+    let dst = [dir("d").mode(0o555), file("d/a", "x"), file("d/extra", "e")];
+    let pair = Pair::over(&src, &dst);
+    let before = Snapshot::of(&pair.dst);
+    mirror_as_owner(&pair, &["--delete", "-n"]).expect(0);
+    let fields = Fields { owner: false, ..Fields::ALL };
+    before.assert_same(&Snapshot::of(&pair.dst), fields);
+    mirror_as_owner(&pair, &["--delete"]).expect(0);
+    let changed = || std::fs::metadata(pair.dst.join("d")).unwrap().ctime_nsec();
+    let before = changed();
+    mirror_as_owner(&pair, &["--delete"]).expect(0);
+    assert_eq!(changed(), before);
 }
