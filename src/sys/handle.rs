@@ -1,7 +1,7 @@
 //! An entry whose metadata are read or set, open or by its name.
 
 use super::dir::Dir;
-use super::meta;
+use super::meta::{self, Stat};
 use super::xattr;
 use crate::tree::{Timestamp, Xattr};
 use rustix::fs::{self, AtFlags, Gid, Uid};
@@ -23,6 +23,14 @@ impl Handle<'_> {
         match self {
             Handle::Open(fd) => xattr::of(fd),
             Handle::Named(dir, name) => xattr::at(dir.as_fd(), name),
+        }
+    }
+
+    /// Its metadata.
+    pub(crate) fn stat(self) -> Result<Stat> {
+        match self {
+            Handle::Open(fd) => Stat::of(fd),
+            Handle::Named(dir, name) => dir.stat(name),
         }
     }
 

@@ -2,12 +2,12 @@
 //! permission to write.
 
 use crate::support::mirror::{Pair, count, mirror, mirror_command};
-use crate::support::oracle::{Outcome, in_private_mounts, is_root, run};
+use crate::support::oracle::{Outcome, in_private_mounts, is_root, leave_out, run};
 use crate::support::process::is_temporary;
 use crate::support::scratch::Scratch;
 use crate::support::snapshot::{Fields, Snapshot};
 use crate::support::trace::counts;
-use crate::support::tree::{Node, build, dir, fifo, file, hard_link, sparse, symlink};
+use crate::support::tree::{Node, build, dir, fifo, file, hard_link, keeps_xattr, sparse, symlink};
 use crate::support::trees::noise;
 use rustix::fs::{FileType, Mode, OFlags, mkdirat, mknodat, openat};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -390,4 +390,32 @@ fn a_read_only_directory_in_which_nothing_changes_is_left_alone() {
     let before = changed();
     mirror_as_owner(&pair, &["--delete"]).expect(0);
     assert_eq!(changed(), before);
+}
+
+/// A `user.` attribute needs permission to write (xattr(7)), which the owner of a read-only file can give and take.
+#[test]
+fn read_only_files_get_extended_attributes_from_their_owner() {
+    let scratch = Scratch::in_memory();
+    if !keeps_xattr(scratch.path(), "user.probe", b"") {
+        return leave_out("this file system keeps no user xattrs");
+    }
+    let src = [
+        file("added", "x").mode(0o444).xattr("user.a", "1").xattr("user.b", "2"),
+        file("changed", "x").mode(0o400).xattr("user.a", "1"),
+        file("removed", "x").mode(0o444),
+        file("now-writable", "x").mode(0o644).xattr("user.a", "1"),
+        file("new", "n").mode(0o444).xattr("user.a", "1"),
+        file("new-dir/new", "n").mode(0o444).xattr("user.a", "1"),
+        dir("dir").mode(0o555).xattr("user.a", "1"),
+    ];
+    let dst = [
+        file("added", "x").mode(0o444),
+        file("changed", "x").mode(0o400).xattr("user.a", "0").xattr("user.c", "3"),
+        file("removed", "x").mode(0o444).xattr("user.a", "1").xattr("user.b", "2"),
+        file("now-writable", "x").mode(0o444),
+        dir("dir").mode(0o555).xattr("user.z", "1"),
+    ];
+    let pair = Pair::over(&src, &dst);
+    mirror_as_owner(&pair, &[]).expect(0);
+    pair.assert_same();
 }
