@@ -44,7 +44,7 @@ pub struct Counts {
     pub created: u64,
     /// Of a mirror: entries that got other content.
     pub updated: u64,
-    /// Of a mirror: names that became further names of an inode.
+    /// Of a mirror: names that became names of an inode that was there, in the mirror or in another tree.
     pub linked: u64,
     /// Of a mirror: entries that got other metadata only.
     pub metadata_set: u64,

@@ -3,8 +3,9 @@
 use super::Pass;
 use super::fault::{Fault, at_destination};
 use super::pair::Pair;
+use super::told::Told;
 use super::visit::There;
-use super::worker::{Told, Worker};
+use super::worker::Worker;
 use crate::apply::target::{Draft, SET_GROUP_ID, Target};
 use crate::error::Act;
 use crate::event::Deed;

@@ -4,7 +4,8 @@ use super::choose::Leaf;
 use super::fault::{Fault, at_destination};
 use super::groups::{Claim, First, Inode};
 use super::stretch::{Found, Spot};
-use super::worker::{Told, Worker};
+use super::told::Told;
+use super::worker::Worker;
 use crate::apply::target::Target;
 use crate::error::Act;
 use crate::event::Aspects;
@@ -26,7 +27,7 @@ impl Worker<'_> {
             return Ok(false);
         }
         if found.is_some_and(|found| first.inode == Some(found.stat.id())) {
-            self.unchanged(spot.path, &leaf.stat);
+            self.unchanged_link(spot.path, &leaf.stat);
             return Ok(false);
         }
         if if found.is_some() { policy.ignore_existing } else { policy.existing } {
@@ -83,7 +84,7 @@ impl Worker<'_> {
     }
 
     fn told_link(&mut self, spot: Spot<'_>, leaf: &Leaf, first: &First, aspects: Option<Aspects>) {
-        let linked = Told::linked(first.path.as_path());
+        let linked = Told::further_name(first.path.as_path());
         let told = aspects.map_or(linked, |differs| Told { is_new: false, differs, ..linked });
         self.changed(spot.path, &leaf.stat, told);
     }

@@ -30,6 +30,7 @@ mod rules;
 mod run;
 mod spare;
 mod stretch;
+mod told;
 mod visit;
 mod worker;
 

@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::run::Run;
+use super::told::{Name, Told};
 use crate::apply::content::{Copier, Flow, Ways};
 use crate::event::{Aspects, Change, Deed, Event};
 use crate::plan;
@@ -34,32 +35,6 @@ struct Names {
     nobody_has_one: bool,
     users: Known,
     groups: Known,
-}
-
-/// What is told of a change, beside the entry itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Told<'a> {
-    pub(super) deed: Deed,
-    pub(super) is_new: bool,
-    pub(super) differs: Aspects,
-    pub(super) target: Option<&'a [u8]>,
-}
-
-impl<'a> Told<'a> {
-    /// An entry is made where there was none, or none of its kind. `target` is a symlink's.
-    pub(super) fn created(target: Option<&'a [u8]>) -> Self {
-        Told { deed: Deed::Create, is_new: true, differs: Aspects::default(), target }
-    }
-
-    /// The entry becomes a further name of `target`, where there was none, or none of its kind.
-    pub(super) fn linked(target: RelPath<'a>) -> Self {
-        Told { deed: Deed::Link, is_new: true, differs: Aspects::default(), target: Some(target.as_bytes()) }
-    }
-
-    /// An entry that is there changes in these aspects.
-    pub(super) fn differs(deed: Deed, differs: Aspects, target: Option<&'a [u8]>) -> Self {
-        Told { deed, is_new: false, differs, target }
-    }
 }
 
 type Known = RefCell<HashMap<u32, Option<Box<[u8]>>>>;
@@ -132,14 +107,20 @@ impl<'a> Worker<'a> {
 
     /// Counts an entry that takes part, and tells that it is as it should be.
     pub(super) fn unchanged(&mut self, path: RelPath<'_>, stat: &Stat) {
-        self.count(path, stat);
+        self.count(path, stat, Name::First);
+        self.run.observer.event(Event::Unchanged(path, stat.kind));
+    }
+
+    /// The same for a further name of one that is counted already.
+    pub(super) fn unchanged_link(&mut self, path: RelPath<'_>, stat: &Stat) {
+        self.count(path, stat, Name::Further);
         self.run.observer.event(Event::Unchanged(path, stat.kind));
     }
 
     /// Counts an entry that takes part, and tells what was done with it.
     pub(super) fn changed(&mut self, path: RelPath<'_>, stat: &Stat, told: Told<'_>) {
-        self.count(path, stat);
-        let Told { deed, is_new, differs, target } = told;
+        let Told { deed, is_new, differs, target, name } = told;
+        self.count(path, stat, name);
         let counts = &mut self.report.counts;
         match deed {
             Deed::Create => counts.created += 1,
@@ -164,9 +145,10 @@ impl<'a> Worker<'a> {
         self.run.observer.event(Event::Skipped(path, why));
     }
 
-    fn count(&mut self, path: RelPath<'_>, stat: &Stat) {
+    fn count(&mut self, path: RelPath<'_>, stat: &Stat, name: Name) {
         let counts = &mut self.report.counts;
         match stat.kind {
+            _ if name == Name::Further => counts.hard_links += 1,
             FileKind::File => {
                 counts.files += 1;
                 counts.content_bytes += stat.size;

@@ -1,6 +1,6 @@
 //! Metadata: set where it differs, without content being copied, left alone where asked, and changed on the way.
 
-use crate::support::mirror::{Pair, Rivals, assert_like_rsync, count};
+use crate::support::mirror::{Pair, Rivals, assert_like_rsync, count, mirror};
 use crate::support::oracle::{is_root, leave_out, peer};
 use crate::support::snapshot::{Fields, Snapshot};
 use crate::support::tree::{
@@ -297,4 +297,28 @@ fn read_only_directories_are_filled_and_stay_read_only() {
     let pair = Pair::over(&src, &dst);
     pair.mirror(&["--delete"]).expect(0);
     pair.assert_same();
+}
+
+/// A group counts as one entry and so many hard links, whether they were there, are made, or only would be.
+#[test]
+fn hard_links_are_counted_as_such() {
+    let group = ["a", "b", "dir/c", "dir/d"];
+    let mut src = vec![file("a", "12345"), symlink("s", "a"), hard_link("s2", "s"), file("single", "1")];
+    src.extend(group[1..].iter().map(|name| hard_link(*name, "a")));
+    let pair = Pair::new(&src);
+    let dry = pair.mirror(&["--json", "-n"]).expect(0);
+    let first = pair.mirror(&["--json"]).expect(0);
+    let second = pair.mirror(&["--json"]).expect(0);
+    for outcome in [&dry, &first, &second] {
+        let counts = ["files", "symlinks", "hard_links", "directories", "content_bytes"];
+        assert_eq!(counts.map(|name| count(outcome, name)), [2, 1, 4, 2, 6], "{}", outcome.text());
+    }
+    assert_eq!([&dry, &first, &second].map(|outcome| count(outcome, "linked")), [4, 4, 0]);
+    let stats = pair.mirror(&["--stats"]).expect(0);
+    assert!(stats.text().contains("Hard links: 4\n"), "{}", stats.text());
+    // What is joined to another tree's file is a file all the same.
+    build(&pair.scratch.join("other"), &[file("single", "1")]);
+    let linked = pair.scratch.join("linked");
+    let outcome = mirror(&["--json", "--link-dest=../other"], &pair.src, &linked).expect(0);
+    assert_eq!(["files", "hard_links", "linked"].map(|name| count(&outcome, name)), [2, 4, 5]);
 }
