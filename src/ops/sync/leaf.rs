@@ -23,6 +23,12 @@ impl Worker<'_> {
         }
         let id = leaf.stat.id();
         match self.run.links.claim(id) {
+            Claim::First if found.is_none() && self.run.may_have_other_names() => {
+                // One that is met later may be there, and is then the first.
+                self.run.links.release(id);
+                self.run.late.link(spot.path);
+                Ok(false)
+            }
             Claim::First => {
                 let done = self.single(spot, leaf, found.as_ref());
                 match done {

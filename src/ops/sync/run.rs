@@ -71,6 +71,8 @@ pub(super) struct Flags {
     /// Why the run has to stop.
     stop: Mutex<Option<Error>>,
     stopped: AtomicBool,
+    /// The destination held nothing when the run came to it.
+    pub(super) was_empty: AtomicBool,
     deletions: AtomicU64,
     entries: AtomicU64,
     bytes: AtomicU64,
@@ -106,6 +108,13 @@ impl Run<'_> {
                 "the destination's file system keeps no extended attributes or ACLs; they are left out",
             ));
         }
+    }
+
+    /// Whether a new name of a hard-link group waits for the end of the walk, since the destination may have others of
+    /// its names. Then no other trees are asked any more, and nothing waits for a barrier.
+    pub(super) fn may_have_other_names(&self) -> bool {
+        let comes_late = self.options.alternates.is_empty() && !self.options.fsync;
+        comes_late && !self.late.has_begun() && !self.flags.was_empty.load(Relaxed)
     }
 
     pub(super) fn source_failed(&self) -> bool {

@@ -15,6 +15,7 @@ use crate::walk::names::Names;
 use crate::walk::selection::Cursor;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Directories with more names are worked on by several threads, so many names at a time.
 const STRETCH_NAMES: usize = 512;
@@ -100,6 +101,7 @@ impl Worker<'_> {
             dst_names = Names::of(&dir, &mut self.buffer).map_err(at_destination(Act::List))?;
             dst = Opened::live(dir, root.stat.clone(), &run.who);
         }
+        run.flags.was_empty.store(dst_names.len() == 0, Ordering::Relaxed);
         let is_told = choice.cursor.as_ref().is_none_or(Cursor::is_listed);
         let changes =
             self.compare_directory(pass, path.as_path(), (&src, &run.src.stat), (&mut dst, is_told));

@@ -1,6 +1,6 @@
 //! A mirror is its source, whatever was there before; and a mirror that is right is left alone.
 
-use crate::support::mirror::{Pair, mirror, mirror_command};
+use crate::support::mirror::{Pair, count, mirror, mirror_command};
 use crate::support::oracle::{assert_rsync_agrees, is_root, leave_out};
 use crate::support::snapshot::{Fields, Kind, Snapshot};
 use crate::support::trace::changes;
@@ -209,6 +209,40 @@ fn hard_links_are_joined_and_parted() {
         let pair = Pair::over(&src, &dst);
         pair.mirror(&["--delete"]).expect(0);
         pair.assert_same();
+    }
+}
+
+/// Whichever name is met first, what is there is not copied again. With `--fsync` and where other trees may serve it is.
+#[test]
+fn a_new_name_of_a_hard_link_group_joins_the_one_that_is_there() {
+    let content = noise(1, 100_000);
+    let src = [
+        file("z/there", content.clone()),
+        hard_link("a/new", "z/there"),
+        hard_link("b-new/new", "z/there"),
+        hard_link("zz/new", "z/there"),
+        file("all-new/1", "new"),
+        hard_link("a/2", "all-new/1"),
+    ];
+    let dst = [file("z/there", content), dir("a"), file("zz/old", "x")];
+    for threads in ["1", "8"] {
+        let pair = Pair::over(&src, &dst);
+        let inode = || pair.dst.join("z/there").metadata().unwrap().ino();
+        let before = inode();
+        let args = ["-j", threads, "--delete", "--json"];
+        let dry = pair.mirror(&[&args[..], &["-n"]].concat()).expect(0);
+        let outcome = pair.mirror(&args).expect(0);
+        pair.assert_same();
+        assert_eq!(inode(), before);
+        assert_eq!(count(&outcome, "copied_bytes"), 3, "only what nobody has is copied");
+        for outcome in [&dry, &outcome] {
+            assert_eq!(["created", "linked"].map(|name| count(outcome, name)), [3, 4], "{}", outcome.text());
+        }
+        for args in [&["--fsync"][..], &["--link-dest=../other"]] {
+            let pair = Pair::over(&src, &dst);
+            pair.mirror(&[args, &["--delete", "-j", threads]].concat()).expect(0);
+            pair.assert_same();
+        }
     }
 }
 
