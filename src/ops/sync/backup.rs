@@ -78,39 +78,62 @@ impl BackupPlace {
     }
 
     /// Moves the entry at `path`, which is in `from`, to its backup.
-    pub(super) fn move_away(&self, run: &Run<'_>, from: &Dir, path: RelPath<'_>) -> rustix::io::Result<()> {
-        self.keep(run, (from, path), |to, name| from.rename_into(path.file_name(), to, name))
+    pub(super) fn move_away(
+        &self,
+        worker: &mut Worker<'_>,
+        from: &Dir,
+        path: RelPath<'_>,
+    ) -> Result<(), Fault> {
+        self.keep(worker.run, (from, path), |to, name| match from.rename_into(path.file_name(), to, name) {
+            Err(Errno::XDEV) => {
+                worker.carry((from, path), (to, name))?;
+                from.remove_file(path.file_name()).map_err(at_destination(Act::Delete))
+            }
+            result => result.map_err(at_destination(Act::BackUp)),
+        })
     }
 
     /// Makes the backup a further name of the entry, so that the entry is there until something takes its place. Where
-    /// there are no links it is moved.
-    pub(super) fn copy_away(&self, run: &Run<'_>, from: &Dir, path: RelPath<'_>) -> rustix::io::Result<()> {
-        self.keep(run, (from, path), |to, name| {
-            to.remove_file_if_there(name)?;
-            match from.link(path.file_name(), to, name) {
-                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => {
-                    from.rename_into(path.file_name(), to, name)
-                }
-                result => result,
+    /// there are no links it is moved, and copied where the backups are on another file system.
+    fn copy_away(&self, worker: &mut Worker<'_>, from: &Dir, path: RelPath<'_>) -> Result<(), Fault> {
+        self.keep(worker.run, (from, path), |to, name| {
+            let linked =
+                to.remove_file_if_there(name).and_then(|()| match from.link(path.file_name(), to, name) {
+                    Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => {
+                        from.rename_into(path.file_name(), to, name)
+                    }
+                    result => result,
+                });
+            match linked {
+                Err(Errno::XDEV) => worker.carry((from, path), (to, name)),
+                // It is gone.
+                Err(Errno::NOENT) => Ok(()),
+                result => result.map_err(at_destination(Act::BackUp)),
             }
         })
+    }
+
+    /// Makes the backup a copy: what the entry is written into in place must not be the backup.
+    fn carry_away(&self, worker: &mut Worker<'_>, from: &Dir, path: RelPath<'_>) -> Result<(), Fault> {
+        self.keep(worker.run, (from, path), |to, name| worker.carry((from, path), (to, name)))
     }
 
     fn keep(
         &self,
         run: &Run<'_>,
         (from, path): (&Dir, RelPath<'_>),
-        keep: impl Fn(&Dir, &[u8]) -> rustix::io::Result<()>,
-    ) -> rustix::io::Result<()> {
+        keep: impl FnOnce(&Dir, &[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let failed = at_destination(Act::BackUp);
         let (parent, name) = path.split();
         let name = [name, &self.suffix].concat();
         let Some(dir) = &self.dir else { return keep(from, &name) };
-        let root = dir.open()?;
-        match root.open_dir_beneath(parent) {
-            Ok(dir) => keep(&dir, &name),
-            Err(Errno::NOENT) => keep(&like_in_mirror(run, root, parent)?, &name),
-            Err(errno) => Err(errno),
-        }
+        let root = dir.open().map_err(&failed)?;
+        let dir = match root.open_dir_beneath(parent) {
+            Err(Errno::NOENT) => like_in_mirror(run, root, parent),
+            opened => opened,
+        };
+        keep(&dir.map_err(failed)?, &name)
     }
 }
 
@@ -148,12 +171,16 @@ impl Worker<'_> {
     pub(super) fn back_up(&mut self, target: &Target, path: RelPath<'_>) -> Result<(), Fault> {
         target.unlock();
         match &self.run.backup {
-            Some(backup) => match backup.copy_away(self.run, &target.dir, path) {
-                Ok(()) | Err(Errno::NOENT) => Ok(()),
-                Err(errno) => Err(at_destination(Act::BackUp)(errno)),
-            },
+            Some(backup) => backup.copy_away(self, &target.dir, path),
             None => Ok(()),
         }
+    }
+
+    /// The same of a file that is about to be written into.
+    pub(super) fn back_up_content(&mut self, target: &Target, path: RelPath<'_>) -> Result<(), Fault> {
+        let Some(backup) = &self.run.backup else { return Ok(()) };
+        target.unlock();
+        backup.carry_away(self, &target.dir, path)
     }
 
     /// The same for what a directory replaces, if it is no directory.

@@ -161,16 +161,16 @@ impl Worker<'_> {
         }
         let removed = match &self.run.backup {
             _ if self.run.is_dry() => Ok(()),
-            Some(backup) => backup.move_away(self.run, dir, path),
-            None => dir.remove_file_if_there(name),
+            Some(backup) => backup.move_away(self, dir, path),
+            None => dir.remove_file_if_there(name).map_err(at_destination(Act::Delete)),
         };
         match removed {
             Ok(()) => {
                 self.deleted(path, kind);
                 true
             }
-            Err(errno) => {
-                self.fail(path, at_destination(Act::Delete)(errno));
+            Err(fault) => {
+                self.fail(path, fault);
                 false
             }
         }

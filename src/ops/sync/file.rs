@@ -44,6 +44,10 @@ impl Worker<'_> {
     ) -> Result<(), Fault> {
         let mut stat = leaf.stat.clone();
         let mut tries = TRIES;
+        if old.is_some_and(|old| self.is_written_in_place(&stat, &old.stat)) {
+            // Once: after a first try the file is a mixture.
+            self.back_up_content(target, spot.path)?;
+        }
         loop {
             tries -= 1;
             let source = self.open_source(spot.src, spot.name, leaf.follow, &stat)?;
@@ -83,7 +87,7 @@ impl Worker<'_> {
     }
 
     /// Makes the file of what `source` holds.
-    pub(super) fn file_from(
+    fn file_from(
         &mut self,
         target: &Target,
         spot: Spot<'_>,
@@ -92,9 +96,7 @@ impl Worker<'_> {
     ) -> Result<(), Fault> {
         let copying = self.run.options.copying;
         let old_file = old.filter(|found| found.stat.kind == FileKind::File);
-        if let Some(old) = old_file
-            && (copying.inplace || (copying.append && old.stat.size < source.stat.size))
-        {
+        if let Some(old) = old_file.filter(|old| self.is_written_in_place(&source.stat, &old.stat)) {
             return self.file_in_place(target, spot, source, &old.stat);
         }
         if copying.partial && source.stat.size >= LARGE_BYTES {
@@ -122,6 +124,12 @@ impl Worker<'_> {
             .inspect_err(|_| target.discard(draft.temp.as_deref(), spot.name));
         completed?;
         self.put(target, spot, draft.temp, old)
+    }
+
+    fn is_written_in_place(&self, src: &Stat, dst: &Stat) -> bool {
+        let copying = self.run.options.copying;
+        let is_written = copying.inplace || (copying.append && dst.size < src.size);
+        is_written && dst.kind == FileKind::File
     }
 
     /// Writes into the file that is there.

@@ -8,6 +8,7 @@
 mod alternates;
 mod backup;
 mod barrier;
+mod carry;
 mod choose;
 mod compare;
 mod delete;

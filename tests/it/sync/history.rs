@@ -1,9 +1,12 @@
 //! Content and names from elsewhere: other trees, backups, old content, removed files.
 
 use crate::support::mirror::{Pair, Rivals, assert_like_rsync, count};
-use crate::support::oracle::peer;
-use crate::support::snapshot::{Fields, Snapshot};
-use crate::support::tree::{Node, build, dir, fifo, file, hard_link, symlink};
+use crate::support::oracle::{in_private_mounts, is_root, peer};
+use crate::support::scratch::Scratch;
+use crate::support::snapshot::{Fields, Kind, Snapshot};
+use crate::support::tree::{
+    Node, build, char_device, dir, fifo, file, hard_link, keeps_xattr, sparse, symlink,
+};
 use crate::support::trees::noise;
 use std::os::unix::fs::MetadataExt;
 
@@ -104,6 +107,8 @@ fn what_is_replaced_or_removed_is_backed_up() {
         &["--backup", "--backup-dir=../backup", "--delete"],
         &["--backup", "--backup-dir=../backup", "--suffix=.old", "--delete", "--delete-after"],
         &["--backup", "--backup-dir=kept", "--delete"],
+        &["--backup", "--backup-dir=kept", "--delete", "--inplace"],
+        &["--backup", "-O", "--inplace"],
     ] {
         assert_like_rsync(args, &source(), &dst);
     }
@@ -181,4 +186,64 @@ fn detecting_renames_goes_with_every_time_of_deletion() {
             pair.assert_same();
         }
     }
+}
+
+/// A backup on another file system is a copy, with everything that belongs to it.
+#[test]
+fn backups_may_lie_on_another_file_system() {
+    let scratch = Scratch::in_memory();
+    let mut old = vec![
+        file("replaced", noise(1, 300_000)).mode(0o640),
+        file("removed", "r").mode(0o4755).mtime(1_500_000_000, 7),
+        file("dir/below/removed", "below").mode(0o444),
+        sparse("sparse", 1 << 20, &[(1 << 19, b"data")]),
+        symlink("link", "replaced").mtime(1_400_000_000, 1),
+        symlink("link-replaced", "old"),
+        fifo("fifo").mode(0o600),
+    ];
+    if keeps_xattr(scratch.path(), "user.probe", b"") {
+        old.push(file("xattr", "x").mode(0o444).xattr("user.text", "value"));
+    }
+    if is_root() {
+        old.push(file("foreign", "f").owner(1234, 4321).mode(0o6711));
+        old.push(char_device("device", 1, 3));
+    }
+    let new = [file("replaced", "new"), symlink("link-replaced", "new"), file("kept", "k"), dir("dir/below")];
+    build(&scratch.join("src"), &new);
+    scratch.mkdir("backup");
+    for flags in ["", "--delete-before -j 1", "--fsync", "--inplace", "--suffix=.old"] {
+        let _ = std::fs::remove_dir_all(scratch.join("dst"));
+        let _ = std::fs::remove_dir_all(scratch.join("kept"));
+        build(&scratch.join("dst"), &[&old[..], &[file("kept", "k")]].concat());
+        let before = Snapshot::of(&scratch.join("dst")).without(|path, _| path == b"kept");
+        let script = format!(
+            "mount -t tmpfs none backup || exit 99
+            $HAUL sync --delete --backup --backup-dir=../backup {flags} src dst && cp -a backup kept"
+        );
+        let Some(outcome) = in_private_mounts(scratch.path(), &script) else { return };
+        outcome.expect(0);
+        Snapshot::of(&scratch.join("src")).assert_same(&Snapshot::of(&scratch.join("dst")), Fields::ALL);
+        let mut kept = Snapshot::of(&scratch.join("kept"));
+        if flags.contains("suffix") {
+            let plain = |path: Vec<u8>| path.strip_suffix(b".old").map_or(path.clone(), <[u8]>::to_vec);
+            kept = Snapshot(kept.0.into_iter().map(|(path, node)| (plain(path), node)).collect());
+        }
+        let leaves = |tree: Snapshot| tree.without(|_, node| node.kind == Kind::Directory);
+        leaves(before).assert_same(&leaves(kept), Fields::ALL);
+    }
+}
+
+/// What cannot be backed up is neither replaced nor removed, and nothing is left of the attempt.
+#[test]
+fn without_room_for_the_backup_nothing_gives_way() {
+    let scratch = Scratch::in_memory();
+    build(&scratch.join("src"), &[file("replaced", "new")]);
+    build(&scratch.join("dst"), &[file("replaced", noise(1, 3 << 20)), file("removed", noise(2, 3 << 20))]);
+    let before = Snapshot::of(&scratch.join("dst"));
+    scratch.mkdir("backup");
+    let script = "mount -t tmpfs -o size=2m none backup || exit 99
+        $HAUL sync --delete --backup --backup-dir=../backup src dst; code=$?; find backup -type f; exit $code";
+    let Some(outcome) = in_private_mounts(scratch.path(), script) else { return };
+    assert_eq!(outcome.expect(1).expect_once("ENOSPC").text(), "");
+    before.without_root().assert_same(&Snapshot::of(&scratch.join("dst")).without_root(), Fields::ALL);
 }
