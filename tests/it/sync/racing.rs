@@ -87,14 +87,15 @@ fn write(path: &Path, at: u64, bytes: &[u8]) {
     File::options().write(true).open(path).unwrap().write_all_at(bytes, at).unwrap();
 }
 
+type Change = fn(&Path);
+
 #[test]
 fn a_file_that_changes_once_while_it_is_copied_is_copied_again() {
     let large = |pair: &Pair| pair.src.join("a-large");
-    type Change = fn(&Path);
     let changes: [(&str, Change); 5] = [
         ("grows", |large| write(large, LARGE as u64, &noise(2, 100_000))),
         ("shrinks", |large| {
-            File::options().write(true).open(large).unwrap().set_len(LARGE as u64 / 2).unwrap()
+            File::options().write(true).open(large).unwrap().set_len(LARGE as u64 / 2).unwrap();
         }),
         ("is emptied", |large| File::options().write(true).open(large).unwrap().set_len(0).unwrap()),
         ("changes at its start", |large| write(large, 0, b"other")),
