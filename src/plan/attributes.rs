@@ -81,21 +81,21 @@ pub(crate) fn takes_part(xattr: &Xattr, keep: &Keep, who: &Who) -> bool {
     if xattr.is_acl() { keep.acls } else { keep.xattrs && (who.is_root() || xattr.is_unprivileged()) }
 }
 
-/// Adds to `changes` what makes of the extended attributes `have` those of the source. Both are sorted by name.
+/// Adds to `changes` what makes of the extended attributes `have` those of the source: which of these are sent, and which
+/// of `have` may be removed. Both are sorted by name.
 pub(crate) fn add_xattrs(
     changes: &mut Changes,
-    src: &[Xattr],
-    have: &[Xattr],
-    takes_part: impl Fn(&Xattr) -> bool,
+    (src, is_sent): (&[Xattr], impl Fn(&Xattr) -> bool),
+    (have, may_go): (&[Xattr], impl Fn(&Xattr) -> bool),
 ) {
     let find = |list: &[Xattr], name: &[u8]| list.binary_search_by(|x| (*x.name).cmp(name)).ok();
-    for xattr in src.iter().filter(|x| takes_part(x)) {
+    for xattr in src.iter().filter(|x| is_sent(x)) {
         if find(have, &xattr.name).is_none_or(|i| have[i].value != xattr.value) {
             changes.set.push(xattr.clone());
         }
     }
-    for xattr in have.iter().filter(|x| takes_part(x)) {
-        if find(src, &xattr.name).is_none() {
+    for xattr in have.iter().filter(|x| may_go(x)) {
+        if find(src, &xattr.name).is_none_or(|i| !is_sent(&src[i])) {
             changes.remove.push(xattr.name.clone());
         }
     }
@@ -193,7 +193,7 @@ mod tests {
         let src = [xattr("user.a", "1"), xattr("user.b", "2")];
         let have = [xattr("user.b", "3"), xattr("user.c", "4"), xattr("user.d", "5")];
         let mut changes = Changes::default();
-        add_xattrs(&mut changes, &src, &have, |x| *x.name != *b"user.d");
+        add_xattrs(&mut changes, (&src, |_| true), (&have, |x| *x.name != *b"user.d"));
         assert_eq!(changes.set, src);
         assert_eq!(changes.remove, [(*b"user.c").into()]);
         let told = aspects(&changes, &Attributes::default());

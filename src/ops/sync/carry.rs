@@ -106,7 +106,7 @@ impl Worker<'_> {
         let who = &self.run.who;
         let mut changes = changes(&all_of(stat, who), have, 0);
         let takes_part = |xattr: &Xattr| xattr.is_acl() || who.is_root() || xattr.is_unprivileged();
-        add_xattrs(&mut changes, xattrs, &[], takes_part);
+        add_xattrs(&mut changes, (xattrs, takes_part), (&[], |_| false));
         set(handle, &changes).failed.map_or(Ok(()), |failed| Err(failed.into()))
     }
 }

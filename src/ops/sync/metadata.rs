@@ -8,10 +8,11 @@ use crate::apply::attributes::set;
 use crate::apply::target::Target;
 use crate::error::Act;
 use crate::event::Aspects;
-use crate::plan::attributes::{add_xattrs, aspects, changes, takes_part};
+use crate::plan::attributes::{add_xattrs, aspects, changes};
 use crate::sys::{Dir, FileKind, Handle, Stat, xattr};
 use crate::tree::attributes::{Attributes, Changes};
 use crate::tree::{RelPath, Xattr};
+use crate::walk::rules::Side;
 use std::os::fd::AsFd;
 
 /// The extended attributes of the source's entry and of the destination's.
@@ -78,9 +79,9 @@ impl Worker<'_> {
     ) -> Changes {
         let mut changes = changes(wanted, have, self.run.policy().modify_window);
         if let Some((theirs, ours)) = xattrs {
-            let (keep, who) = (self.run.keep(), &self.run.who);
             let theirs = self.adapted(theirs, wanted.mode);
-            add_xattrs(&mut changes, &theirs, ours, |xattr| takes_part(xattr, keep, who));
+            let takes_part = |side| move |xattr: &Xattr| self.run.has_xattr(xattr, side);
+            add_xattrs(&mut changes, (&theirs, takes_part(Side::Sender)), (ours, takes_part(Side::Receiver)));
         }
         changes
     }

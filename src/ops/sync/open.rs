@@ -8,6 +8,7 @@ use super::late::Late;
 use super::manifest::Manifest;
 use super::options::{DeleteWhen, Delta, Options};
 use super::renames::Renames;
+use super::rules::XattrRules;
 use super::run::{Flags, Root, Run, who};
 use crate::apply::content::Learned;
 use crate::cancel::Cancel;
@@ -76,6 +77,7 @@ pub(super) fn open<'a>(
         alternates: Alternates::open(&options.alternates, dst_path)?,
         backup: options.backup.as_ref().map(|backup| BackupPlace::open(backup, dst_path)).transpose()?,
         deletable,
+        xattr_rules: XattrRules::of(&options.choice.rules)?,
         renames: may_detect_renames(options).then(Renames::default),
         src,
         dst,

@@ -2,15 +2,49 @@
 
 use super::fault::{Fault, at_source};
 use super::pair::Choice;
+use super::run::Run;
 use super::worker::Worker;
 use crate::error::{Act, Error};
 use crate::event::Event;
+use crate::plan::attributes::takes_part;
 use crate::sys::{Dir, open};
-use crate::tree::RelPath;
-use crate::walk::rules::{MergeFile, RuleError, Scope, Side};
+use crate::tree::{RelPath, Xattr};
+use crate::walk::rules::{MergeFile, RuleError, Rules, Scope, Side};
 use crate::walk::selection::Selection;
 use rustix::io::Errno;
 use std::sync::Arc;
+
+/// The rules about extended attributes, as the source and as the destination has them.
+#[derive(Debug)]
+pub(super) struct XattrRules {
+    sent: Scope,
+    received: Scope,
+}
+
+impl XattrRules {
+    /// `None` if there are none.
+    pub(super) fn of(rules: &Rules) -> Result<Option<Self>, Error> {
+        let on = |side| rules.about_xattrs(side).map_err(|error| Error::Usage(error.to_string()));
+        Ok(on(Side::Sender)?.zip(on(Side::Receiver)?).map(|(sent, received)| XattrRules { sent, received }))
+    }
+
+    /// Where there is a rule, rules say everything: nothing is left out by itself any more. What the destination's rules
+    /// leave out is neither removed nor set, as in rsync 3.5, whose manual says that it is only not removed.
+    fn keep(&self, name: &[u8], side: Side) -> bool {
+        let keeps = |scope: &Scope| scope.keeps_xattr(name).unwrap_or(true);
+        keeps(&self.received) && (side == Side::Receiver || keeps(&self.sent))
+    }
+}
+
+impl Run<'_> {
+    /// Whether an extended attribute that the source has is sent, or one that the destination has may be removed.
+    pub(super) fn has_xattr(&self, xattr: &Xattr, side: Side) -> bool {
+        match &self.xattr_rules {
+            Some(rules) if !xattr.is_acl() => self.keep().xattrs && rules.keep(&xattr.name, side),
+            _ => takes_part(xattr, self.keep(), &self.who),
+        }
+    }
+}
 
 impl Worker<'_> {
     /// What takes part at the roots.

@@ -8,6 +8,7 @@ use super::late::Late;
 use super::manifest::Manifest;
 use super::options::{DeleteWhen, Options};
 use super::renames::Renames;
+use super::rules::XattrRules;
 use crate::apply::content::Learned;
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -42,6 +43,7 @@ pub(super) struct Run<'a> {
     /// What may be deleted, if only what an earlier run has listed may.
     pub(super) deletable: Option<Manifest>,
     pub(super) renames: Option<Renames>,
+    pub(super) xattr_rules: Option<XattrRules>,
     /// Whether large files are put together from their old blocks.
     pub(super) delta: bool,
     pub(super) late: Late,

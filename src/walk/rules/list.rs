@@ -5,7 +5,7 @@
 
 use super::error::{RuleError, RuleFault};
 use super::expand::{Expander, Line, Reading};
-use super::parse::{Defaults, Grammar, Prefixes};
+use super::parse::{Defaults, Grammar, Parsed, Prefixes};
 use super::rule::Site;
 use super::scope::{ReadMerge, Scope};
 use std::io;
@@ -94,6 +94,19 @@ impl Rules {
     /// Whether nothing is ever left out.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty() && !self.settings.gitignore
+    }
+
+    /// The rules about the names of extended attributes, which hold in the whole tree: those that options give, or files
+    /// that are read once. `None` if there are none on either side.
+    pub fn about_xattrs(&self, side: Side) -> Result<Option<Scope>, RuleError> {
+        let is_about_xattrs = |line: &&Line| matches!(&line.rule, Parsed::Pattern(rule) if rule.xattr);
+        if !self.lines.iter().any(|line| is_about_xattrs(&line)) {
+            return Ok(None);
+        }
+        let or_clears = |line: &&Line| is_about_xattrs(line) || matches!(line.rule, Parsed::Clear);
+        let lines: Vec<_> = self.lines.iter().filter(or_clears).cloned().collect();
+        let everywhere = Site::new(side, b"", Arc::clone(&self.settings));
+        Scope::root(everywhere, &lines, &mut |_| None).map(Some)
     }
 
     /// The rules that hold in the root of a tree, which lies at the absolute path `location`. `read` returns the

@@ -2,6 +2,7 @@
 
 use crate::support::mirror::{Pair, Rivals, assert_like_rsync, count, mirror};
 use crate::support::oracle::{is_root, leave_out, peer};
+use crate::support::scratch::Scratch;
 use crate::support::snapshot::{Fields, Snapshot};
 use crate::support::tree::{
     Node, build, char_device, dir, fifo, file, hard_link, keeps_xattr, socket, symlink,
@@ -92,14 +93,14 @@ fn add_owners(src: &mut Vec<Node>, dst: &mut Vec<Node>) {
 
 #[track_caller]
 fn compare(args: &[&str]) {
-    let scratch = crate::support::scratch::Scratch::in_memory();
+    let scratch = Scratch::in_memory();
     let (src, dst) = trees(scratch.path());
     assert_like_rsync(args, &src, &dst);
 }
 
 #[test]
 fn metadata_is_set_without_content_being_copied() {
-    let scratch = crate::support::scratch::Scratch::in_memory();
+    let scratch = Scratch::in_memory();
     let (src, dst) = trees(scratch.path());
     let known =
         |node: &Node| !node.path.starts_with(b"new") && node.path != b"content" && node.path != b"time";
@@ -146,7 +147,7 @@ fn each_kind_of_metadata_can_be_left_out() {
         if !peer("rsync") {
             return;
         }
-        let scratch = crate::support::scratch::Scratch::in_memory();
+        let scratch = Scratch::in_memory();
         let (src, dst) = trees(scratch.path());
         let fields = Fields { names: !ours.contains(&"--no-hard-links"), ..crate::support::mirror::SHARED };
         Rivals::new(&src, &dst).run_with(ours, theirs).assert_alike_in(fields);
@@ -321,4 +322,42 @@ fn hard_links_are_counted_as_such() {
     let linked = pair.scratch.join("linked");
     let outcome = mirror(&["--json", "--link-dest=../other"], &pair.src, &linked).expect(0);
     assert_eq!(["files", "hard_links", "linked"].map(|name| count(&outcome, name)), [2, 4, 5]);
+}
+
+/// As with rsync: with one such rule the rules say everything, on either side, and ACLs are no matter of theirs.
+#[test]
+fn rules_choose_extended_attributes_by_name() {
+    let scratch = Scratch::in_memory();
+    if !keeps_xattr(scratch.path(), "user.probe", b"") {
+        return leave_out("this file system keeps no user xattrs");
+    }
+    let xattrs = |node: Node, names: &[(&str, &str)]| {
+        names.iter().fold(node, |node, (name, value)| node.xattr(format!("user.{name}"), value))
+    };
+    let theirs = [("a", "1"), ("b", "2"), ("new", "3"), ("app.one", "4")];
+    let ours = [("a", "1"), ("b", "other"), ("old", "5"), ("app.two", "6")];
+    let src = [
+        xattrs(file("same", "x"), &theirs),
+        xattrs(file("changed", "new"), &theirs),
+        xattrs(file("new", "n"), &theirs),
+        xattrs(dir("dir"), &theirs),
+    ];
+    let dst = [
+        xattrs(file("same", "x"), &ours),
+        xattrs(file("changed", "older"), &ours),
+        xattrs(dir("dir"), &ours),
+    ];
+    for rules in [
+        &["-f", "-x user.b"][..],
+        &["-f", "-x user.app.*"],
+        &["-f", "-xr *"],
+        &["-f", "-xs user.new"],
+        &["-f", "-xr user.old"],
+        &["-f", "-xr! user.*"],
+        &["-f", "+x user.a", "-f", "-x *"],
+        &["-f", "-x user.a", "-f", "!", "-f", "-x user.b"],
+        &["-f", "- user.b", "-f", "-x user.new"],
+    ] {
+        assert_like_rsync(rules, &src, &dst);
+    }
 }
