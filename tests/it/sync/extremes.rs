@@ -151,9 +151,9 @@ fn a_branching_tree_needs_few_descriptors() {
     for threads in ["1", "8"] {
         let _ = std::fs::remove_dir_all(&pair.dst);
         let command = mirror_command(&["-j", threads, "--delete"], &pair.src, &pair.dst);
-        with_descriptors(48, &command).expect(0);
+        with_descriptors(128, &command).expect(0);
         pair.assert_same();
-        with_descriptors(48, &command).expect(0);
+        with_descriptors(128, &command).expect(0);
     }
 }
 
