@@ -526,7 +526,7 @@ fn excludes_itself(line: &[u8]) -> bool {
     letters.is_some_and(|letters| letters.contains(&b'e'))
 }
 
-/// As many as `PROPTEST_CASES` says; each makes trees and runs rsync, so few by default.
+/// As many as `PROPTEST_CASES` says, if it is set.
 fn cases(default: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig {
@@ -542,7 +542,7 @@ fn rules_decide_as_rsync_does() {
     if !peer("rsync") {
         return;
     }
-    let config = cases(100);
+    let config = cases(600);
     // The same cases every time, so that a run says something of the change it tests; asked for more, others each time.
     let mut runner = if std::env::var_os("PROPTEST_CASES").is_some() {
         TestRunner::new(config)
