@@ -87,6 +87,13 @@ impl Target {
         self.locked.as_ref().filter(|locked| locked.unlocked.get().is_some()).map(|locked| locked.mode)
     }
 
+    /// Whether what is made in it has its group.
+    pub(crate) fn gives_group(&self) -> bool {
+        // What inherits nothing was not made in a directory with that bit.
+        self.inherits.get() != Some(&false)
+            && self.dir.stat_self().is_ok_and(|stat| stat.mode & SET_GROUP_ID != 0)
+    }
+
     /// Lets what is made in it have its group from now on, or the user's.
     pub(crate) fn inherit_group(&mut self, inherit: bool) -> Result<(), Failed> {
         let mode = self.dir.stat_self().map_err(failed(Act::Stat))?.mode;

@@ -123,7 +123,11 @@ impl Worker<'_> {
         opened: &Opened,
     ) -> Option<Changes> {
         let target = opened.dst.as_ref()?;
-        let wanted = self.wanted(stat, opened.dst_stat.as_ref());
+        let mut wanted = self.wanted(stat, opened.dst_stat.as_ref());
+        if opened.dst_stat.is_none() && !self.run.keep().modes && target.gives_group() {
+            // It has the bit from the directory above, mkdir(2), and no mode of the source's takes it away.
+            wanted.mode = wanted.mode.map(|mode| mode | SET_GROUP_ID);
+        }
         match self.read_xattrs(|| xattr::of(src.as_fd()), || xattr::of(target.dir.as_fd())) {
             Ok(xattrs) => {
                 let xattrs = xattrs.as_ref().map(|(theirs, ours)| (&**theirs, &**ours));

@@ -167,7 +167,8 @@ fn where_groups_are_not_kept_a_directory_gives_its_own() {
     for src in [0o755, 0o2755] {
         for dst in [None, Some(0o755), Some(0o2755)] {
             let dst = dst.map(|mode| dir("d").mode(mode).owner(0, 2));
-            for args in [&["--no-group"][..], &["--no-group", "--chmod=Dg+s"]] {
+            for args in [&["--no-group"][..], &["--no-group", "--no-perms"], &["--no-group", "--chmod=Dg+s"]]
+            {
                 assert_like_rsync(args, &source(src), dst.as_slice());
             }
         }
