@@ -7,7 +7,7 @@ use crate::sys::{Dir, FileKind, commit, meta, process, xattr};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{Device, Entry, RelPath, RelPathBuf, Standing};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) numeric_owner: bool,
     /// Wait for the disk at every publication.
     pub(crate) fsync: bool,
+    /// A directory that is not empty may give way to what is none. What is to take its place waits until the end.
+    pub(crate) gives_way: bool,
 }
 
 /// A tree that is being made or changed.
@@ -37,11 +39,16 @@ pub(crate) struct Destination {
     pub(super) root: Dir,
     /// Where the root is to be, when it is new: it is staged then, and everything with it.
     root_place: Option<StagedRoot>,
+    /// Whether this run has made the root.
+    owns_root: bool,
     /// The topmost new directories, by final path, with their temporary names. Empty when the root is staged.
     staged: RwLock<HashMap<RelPathBuf, Vec<u8>>>,
-    /// Files made in live directories, by final path: what may be linked to.
+    /// What is at a final path and may be linked to: what was made in live directories, and what was right already.
     pub(super) made: Mutex<HashMap<RelPathBuf, (Device, u64)>>,
-    /// With `fsync`, what is to be renamed in live directories: final path and temporary name.
+    /// Names that are linked to after their directory got its name: what is made there is noted in `made`, too.
+    pub(super) linked_later: HashSet<RelPathBuf>,
+    /// What is to be renamed in live directories later: final path and temporary name. With `fsync`, everything; else
+    /// what a directory has to give way to.
     pub(super) unpublished: Mutex<HashMap<RelPathBuf, Vec<u8>>>,
     /// The directories made or found, in the order of their entries.
     pub(super) directories: Mutex<Vec<Directory>>,
@@ -82,6 +89,8 @@ pub(super) struct Held {
     pub(super) staged: bool,
     /// A live directory with a default ACL, which everything made in it inherits (acl(5)) and must lose again.
     pub(super) gives_acl: bool,
+    /// A live directory with set-group-ID: what is made in it has its group.
+    pub(super) gives_group: bool,
 }
 
 impl Destination {
@@ -101,9 +110,11 @@ impl Destination {
             settings,
             path: path.to_owned(),
             root,
+            owns_root: root_place.is_some(),
             root_place,
             staged: RwLock::default(),
             made: Mutex::default(),
+            linked_later: HashSet::new(),
             unpublished: Mutex::default(),
             directories: Mutex::default(),
             identity: process::identity(),
@@ -125,9 +136,30 @@ impl Destination {
         if self.is_new() { Made::New(None) } else { Made::Found }
     }
 
-    /// Whether the root is new.
-    pub(super) fn is_new(&self) -> bool {
+    /// Whether the root is new and has no name yet.
+    pub(crate) fn is_new(&self) -> bool {
         self.root_place.is_some()
+    }
+
+    /// Whether the metadata of the root are set. Who unpacks into an existing one did not ask for other rights on it,
+    /// unless rights were asked for.
+    pub(super) fn settles_root(&self) -> bool {
+        self.owns_root || self.settings.same_permissions
+    }
+
+    /// The root, wherever it is now.
+    pub(crate) fn root(&self) -> &Dir {
+        &self.root
+    }
+
+    /// Lets what is at `path` be linked to.
+    pub(crate) fn remember(&self, path: RelPath<'_>, inode: (Device, u64)) {
+        lock(&self.made).insert(path.to_buf(), inode);
+    }
+
+    /// The inode at `path`, if it may be linked to.
+    pub(crate) fn remembers(&self, path: RelPath<'_>) -> Option<(Device, u64)> {
+        lock(&self.made).get(&path.to_buf()).copied()
     }
 
     /// Notes a directory whose metadata are to be set at the end.
@@ -142,6 +174,13 @@ impl Destination {
     /// Forgets a directory that something else is to replace.
     pub(crate) fn forget_directory(&self, path: RelPath<'_>) {
         lock(&self.directories).retain(|directory| directory.entry.path.as_path() != path);
+        let staged = self.staged.write().unwrap_or_else(PoisonError::into_inner).remove(&path.to_buf());
+        if let Some(temp) = staged
+            && let Ok(held) = self.hold(path.split().0)
+        {
+            // Best effort: what cannot be removed is known by its name.
+            let _ = commit::remove_tree(&held.dir, &temp);
+        }
     }
 
     /// Makes the directory at `path` in `held` if there is none; anything else there gives way at the end.
@@ -154,7 +193,9 @@ impl Destination {
                 Err(errno) => Err(failed(Act::Create)(errno)),
             };
         }
-        if standing(&held.dir, name).map_err(failed(Act::Stat))? == Standing::Directory {
+        let is_staged =
+            self.staged.read().unwrap_or_else(PoisonError::into_inner).contains_key(&path.to_buf());
+        if is_staged || standing(&held.dir, name).map_err(failed(Act::Stat))? == Standing::Directory {
             return Ok(Made::Found);
         }
         let (temp, dir) = commit::create_temp_dir(&held.dir).map_err(failed(Act::Create))?;
@@ -199,7 +240,8 @@ impl Destination {
         })?;
         let gives_acl = !staged
             && xattr::of(dir.as_fd()).is_ok_and(|xattrs| xattrs.iter().any(|x| *x.name == *ACL_DEFAULT));
-        Ok(Held { dir, staged, gives_acl })
+        let gives_group = !staged && dir.stat_self().is_ok_and(|stat| stat.mode & 0o2000 != 0);
+        Ok(Held { dir, staged, gives_acl, gives_group })
     }
 
     /// Where the directory with this final path is now, and whether it is staged.
@@ -218,22 +260,25 @@ impl Destination {
     }
 
     /// Gives a staged root its name. With `fsync`, what is in it is on the disk before.
-    pub(super) fn publish_root(&self) -> rustix::io::Result<()> {
-        let Some(StagedRoot { parent, temp, name }) = &self.root_place else { return Ok(()) };
+    ///
+    /// Returns the directory that it lies in, if it had none before.
+    pub(super) fn publish_root(&mut self) -> rustix::io::Result<Option<Dir>> {
+        let Some(StagedRoot { parent, temp, name }) = &self.root_place else { return Ok(None) };
         match parent.rename_new(temp, name) {
             // Somebody made it meanwhile. Empty, it can be replaced, rename(2); else nothing of it is touched.
             Err(Errno::EXIST) => parent.rename(temp, name),
             result => result,
-        }
+        }?;
+        Ok(self.root_place.take().map(|place| place.parent))
     }
 
-    /// The directory to sync, once everything has its name.
-    pub(super) fn sync_root(&self) -> &Dir {
-        self.root_place.as_ref().map_or(&self.root, |place| &place.parent)
+    /// The directory at `path` has its name.
+    pub(super) fn is_published(&self, path: RelPath<'_>) {
+        self.staged.write().unwrap_or_else(PoisonError::into_inner).remove(&path.to_buf());
     }
 
     /// Removes everything that has no final name yet. Best effort: what cannot be removed is known by its name.
-    pub(crate) fn abandon(self) {
+    pub(crate) fn abandon(&mut self) {
         if let Some(StagedRoot { parent, temp, .. }) = &self.root_place {
             let _ = commit::remove_tree(parent, temp);
         }

@@ -2,6 +2,7 @@
 
 use super::destination::{Destination, Held, lock, standing};
 use super::owner::Owners;
+use super::settle::Created;
 use super::{Failed, failed};
 use crate::error::Act;
 use crate::report::Cause;
@@ -126,8 +127,9 @@ impl<'a> Applier<'a> {
             return written;
         }
         // A file that lacks a part of its metadata is complete in content, and is kept; the failure is told.
-        let settled = self.destination.settle(&file, entry, Some(mode), &mut self.owners);
-        if temp.is_some()
+        let created = if held.gives_group { Created::WithGroup(mode) } else { Created::As(mode) };
+        let settled = self.destination.settle(&file, entry, created, &mut self.owners);
+        if (temp.is_some() || self.destination.linked_later.contains(&entry.path))
             && let Ok(stat) = Stat::of(file.as_fd())
         {
             lock(&self.destination.made).insert(entry.path.clone(), (stat.dev, stat.ino));
@@ -144,16 +146,26 @@ impl<'a> Applier<'a> {
     }
 
     /// Gives what was made under a temporary name in a live directory its final one, or notes it for later when the
-    /// disk has to be waited for.
-    pub(super) fn publish(&self, held: &Held, temp: Vec<u8>, path: RelPath<'_>) -> Result<(), Failed> {
-        if self.destination.settings.fsync {
-            if let Some(older) = lock(&self.destination.unpublished).insert(path.to_buf(), temp) {
-                // The archive holds the name twice.
-                held.dir.remove_file(&older).map_err(failed(Act::Remove))?;
+    /// disk, or a directory that is to go, has to be waited for. Whether it has its name.
+    pub(super) fn publish(&self, held: &Held, temp: Vec<u8>, path: RelPath<'_>) -> Result<bool, Failed> {
+        let settings = &self.destination.settings;
+        if !settings.fsync {
+            match try_publish(&held.dir, &temp, path.file_name()) {
+                Err(Errno::NOTEMPTY | Errno::EXIST) if settings.gives_way => {}
+                result => {
+                    return result.map(|()| true).map_err(|errno| {
+                        // The error of the rename is the one to tell.
+                        let _ = held.dir.remove_file(&temp);
+                        failed(Act::Publish)(errno)
+                    });
+                }
             }
-            return Ok(());
         }
-        publish(&held.dir, &temp, path.file_name()).map_err(failed(Act::Publish))
+        if let Some(older) = lock(&self.destination.unpublished).insert(path.to_buf(), temp) {
+            // The archive holds the name twice.
+            held.dir.remove_file(&older).map_err(failed(Act::Remove))?;
+        }
+        Ok(false)
     }
 
     /// The directory at the final path `path`, made if it is missing.
@@ -204,12 +216,16 @@ impl LargeFile {
 }
 
 /// Renames over whatever is at `name`. An empty directory gives way; one that is not must not be lost.
-pub(super) fn publish(dir: &Dir, temp: &[u8], name: &[u8]) -> rustix::io::Result<()> {
-    let renamed = match dir.rename(temp, name) {
+pub(super) fn try_publish(dir: &Dir, temp: &[u8], name: &[u8]) -> rustix::io::Result<()> {
+    match dir.rename(temp, name) {
         Err(Errno::ISDIR) => dir.remove_dir(name).and_then(|()| dir.rename(temp, name)),
         result => result,
-    };
-    renamed.inspect_err(|_| {
+    }
+}
+
+/// The same; what could not be renamed is removed.
+pub(super) fn publish(dir: &Dir, temp: &[u8], name: &[u8]) -> rustix::io::Result<()> {
+    try_publish(dir, temp, name).inspect_err(|_| {
         // The error of the rename is the one to tell.
         let _ = dir.remove_file(temp);
     })

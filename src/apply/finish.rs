@@ -1,12 +1,13 @@
 //! The end of a run: directories get their metadata, and what was staged its names.
 
 use super::destination::{Destination, Directory, Made, NEW_DIRECTORY, lock, standing};
-use super::file::publish;
+use super::file::try_publish;
 use super::owner::Owners;
+use super::settle::Created;
 use super::{Failed, failed};
 use crate::error::{Act, Error};
 use crate::sys::{Dir, commit, process};
-use crate::tree::{Entry, Kind, Metadata, Owner, RelPath, Standing};
+use crate::tree::{Entry, Kind, Metadata, Owner, RelPath, RelPathBuf, Standing};
 use rustix::io::Errno;
 use std::sync::Arc;
 
@@ -32,31 +33,13 @@ impl Destination {
         Entry { path: path.to_buf(), kind: Kind::Directory, meta }
     }
 
-    /// Publishes everything. `fail` is told of every directory that could not be completed.
+    /// Gives everything that is complete its name, but for the root. `fail` is told of what could not be completed.
     ///
-    /// With `fsync` there is a barrier before the first name appears and one after the last: files whose names are
-    /// known to be on the disk then are there, too. A barrier that failed is not tried again.
-    pub(crate) fn finish(self, mut fail: impl FnMut(&Entry, Failed)) -> Result<(), Error> {
-        let root_error = |act| {
-            let path = self.path().to_owned();
-            move |errno: Errno| Error::io(act, &path, errno)
-        };
-        let barrier = |dir: &Dir| if self.settings.fsync { commit::sync_fs(dir) } else { Ok(()) };
-        if let Err(errno) = barrier(&self.root) {
-            let error = root_error(Act::Sync)(errno);
-            self.abandon();
-            return Err(error);
-        }
-        for (path, temp) in std::mem::take(&mut *lock(&self.unpublished)) {
-            let (parent, name) = path.as_path().split();
-            let published = self
-                .hold(parent)
-                .and_then(|held| publish(&held.dir, &temp, name).map_err(failed(Act::Publish)));
-            if let Err(failure) = published {
-                fail(&self.implied_entry(path.as_path()), failure);
-            }
-        }
-        let mut owners = Owners::default();
+    /// With `fsync` there is a barrier before the first name appears, and one after the last ([`Destination::finish`]):
+    /// files whose names are known to be on the disk then are there, too. A barrier that failed is not tried again.
+    pub(crate) fn publish(&mut self, fail: &mut dyn FnMut(&Entry, Failed)) -> Result<(), Error> {
+        self.barrier(&self.root)?;
+        self.publish_waiting(fail);
         let mut directories = std::mem::take(&mut *lock(&self.directories));
         if self.is_new() && !directories.iter().any(|directory| directory.entry.path.as_path().is_root()) {
             directories.push(Directory {
@@ -65,35 +48,96 @@ impl Destination {
                 temp: None,
             });
         }
+        let (mut new, found) = directories.into_iter().partition::<Vec<_>, _>(|directory| directory.is_new);
         // The deepest first: making an entry changes the mtime of the directory above it.
-        directories.sort_by(|a, b| b.entry.path.cmp(&a.entry.path));
-        for directory in directories {
+        new.sort_by(|a, b| b.entry.path.cmp(&a.entry.path));
+        let mut owners = Owners::default();
+        for directory in new {
             if let Err(failure) = self.finish_directory(&directory, &mut owners) {
                 fail(&directory.entry, failure);
             }
         }
-        if let Err(errno) = self.publish_root() {
-            let error = root_error(Act::Publish)(errno);
-            self.abandon();
-            return Err(error);
+        *lock(&self.directories) = found;
+        Ok(())
+    }
+
+    /// Publishes what waits, but for what finds a directory at its place that may give way and is not empty.
+    fn publish_waiting(&mut self, fail: &mut dyn FnMut(&Entry, Failed)) {
+        let waiting = std::mem::take(&mut *lock(&self.unpublished));
+        for (path, temp) in waiting {
+            let (parent, name) = path.as_path().split();
+            let published = match self.hold(parent) {
+                Ok(held) => match try_publish(&held.dir, &temp, name) {
+                    Err(Errno::NOTEMPTY | Errno::EXIST) if self.settings.gives_way => {
+                        lock(&self.unpublished).insert(path, temp);
+                        continue;
+                    }
+                    Err(errno) => {
+                        // The error of the rename is the one to tell.
+                        let _ = held.dir.remove_file(&temp);
+                        Err(failed(Act::Publish)(errno))
+                    }
+                    Ok(()) => Ok(()),
+                },
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = published {
+                fail(&self.implied_entry(path.as_path()), failure);
+            }
         }
-        barrier(self.sync_root()).map_err(root_error(Act::Sync))
+    }
+
+    /// Where a directory that is not empty stands in the way.
+    pub(crate) fn blocked(&self) -> Vec<RelPathBuf> {
+        lock(&self.unpublished).keys().cloned().collect()
+    }
+
+    /// Publishes what was blocked, and takes back what still finds a directory in its way.
+    pub(crate) fn publish_blocked(&mut self, fail: &mut dyn FnMut(&Entry, Failed)) {
+        let gives_way = std::mem::replace(&mut self.settings.gives_way, false);
+        self.publish_waiting(fail);
+        self.settings.gives_way = gives_way;
+    }
+
+    /// The directories that were there before, the deepest first, whose metadata are to be set now.
+    pub(crate) fn take_found(&mut self) -> Vec<Entry> {
+        let found = std::mem::take(&mut *lock(&self.directories));
+        let mut found: Vec<_> = found.into_iter().map(|directory| directory.entry).collect();
+        found.retain(|entry| !entry.path.as_path().is_root() || self.settles_root());
+        found.sort_by(|a, b| b.path.cmp(&a.path));
+        found
+    }
+
+    /// Sets the metadata of a directory that was there.
+    pub(crate) fn settle_directory(&self, entry: &Entry, owners: &mut Owners) -> Result<(), Failed> {
+        let held = self.hold(entry.path.as_path())?;
+        self.settle(&held.dir, entry, Created::Before, owners)
+    }
+
+    /// Gives the root its name, if it has none, and waits for the disk.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        let parent = self.publish_root().map_err(|errno| Error::io(Act::Publish, self.path(), errno))?;
+        self.barrier(parent.as_ref().unwrap_or(&self.root))
+    }
+
+    fn barrier(&self, dir: &Dir) -> Result<(), Error> {
+        if !self.settings.fsync {
+            return Ok(());
+        }
+        commit::sync_fs(dir).map_err(|errno| Error::io(Act::Sync, self.path(), errno))
     }
 
     fn finish_directory(&self, directory: &Directory, owners: &mut Owners) -> Result<(), Failed> {
-        let Directory { entry, is_new, temp } = directory;
+        let Directory { entry, temp, .. } = directory;
         let path = entry.path.as_path();
-        let created = is_new.then_some(NEW_DIRECTORY);
-        // Who unpacks into an existing root did not ask for other rights on it, unless rights were asked for.
-        let settled = if path.is_root() && !self.is_new() && !self.settings.same_permissions {
-            Ok(())
-        } else {
-            self.hold(path).and_then(|held| self.settle(&held.dir, entry, created, owners))
-        };
+        let settled = self
+            .hold(path)
+            .and_then(|held| self.settle(&held.dir, entry, Created::As(NEW_DIRECTORY), owners));
         let Some(temp) = temp else { return settled };
         let (parent, name) = path.split();
         let held = self.hold(parent)?;
         publish_directory(&held.dir, temp, name)?;
+        self.is_published(path);
         settled
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod target;
 
 pub(crate) use destination::{Destination, Settings};
 pub(crate) use file::{Applier, LargeFile};
+pub(crate) use owner::Owners;
 
 use crate::error::Act;
 use crate::report::Cause;

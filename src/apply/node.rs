@@ -23,14 +23,24 @@ impl Applier<'_> {
                 result => result,
             }
             .map_err(failed(Act::Create))?;
-            let settled = self.destination.settle_at(&held.dir, name, entry, &mut self.owners);
+            let settled = self.destination.settle_at(&held, name, entry, &mut self.owners);
+            if self.destination.linked_later.contains(&entry.path) {
+                self.note_made(&held.dir, name, entry)?;
+            }
             return settled;
         }
         let created = commit::retry_names(|temp| create(&held.dir, temp, &entry.kind));
         let (temp, ()) = created.map_err(failed(Act::Create))?;
-        let settled = self.destination.settle_at(&held.dir, &temp, entry, &mut self.owners);
+        let settled = self.destination.settle_at(&held, &temp, entry, &mut self.owners);
+        self.note_made(&held.dir, &temp, entry)?;
         self.publish(&held, temp, entry.path.as_path())?;
         settled
+    }
+
+    fn note_made(&self, dir: &Dir, at: &[u8], entry: &Entry) -> Result<(), Failed> {
+        let stat = dir.stat(at).map_err(failed(Act::Stat))?;
+        self.destination.remember(entry.path.as_path(), stat.id());
+        Ok(())
     }
 
     /// Makes a further name of the file at `target`, which this run must have made.
@@ -61,9 +71,8 @@ impl Applier<'_> {
         })?;
         self.check_link(&held, temp.as_deref().unwrap_or(name), (target, target_held.staged))?;
         if let Some(temp) = temp {
-            self.publish(&held, temp.clone(), entry.path.as_path())?;
             // When the name was one of this inode already, rename(2) did nothing and left both.
-            if !self.destination.settings.fsync {
+            if self.publish(&held, temp.clone(), entry.path.as_path())? {
                 held.dir.remove_file_if_there(&temp).map_err(failed(Act::Remove))?;
             }
         }

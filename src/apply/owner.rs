@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Resolves owners, each once. One for each thread.
 #[derive(Debug, Default)]
-pub(super) struct Owners {
+pub(crate) struct Owners {
     known: HashMap<Arc<Owner>, (u32, u32)>,
     last: Option<(Arc<Owner>, (u32, u32))>,
 }

@@ -4,17 +4,30 @@
 //! still lets the owner write them; then the mode; then ACLs, whose mask the group bits of a mode would overwrite
 //! (acl(5)); the times last.
 
-use super::destination::Destination;
+use super::destination::{Destination, Held};
 use super::owner::Owners;
 use super::{Failed, failed};
 use crate::error::Act;
-use crate::sys::{Dir, meta, xattr};
+use crate::sys::{meta, xattr};
+use crate::tree::attributes::Attributes;
+use crate::tree::metadata::ACL_ACCESS;
 use crate::tree::{Entry, Kind, Metadata, Xattr};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
 /// The mode that a file is created with until it is complete.
 const PRIVATE: u32 = 0o600;
+
+/// What is known of the inode that is to be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Created {
+    /// It was there before.
+    Before,
+    /// It was created by this run with this mode, or one that is not known (all bits), and belongs to whom it would.
+    As(u32),
+    /// The same, but that it has the group of the directory above it.
+    WithGroup(u32),
+}
 
 impl Destination {
     /// The mode with which to create a file so that it need not be set again, where that is possible: in a staged
@@ -38,26 +51,28 @@ impl Destination {
     ///
     /// `trusted.overlay.` is the mount state of an overlay file system; set on a directory that becomes a layer, it
     /// could make files appear or disappear.
-    fn final_xattrs<'e>(&self, meta: &'e Metadata) -> impl Iterator<Item = &'e Xattr> + use<'e> {
-        let privileged = self.settings.same_permissions && self.identity.0 == 0;
-        let is_set =
-            move |x: &&Xattr| x.is_unprivileged() || (privileged && !x.name.starts_with(b"trusted.overlay."));
-        meta.xattrs.iter().filter(is_set)
+    fn final_xattrs<'e>(&self, meta: &'e Metadata) -> impl Iterator<Item = &'e Xattr> {
+        meta.xattrs.iter().filter(|xattr| self.sets(xattr))
     }
 
-    /// Sets everything on the open file or directory `fd`, which was created with `created` as its mode, or whose mode
-    /// is not known.
+    /// Whether an entry gets this xattr.
+    pub(crate) fn sets(&self, xattr: &Xattr) -> bool {
+        let privileged = self.settings.same_permissions && self.identity.0 == 0;
+        xattr.is_unprivileged() || (privileged && !xattr.name.starts_with(b"trusted.overlay."))
+    }
+
+    /// Sets everything on the open file or directory `fd`.
     pub(super) fn settle(
         &self,
         fd: impl AsFd,
         entry: &Entry,
-        created: Option<u32>,
+        created: Created,
         owners: &mut Owners,
     ) -> Result<(), Failed> {
         let fd = fd.as_fd();
         let mut mode = self.final_mode(&entry.meta);
         let mut first_failure = None;
-        if let Some((uid, gid)) = self.new_owner(entry, created.is_some(), owners)
+        if let Some((uid, gid)) = self.new_owner(entry, matches!(created, Created::As(_)), owners)
             && let Err(errno) = meta::set_owner(fd, uid, gid)
         {
             // Set-user-ID for somebody else than meant would be a gift to them.
@@ -70,7 +85,7 @@ impl Destination {
             }
         };
         self.final_xattrs(&entry.meta).filter(|xattr| !xattr.is_acl()).for_each(&mut set);
-        if created != Some(mode) {
+        if !matches!(created, Created::As(has) | Created::WithGroup(has) if has == mode) {
             meta::set_mode(fd, mode).map_err(failed(Act::SetMode))?;
         }
         self.final_xattrs(&entry.meta).filter(|xattr| xattr.is_acl()).for_each(&mut set);
@@ -81,14 +96,18 @@ impl Destination {
     /// Sets everything on a symlink, fifo or device, which is not opened.
     pub(super) fn settle_at(
         &self,
-        dir: &Dir,
+        held: &Held,
         name: &[u8],
         entry: &Entry,
         owners: &mut Owners,
     ) -> Result<(), Failed> {
+        let dir = &held.dir;
         let mut mode = self.final_mode(&entry.meta);
         let mut first_failure = None;
-        if let Some((uid, gid)) = self.new_owner(entry, true, owners)
+        if held.gives_acl && !matches!(entry.kind, Kind::Symlink(_)) {
+            xattr::remove_at(dir, name, ACL_ACCESS).map_err(failed(Act::SetXattrs))?;
+        }
+        if let Some((uid, gid)) = self.new_owner(entry, !held.gives_group, owners)
             && let Err(errno) = meta::set_owner_at(dir, name, uid, gid)
         {
             mode &= 0o1777;
@@ -110,9 +129,24 @@ impl Destination {
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// The owner to set, `None` when it is right by itself.
-    fn new_owner(&self, entry: &Entry, is_new: bool, owners: &mut Owners) -> Option<(u32, u32)> {
+    /// The owner to set, `None` when it is right by itself: `is_own` says whether the inode belongs to the running user.
+    fn new_owner(&self, entry: &Entry, is_own: bool, owners: &mut Owners) -> Option<(u32, u32)> {
         let ids = owners.ids(&entry.meta.owner, self.settings.numeric_owner);
-        (self.settings.same_owner && !(is_new && ids == self.identity)).then_some(ids)
+        (self.settings.same_owner && !(is_own && ids == self.identity)).then_some(ids)
+    }
+
+    /// What an inode that is there must have to be what `entry` says, as far as that is set here at all. Owners are not
+    /// looked at where the archive's are not restored.
+    pub(crate) fn wanted(&self, entry: &Entry, owners: &mut Owners) -> Attributes {
+        let ids = self.settings.same_owner;
+        let ids = ids.then(|| owners.ids(&entry.meta.owner, self.settings.numeric_owner));
+        let is_symlink = matches!(entry.kind, Kind::Symlink(_));
+        Attributes {
+            uid: ids.map(|(uid, _)| uid),
+            gid: ids.map(|(_, gid)| gid),
+            mode: (!is_symlink).then(|| self.final_mode(&entry.meta)),
+            atime: None,
+            mtime: Some(entry.meta.mtime),
+        }
     }
 }

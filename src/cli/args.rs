@@ -136,8 +136,18 @@ pub(crate) struct UnpackArgs {
     #[arg(long)]
     pub(crate) numeric_owner: bool,
     /// Leave files that exist as they are, in place of replacing them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "update")]
     pub(crate) keep_existing: bool,
+    /// Bring DIR to the archive's state: leave alone what is equal by kind, size and time, and read only the rest
+    #[arg(long, help_heading = "Warm start")]
+    pub(crate) update: bool,
+    /// With --update, compare content and not time; needs an archive with an index
+    #[arg(long, requires = "update", help_heading = "Warm start")]
+    pub(crate) checksum: bool,
+    /// With --update, delete what the archive does not have, at the end and unless anything went wrong; what a PATH or
+    /// a pattern leaves out stays
+    #[arg(long, requires = "update", help_heading = "Warm start")]
+    pub(crate) delete: bool,
     /// Return only when the tree would survive a power cut
     #[arg(long)]
     pub(crate) fsync: bool,
@@ -281,6 +291,7 @@ Examples:
   haul unpack app.tar.zst /srv/app lib/python3.13 bin
   haul unpack app.tar.zst /srv/app --include '*.py'
   haul unpack app.tar.zst /srv/app --keep-existing --no-same-owner
+  haul unpack --update --delete app.tar.zst /srv/app
   curl -s https://example.org/app.tar.zst | haul unpack - app
 
 ",

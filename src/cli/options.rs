@@ -5,7 +5,7 @@
 
 use super::args::{ListArgs, Operation, PackArgs, UnpackArgs, VerifyArgs, Voice};
 use super::listing::Format;
-use super::output::{Output, Stream, Verb};
+use super::output::{Lines, Output, Stream, Verb};
 use super::owner::{self, Accounts};
 use super::pipe::Pipe;
 use super::stdio;
@@ -13,7 +13,7 @@ use super::sync_options::{self, Mirror};
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{self, OwnerId, OwnerOptions};
-use haul::ops::unpack::{self, Select, Source};
+use haul::ops::unpack::{self, Select, Source, Update};
 use haul::ops::{self, verify};
 use haul::tree::RelPathBuf;
 use haul::tree::path::escape;
@@ -45,6 +45,7 @@ impl Task {
         match self {
             Self::Sync(_) => Verb::Sync,
             Self::Pack { .. } => Verb::Pack,
+            Self::Unpack { options, .. } if options.update.is_some() => Verb::Update,
             Self::Unpack { .. } => Verb::Unpack,
             Self::List { .. } => Verb::List,
             Self::Verify { .. } => Verb::Verify,
@@ -143,6 +144,10 @@ fn output(task: &Task, voice: &Voice) -> Output {
     };
     match task {
         Task::Sync(mirror) => mirror.output(&common, voice.quiet, voice.verbose),
+        // What is deleted is no entry of the archive.
+        Task::Unpack { options, .. } if options.update.is_some() && voice.verbose && !voice.json => {
+            Output { changes: Some(Lines::Names), ..common }
+        }
         _ => common,
     }
 }
@@ -186,6 +191,7 @@ fn unpack_task(args: UnpackArgs, environment: &Environment) -> Result<Task, Erro
         numeric_owner: args.numeric_owner,
         keep_existing: args.keep_existing,
         fsync: args.fsync,
+        update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
     };
     Ok(Task::Unpack { archive: Place::input(&args.archive, environment)?, dst: args.dir, options })
 }

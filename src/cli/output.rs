@@ -48,6 +48,8 @@ pub(crate) enum Verb {
     Sync,
     Pack,
     Unpack,
+    /// `unpack --update`
+    Update,
     List,
     Verify,
 }
@@ -57,7 +59,7 @@ impl Verb {
         match self {
             Self::Sync => "sync",
             Self::Pack => "pack",
-            Self::Unpack => "unpack",
+            Self::Unpack | Self::Update => "unpack",
             Self::List => "list",
             Self::Verify => "verify",
         }
@@ -68,6 +70,7 @@ impl Verb {
             Self::Sync => "mirrored",
             Self::Pack => "packed",
             Self::Unpack => "unpacked",
+            Self::Update => "updated",
             Self::List => "listed",
             Self::Verify => "verified",
         }

@@ -34,7 +34,7 @@ impl Ended {
             && output.summary
         {
             let line = match self.verb {
-                Verb::Sync => mirrored(report, self.elapsed, output.dry_run),
+                Verb::Sync | Verb::Update => changed(self.verb, report, self.elapsed, output.dry_run),
                 verb => summary(verb, report, self.elapsed),
             };
             stdio::say(format_args!("{line}"));
@@ -93,11 +93,11 @@ fn summary(verb: Verb, report: &Report, elapsed: Duration) -> String {
 }
 
 /// `mirrored 26,012 entries, 575.10 MB (12 created, 3 updated, 1 deleted; 4.20 MB copied) in 0.21 s`
-fn mirrored(report: &Report, elapsed: Duration, dry_run: bool) -> String {
+fn changed(verb: Verb, report: &Report, elapsed: Duration, dry_run: bool) -> String {
     let Counts { content_bytes, created, updated, linked, metadata_set, deleted, copied_bytes, .. } =
         report.counts;
     let [verb, made, copied] =
-        if dry_run { ["would mirror", "to be ", "to copy"] } else { [Verb::Sync.past(), "", "copied"] };
+        if dry_run { ["would mirror", "to be ", "to copy"] } else { [verb.past(), "", "copied"] };
     let changes: Vec<_> = [
         (created, "created"),
         (updated, "updated"),
@@ -209,19 +209,19 @@ mod tests {
         let second = Duration::from_millis(210);
         let mut report = report();
         assert_eq!(
-            mirrored(&report, second, false),
+            changed(Verb::Sync, &report, second, false),
             "mirrored 26,012 entries, 575.10 MB (nothing to change) in 0.21 s"
         );
         report.counts =
             Counts { created: 12, updated: 3, deleted: 1, copied_bytes: 4_200_000, ..report.counts };
         assert_eq!(
-            mirrored(&report, second, false),
+            changed(Verb::Sync, &report, second, false),
             "mirrored 26,012 entries, 575.10 MB (12 created, 3 updated, 1 deleted; 4.20 MB copied) in 0.21 s"
         );
         report.counts = Counts { created: 0, linked: 2, metadata_set: 1000, ..report.counts };
         report.fail(RelPath::ROOT, Act::Open, io::Error::from_raw_os_error(13));
         assert_eq!(
-            mirrored(&report, second, true),
+            changed(Verb::Sync, &report, second, true),
             "would mirror 26,012 entries, 575.10 MB (3 to be updated, 2 to be linked, 1,000 to be given other \
              metadata, 1 to be deleted; 4.20 MB to copy) in 0.21 s; 1 failed"
         );

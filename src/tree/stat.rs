@@ -1,6 +1,6 @@
 //! What stat(2) tells of an entry, as a value: what plans are made from.
 
-use super::{Device, Timestamp};
+use super::{Device, Entry, Kind, Timestamp};
 
 /// What kind of entry a name leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +93,37 @@ impl FileKind {
 }
 
 impl Stat {
+    /// What stat(2) would tell of an entry that is no hard link, as far as the entry says it: not which inode it is.
+    pub(crate) fn of_entry(entry: &Entry) -> Option<Self> {
+        let none = Device::default();
+        let (kind, size, rdev) = match &entry.kind {
+            Kind::File { size, .. } => (FileKind::File, *size, none),
+            Kind::Directory => (FileKind::Directory, 0, none),
+            Kind::Symlink(target) => (FileKind::Symlink, target.len() as u64, none),
+            Kind::Fifo => (FileKind::Fifo, 0, none),
+            Kind::CharDevice(rdev) => (FileKind::CharDevice, 0, *rdev),
+            Kind::BlockDevice(rdev) => (FileKind::BlockDevice, 0, *rdev),
+            Kind::HardLink(_) => return None,
+        };
+        let (owner, time) = (&entry.meta.owner, entry.meta.mtime);
+        Some(Stat {
+            kind,
+            mode: entry.meta.mode,
+            uid: owner.uid,
+            gid: owner.gid,
+            size,
+            blocks: size.div_ceil(512),
+            nlink: 1,
+            dev: none,
+            ino: 0,
+            mount: 0,
+            atime: time,
+            mtime: time,
+            ctime: time,
+            rdev,
+        })
+    }
+
     /// What tells an inode from all others.
     pub fn id(&self) -> (Device, u64) {
         (self.dev, self.ino)

@@ -16,5 +16,5 @@ pub mod selection;
 mod walker;
 
 pub use filter::{Filter, FilterError, Rule, Verdict};
-pub(crate) use found::Found;
+pub(crate) use found::{Found, Stamp};
 pub(crate) use walker::{Options, Scan, scan};

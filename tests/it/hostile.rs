@@ -165,6 +165,7 @@ fn h4_nothing_is_written_through_a_symlink_of_the_archive() {
         refused(|_| Tar::new().symlink("l", "../outside").file(entry, "evil"));
         refused(|s| Tar::new().file(entry, "first").symlink("l", s.target("")).file(entry, "evil"));
     }
+    refused(|s| Tar::new().dir("l/dir").symlink("l", s.target("")).file("l/dir/deep", "evil"));
     refused(|_| Tar::new().symlink("l", "../outside").dir("l/new"));
     refused(|_| Tar::new().symlink("l", "../outside").dir("l/dir"));
     refused(|_| Tar::new().symlink("l", "../outside").symlink("l/new", "x"));

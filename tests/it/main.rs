@@ -26,3 +26,4 @@ mod signals;
 mod stock;
 mod support;
 mod sync;
+mod update;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// A node without its place.
 #[derive(Debug, Clone)]
-struct Draft {
+pub struct Draft {
     parent: Index,
     name: Vec<u8>,
     what: What,
@@ -25,7 +25,7 @@ struct Draft {
 }
 
 #[derive(Debug, Clone)]
-enum What {
+pub enum What {
     Text(usize),
     Noise(usize),
     Sparse(u64, Vec<(u64, usize)>),
@@ -61,7 +61,7 @@ fn what() -> impl Strategy<Value = What> {
     ]
 }
 
-fn draft() -> impl Strategy<Value = Draft> {
+pub fn draft() -> impl Strategy<Value = Draft> {
     let mode = select(vec![0o644, 0o600, 0o755, 0o777, 0o4755, 0o2711, 0o1700]);
     let mtime = ((-1i64 << 31)..(1 << 33), prop_oneof![Just(0), 0..1_000_000_000u32]);
     let xattr = prop::option::weighted(0.2, ("user\\.[a-z]{1,8}", prop::collection::vec(any::<u8>(), 0..40)));
@@ -70,7 +70,7 @@ fn draft() -> impl Strategy<Value = Draft> {
 }
 
 /// Puts drafts into directories that come before them, and drops those whose name is taken.
-fn tree(drafts: &[Draft], xattrs: bool) -> Vec<Node> {
+pub fn tree(drafts: &[Draft], xattrs: bool) -> Vec<Node> {
     let mut dirs = vec![Vec::new()];
     let mut files: Vec<Vec<u8>> = Vec::new();
     let mut taken = BTreeSet::new();
@@ -114,7 +114,7 @@ fn tree(drafts: &[Draft], xattrs: bool) -> Vec<Node> {
 
 /// A change of one entry that touches nothing else.
 #[derive(Debug, Clone, Copy)]
-enum Edit {
+pub enum Edit {
     FlipByte,
     Append,
     Mode,
@@ -125,19 +125,19 @@ enum Edit {
     MakeDirectory,
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+pub fn edit() -> impl Strategy<Value = Edit> {
     use Edit::{Add, Append, FlipByte, MakeDirectory, Mode, Mtime, Remove, Retarget};
     select(vec![FlipByte, Append, Mode, Mtime, Remove, Add, Retarget, MakeDirectory])
 }
 
-fn set_mtime(path: &Path, (seconds, nanos): (i64, u32)) {
+pub fn set_mtime(path: &Path, (seconds, nanos): (i64, u32)) {
     let time = Timespec { tv_sec: seconds, tv_nsec: nanos.into() };
     let times = Timestamps { last_access: time, last_modification: time };
     utimensat(rustix::fs::CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
 
 /// Edits the entry at `path`; false when this edit cannot be made to it.
-fn apply(root: &Path, path: &Path, edit: Edit) -> bool {
+pub fn apply(root: &Path, path: &Path, edit: Edit) -> bool {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let full = root.join(path);
     let meta = full.symlink_metadata().unwrap();
@@ -181,7 +181,7 @@ fn apply(root: &Path, path: &Path, edit: Edit) -> bool {
     true
 }
 
-fn few(cases: u32) -> ProptestConfig {
+pub fn few(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 300, ..ProptestConfig::default() }
 }
 

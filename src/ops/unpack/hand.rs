@@ -2,31 +2,51 @@
 
 use super::super::frames::Halt;
 use super::Run;
+use super::update::set_metadata;
 use crate::apply::{Applier, Destination, Failed, LargeFile};
 use crate::archive::Fault;
 use crate::error::{Error, ends_run};
 use crate::event::Event;
 use crate::plan::{Action, Existing, decide};
 use crate::report::{Cause, Failure, Report};
-use crate::tree::{Entry, Kind};
+use crate::tree::attributes::Changes;
+use crate::tree::{Entry, FileKind, Kind, Standing, Stat};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// Makes entries and keeps account of them.
 pub(super) struct Hand<'a> {
     run: &'a Run<'a>,
+    destination: &'a Destination,
     pub(super) applier: Applier<'a>,
     pub(super) report: Report,
 }
 
 impl<'a> Hand<'a> {
     pub(super) fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
-        Hand { run, applier: Applier::new(destination), report: Report::default() }
+        Hand { run, destination, applier: Applier::new(destination), report: Report::default() }
     }
 
     /// Makes a directory.
     pub(super) fn directory(&mut self, entry: &Entry) -> Result<(), Halt> {
+        if self.run.options.update.is_some() && self.is_standing_directory(entry) {
+            return match self.applier.directory(entry) {
+                Ok(()) => {
+                    self.found(entry);
+                    Ok(())
+                }
+                failed => self.note(entry, failed),
+            };
+        }
         self.make(entry, |applier| applier.directory(entry))
+    }
+
+    fn is_standing_directory(&mut self, entry: &Entry) -> bool {
+        let path = entry.path.as_path();
+        match self.applier.standing(path) {
+            _ if path.is_root() => !self.destination.is_new(),
+            standing => matches!(standing, Ok(Standing::Directory)),
+        }
     }
 
     /// Makes a file with all of its content.
@@ -60,7 +80,23 @@ impl<'a> Hand<'a> {
 
     /// Completes a large file.
     pub(super) fn finish(&mut self, file: LargeFile, entry: &Entry) -> Result<(), Halt> {
+        let action = self.decide(entry).unwrap_or(Action::Replace);
         let result = self.applier.finish(file, entry);
+        self.changed(entry, action, &result);
+        self.note(entry, result)
+    }
+
+    /// Takes account of an entry that is there as it should be.
+    pub(super) fn found(&mut self, entry: &Entry) {
+        self.report.counts.count(&entry.kind);
+        let kind = Stat::of_entry(entry).map_or(FileKind::File, |stat| stat.kind);
+        self.run.observer.event(Event::Unchanged(entry.path.as_path(), kind));
+    }
+
+    /// Sets what differs on an entry that is there.
+    pub(super) fn set(&mut self, entry: &Entry, changes: &Changes) -> Result<(), Halt> {
+        let result = set_metadata(self.destination, entry, changes);
+        self.report.counts.metadata_set += u64::from(result.is_ok());
         self.note(entry, result)
     }
 
@@ -74,10 +110,28 @@ impl<'a> Hand<'a> {
                 self.keep(entry);
                 return Ok(());
             }
-            Ok(_) => step(&mut self.applier),
+            Ok(action) => {
+                let result = step(&mut self.applier);
+                self.changed(entry, action, &result);
+                result
+            }
             Err(failed) => Err(failed),
         };
         self.note(entry, result)
+    }
+
+    /// Counts a change to a tree that is updated.
+    fn changed(&mut self, entry: &Entry, action: Action, result: &Result<(), Failed>) {
+        if self.run.options.update.is_none() || result.is_err() {
+            return;
+        }
+        let counts = &mut self.report.counts;
+        match (action, &entry.kind) {
+            (_, Kind::HardLink(_)) => counts.linked += 1,
+            (Action::Create, _) | (_, Kind::Directory) => counts.created += 1,
+            _ => counts.updated += 1,
+        }
+        counts.copied_bytes += entry.kind.stored_bytes();
     }
 
     fn decide(&mut self, entry: &Entry) -> Result<Action, Failed> {

@@ -1,23 +1,31 @@
 //! `haul unpack`: an archive becomes a tree.
 
 mod batch;
+mod compare;
+mod delete;
+mod groups;
 mod hand;
 mod indexed;
+mod large;
+mod present;
+mod remove;
 mod seen;
 mod select;
 mod stream;
+mod update;
 mod writers;
 
 use super::Threads;
-use crate::apply::{Destination, Failed, Settings};
+use crate::apply::{Destination, Failed, Owners, Settings};
 use crate::archive::reader::Archive;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::event::{Event, Observer};
 use crate::report::{End, Failure, Report};
 use crate::sys::{open, process};
-use crate::tree::RelPathBuf;
+use crate::tree::{Entry, RelPathBuf};
 use crate::walk::Filter;
+use delete::{Deletion, Held};
 use std::io::Read;
 use std::path::Path;
 
@@ -38,6 +46,23 @@ pub struct Options {
     pub keep_existing: bool,
     /// Return only when the tree would survive a power cut.
     pub fsync: bool,
+    /// Leave alone what is in the destination already as the archive says.
+    pub update: Option<Update>,
+}
+
+/// How a tree is brought to the state of an archive.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Update {
+    /// Compare content by digests, in place of size and time. Needs an archive with an index.
+    pub checksum: bool,
+    /// Remove what the archive does not have, of what is selected, unless anything went wrong.
+    pub delete: bool,
+}
+
+impl Options {
+    fn deletes(&self) -> bool {
+        self.update.is_some_and(|update| update.delete)
+    }
 }
 
 /// Which members of an archive are meant.
@@ -97,32 +122,67 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Opens the destination, or stages a new one.
     fn destination(&self) -> Result<Destination, Error> {
         let Options { same_owner, same_permissions, numeric_owner, fsync, .. } = *self.options;
-        Destination::open(self.dst, Settings { same_owner, same_permissions, numeric_owner, fsync })
+        let gives_way = self.options.deletes();
+        let settings = Settings { same_owner, same_permissions, numeric_owner, fsync, gives_way };
+        let destination = Destination::open(self.dst, settings)?;
+        if self.options.update.is_some() && !destination.is_new() {
+            update::hold(self, &destination)?;
+        }
+        Ok(destination)
     }
 
-    /// Publishes what was made, or takes it back when the run did not come to its end.
-    fn end(&self, destination: Destination, mut report: Report) -> Report {
+    /// Publishes what was made, or takes it back when the run did not come to its end. `held` is what the archive has.
+    fn end(&self, destination: &mut Destination, mut report: Report, held: &Held<'_>) -> Report {
+        if matches!(report.end, End::Complete)
+            && let Err(error) = self.complete(destination, &mut report, held)
+        {
+            report.end = End::Stopped(error);
+        }
         if !matches!(report.end, End::Complete) {
             destination.abandon();
-            report.sort();
-            return report;
-        }
-        let mut failures = Vec::new();
-        let finished = destination.finish(|entry, failed| {
-            if let Failed::Entry(act, cause) = failed {
-                failures.push(Failure { path: entry.path.as_path().as_bytes().into(), act, cause });
-            }
-        });
-        for failure in &failures {
-            self.observer.event(Event::Failed(failure));
-        }
-        report.failures.extend(failures);
-        if let Err(error) = finished {
-            report.end = End::Stopped(error);
         }
         report.sort();
         report
+    }
+
+    /// Gives everything its name, removes what is to go, and gives directories their metadata.
+    fn complete(
+        &self,
+        destination: &mut Destination,
+        report: &mut Report,
+        held: &Held<'_>,
+    ) -> Result<(), Error> {
+        destination.publish(&mut |entry, failed| self.fail(report, entry, failed))?;
+        let deletion = Deletion { run: self, held };
+        if report.failures.is_empty() && self.options.deletes() {
+            report.merge(deletion.blocking(destination.root(), &destination.blocked()));
+        }
+        destination.publish_blocked(&mut |entry, failed| self.fail(report, entry, failed));
+        if report.failures.is_empty() && self.options.deletes() {
+            report.merge(deletion.everything(destination.root()));
+        }
+        let mut owners = Owners::default();
+        for entry in destination.take_found() {
+            let settled = if self.options.update.is_some() {
+                let settled = update::settle_directory(destination, &entry, &mut owners);
+                settled.map(|is_changed| report.counts.metadata_set += u64::from(is_changed))
+            } else {
+                destination.settle_directory(&entry, &mut owners)
+            };
+            if let Err(failed) = settled {
+                self.fail(report, &entry, failed);
+            }
+        }
+        destination.finish()
+    }
+
+    fn fail(&self, report: &mut Report, entry: &Entry, failed: Failed) {
+        let Failed::Entry(act, cause) = failed else { return };
+        let failure = Failure { path: entry.path.as_path().as_bytes().into(), act, cause };
+        self.observer.event(Event::Failed(&failure));
+        report.failures.push(failure);
     }
 }

@@ -18,9 +18,19 @@ pub(super) struct Known {
 pub(super) struct Seen(HashMap<u64, Known>);
 
 impl Seen {
-    /// Notes a name, and returns what was known of it.
+    /// Notes a name, and returns what was known of it. What is above it is a directory, if nothing else is known.
     pub(super) fn insert(&mut self, path: RelPath<'_>, known: Known) -> Option<Known> {
+        let mut above = path.parent();
+        while let Some(directory) = above.filter(|above| !self.0.contains_key(&key(*above))) {
+            self.0.insert(key(directory), Known { is_dir: true, is_taken: true });
+            above = directory.parent();
+        }
         self.0.insert(key(path), known)
+    }
+
+    /// Whether no name was seen but the root's.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.keys().all(|&name| name == key(RelPath::ROOT))
     }
 
     pub(super) fn get(&self, path: RelPath<'_>) -> Option<Known> {
@@ -29,13 +39,8 @@ impl Seen {
 
     /// The first of the names above `path` that is known and no directory.
     pub(super) fn not_a_directory_above<'p>(&self, path: RelPath<'p>) -> Option<RelPath<'p>> {
-        // Mostly the parent is known to be a directory, and then so is all that is above it.
-        match path.parent() {
-            Some(parent) if self.get(parent).is_none_or(|known| !known.is_dir) => {
-                path.ancestors().find(|&above| self.get(above).is_some_and(|known| !known.is_dir))
-            }
-            _ => None,
-        }
+        // All of them: one that was a directory can have become something else.
+        path.ancestors().find(|&above| self.get(above).is_some_and(|known| !known.is_dir))
     }
 }
 
@@ -55,6 +60,8 @@ mod tests {
         seen.insert(path("d/l"), Known { is_dir: false, is_taken: true });
         assert_eq!(seen.not_a_directory_above(path("d/f")), None);
         assert_eq!(seen.not_a_directory_above(path("new/f")), None);
+        seen.insert(path("implied/by/f"), Known { is_dir: false, is_taken: true });
+        assert!(["implied", "implied/by"].iter().all(|name| seen.get(path(name)).unwrap().is_dir));
         assert_eq!(seen.not_a_directory_above(path("d/l/f")), Some(path("d/l")));
         assert_eq!(seen.not_a_directory_above(path("d/l/x/f")), Some(path("d/l")));
     }

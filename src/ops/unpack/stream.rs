@@ -9,7 +9,9 @@ use super::super::frames::Halt;
 use super::Run;
 use super::batch::Batch;
 use super::hand::Hand;
+use super::present::Present;
 use super::seen::{Known, Seen};
+use super::update::refuse_empty;
 use super::writers::Writers;
 use crate::apply::Destination;
 use crate::archive::Fault;
@@ -23,21 +25,32 @@ use std::collections::HashMap;
 use std::io::Read;
 
 pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, Error> {
-    let destination = run.destination()?;
-    let report = Writers::run(run, &destination, |writers| {
-        let mut unpacking = Unpacking::new(run, &destination, writers);
+    if run.options.update.is_some_and(|update| update.checksum) {
+        return Err(Error::Usage("--checksum needs an archive with an index, in a file".to_owned()));
+    }
+    let mut destination = run.destination()?;
+    let mut seen = Seen::default();
+    let mut report = Writers::run(run, &destination, |writers| {
+        let mut unpacking = Unpacking::new(run, (&destination, &mut seen), writers);
         let end =
             each_event(reader, run.path, run.options.threads, run.cancel, |event| unpacking.take(event));
         unpacking.end(end)
     });
-    Ok(run.end(destination, report))
+    if seen.is_empty()
+        && let (End::Complete, Err(error)) = (&report.end, refuse_empty(run, &destination))
+    {
+        report.end = End::Stopped(error);
+    }
+    Ok(run.end(&mut destination, report, &|path| seen.get(path).map(|known| known.is_dir)))
 }
 
 struct Unpacking<'a> {
     run: &'a Run<'a>,
     destination: &'a Destination,
     hand: Hand<'a>,
-    seen: Seen,
+    seen: &'a mut Seen,
+    /// Knows what is there already.
+    present: Option<Present<'a>>,
     /// Directories above what is chosen, which are made when something below them is.
     passed: HashMap<RelPathBuf, Entry>,
     /// Links and nodes, in the archive's order.
@@ -46,12 +59,18 @@ struct Unpacking<'a> {
 }
 
 impl<'a> Unpacking<'a> {
-    fn new(run: &'a Run<'a>, destination: &'a Destination, writers: &'a Writers) -> Self {
+    fn new(
+        run: &'a Run<'a>,
+        (destination, seen): (&'a Destination, &'a mut Seen),
+        writers: &'a Writers,
+    ) -> Self {
+        let updates = run.options.update.is_some() && !destination.is_new();
         Unpacking {
             run,
             destination,
             hand: Hand::new(run, destination),
-            seen: Seen::default(),
+            seen,
+            present: updates.then(|| Present::new(run, destination)),
             passed: HashMap::new(),
             bare: Vec::new(),
             batch: Batch::new(writers),
@@ -106,10 +125,20 @@ impl<'a> Unpacking<'a> {
         }
         match &entry.kind {
             Kind::Directory => self.hand.directory(&entry)?,
+            Kind::File { .. } if self.is_present(&entry)? => {}
             Kind::File { .. } => self.batch.begin(entry, &mut self.hand)?,
             _ => self.bare.push(entry),
         }
         Ok(())
+    }
+
+    /// Whether the entry is there already. Its metadata are set then.
+    fn is_present(&mut self, entry: &Entry) -> Result<bool, Halt> {
+        self.present.as_mut().map_or(Ok(false), |present| present.keep(entry, &mut self.hand))
+    }
+
+    fn bare(&mut self, entry: &Entry) -> Result<(), Halt> {
+        if self.is_present(entry)? { Ok(()) } else { self.hand.bare(entry) }
     }
 
     /// Completes everything that came so far.
@@ -118,7 +147,7 @@ impl<'a> Unpacking<'a> {
         let bare = std::mem::take(&mut self.bare);
         let (links, nodes): (Vec<_>, Vec<_>) =
             bare.into_iter().partition(|entry| matches!(entry.kind, Kind::HardLink(_)));
-        nodes.iter().try_for_each(|entry| self.hand.bare(entry))?;
+        nodes.iter().try_for_each(|entry| self.bare(entry))?;
         links.iter().try_for_each(|entry| self.link(entry))
     }
 
@@ -127,7 +156,7 @@ impl<'a> Unpacking<'a> {
         match self.seen.get(target.as_path()) {
             // It is linked to itself, which it is already.
             Some(_) if target.as_path() == path => Ok(()),
-            Some(Known { is_taken: true, is_dir: false }) => self.hand.bare(entry),
+            Some(Known { is_taken: true, is_dir: false }) => self.bare(entry),
             Some(Known { is_taken: false, is_dir: false }) => {
                 let cause = Cause::Missing(target.as_path().as_bytes().into());
                 self.hand.note(entry, Err(crate::apply::Failed::Entry(Act::Link, cause)))

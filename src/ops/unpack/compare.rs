@@ -1,0 +1,193 @@
+//! What of an archive a tree has already: each entry is looked at in its place, in parallel.
+//!
+//! By the rules of a mirror ([`crate::plan::mirror`]), of which the archive's index is the source. Changes nothing, and
+//! reads content only under `--checksum` and where a time is not to be trusted. What cannot be looked at counts as
+//! missing: whoever makes it will be told why that cannot be done.
+
+use super::Run;
+use super::select::Choice;
+use crate::apply::{Destination, Owners};
+use crate::archive::index::Record;
+use crate::plan::attributes::{add_xattrs, changes};
+use crate::plan::mirror::{self, Seen};
+use crate::plan::policy::{Compare, Policy};
+use crate::pool;
+use crate::sys::{Dir, Handle, process};
+use crate::tree::attributes::{Attributes, Changes};
+use crate::tree::{Device, Digest, Entry, FileKind, Kind, RelPath, Stat, Timestamp, Xattr};
+use crate::walk::content::Reader;
+use crate::walk::{Found, Stamp};
+use std::collections::HashMap;
+
+/// How many entries of one directory a thread looks at at a time.
+const STRETCH_ENTRIES: usize = 512;
+
+/// What tells an inode from all others.
+pub(super) type Inode = (Device, u64);
+
+/// What an entry needs in order to be as the archive says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Need {
+    Nothing,
+    /// Its content is right, these metadata are not.
+    Metadata(Box<Changes>),
+    /// It is to be made.
+    Anew,
+}
+
+/// What was found in the place of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Looked {
+    pub(super) need: Need,
+    /// The inode that is there, and how many names it has.
+    pub(super) inode: Option<(Inode, u32)>,
+}
+
+impl Looked {
+    pub(super) const MISSING: Looked = Looked { need: Need::Anew, inode: None };
+}
+
+/// Looks at the place of every chosen entry that is no directory. The answers have the records' numbers.
+///
+/// Of a hard link only the inode is found out: what it needs depends on what becomes of the name that it links to.
+pub(super) fn look(
+    run: &Run<'_>,
+    destination: &Destination,
+    records: &[Record],
+    choices: &[Choice],
+) -> Vec<Looked> {
+    let mut looked = vec![Looked::MISSING; records.len()];
+    if destination.is_new() {
+        return looked;
+    }
+    let stretches = stretches(records, choices);
+    let going_on = stretches.into_iter().take_while(|_| !run.cancel.is_set());
+    let start = || (Looking::new(run, destination), Vec::new());
+    let states =
+        pool::scatter(run.options.threads, going_on, start, |(looking, found), (parent, entries)| {
+            looking.stretch(parent, &entries, found);
+        });
+    for (number, one) in states.into_iter().flat_map(|(_, found)| found) {
+        looked[number] = one;
+    }
+    looked
+}
+
+/// An entry to look at, and its number.
+type Numbered<'a> = (usize, &'a Record, &'a Entry);
+
+/// The entries to look at, by the directory that they lie in.
+fn stretches<'a>(records: &'a [Record], choices: &'a [Choice]) -> Vec<(RelPath<'a>, Vec<Numbered<'a>>)> {
+    let mut stretches: Vec<(RelPath<'_>, Vec<_>)> = Vec::new();
+    let mut last: HashMap<RelPath<'_>, usize> = HashMap::new();
+    for (number, record) in records.iter().enumerate() {
+        let Some(entry) = choices[number].entry(record) else { continue };
+        let Some(parent) = entry.path.as_path().parent().filter(|_| entry.kind != Kind::Directory) else {
+            continue;
+        };
+        match last.get(&parent) {
+            Some(&at) if stretches[at].1.len() < STRETCH_ENTRIES => {
+                stretches[at].1.push((number, record, entry));
+            }
+            _ => {
+                last.insert(parent, stretches.len());
+                stretches.push((parent, vec![(number, record, entry)]));
+            }
+        }
+    }
+    stretches
+}
+
+/// One thread's looking.
+pub(super) struct Looking<'a> {
+    destination: &'a Destination,
+    policy: Policy,
+    /// A file's time tells its content only before this.
+    trusted: Timestamp,
+    owners: Owners,
+    reader: Reader<'a>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Looking<'a> {
+    pub(super) fn new(run: &Run<'_>, destination: &'a Destination) -> Self {
+        let checksum = run.options.update.is_some_and(|update| update.checksum);
+        let compare = if checksum { Compare::Checksum } else { Compare::Quick };
+        Looking {
+            destination,
+            policy: Policy { compare, ..Policy::default() },
+            trusted: process::now(),
+            owners: Owners::default(),
+            reader: Reader::new(destination.root()),
+            buffer: Vec::new(),
+        }
+    }
+
+    fn stretch(&mut self, parent: RelPath<'_>, entries: &[Numbered<'_>], found: &mut Vec<(usize, Looked)>) {
+        let Ok(dir) = self.destination.root().open_dir_beneath(parent) else { return };
+        for &(number, record, entry) in entries {
+            found.extend(self.entry(&dir, record.digest, entry).map(|looked| (number, looked)));
+        }
+    }
+
+    /// Looks at the place of one entry, of whose content no digest is known.
+    pub(super) fn one(&mut self, entry: &Entry) -> Looked {
+        let dir = self.destination.root().open_dir_beneath(entry.path.as_path().split().0);
+        dir.ok().and_then(|dir| self.entry(&dir, None, entry)).unwrap_or(Looked::MISSING)
+    }
+
+    /// `None` when there is nothing.
+    fn entry(&mut self, dir: &Dir, digest: Option<Digest>, entry: &Entry) -> Option<Looked> {
+        let name = entry.path.as_path().file_name();
+        let stat = dir.stat(name).ok()?;
+        let inode = Some((stat.id(), stat.nlink));
+        let Some(src) = Stat::of_entry(entry) else { return Some(Looked { need: Need::Nothing, inode }) };
+        let target = if stat.kind == FileKind::Symlink { dir.read_link(name).ok() } else { None };
+        let seen = Seen { stat: &stat, target: target.as_deref() };
+        let text = if let Kind::Symlink(text) = &entry.kind { Some(&**text) } else { None };
+        let wanted = Seen { stat: &src, target: text };
+        let is_right = match mirror::decide(wanted, Some(seen), &self.policy, self.trusted) {
+            mirror::Action::Keep => true,
+            mirror::Action::Compare => self.has_content(digest, entry, &stat),
+            _ => false,
+        };
+        let changes = if is_right { self.changes(dir, entry, &stat) } else { None };
+        let need = match changes {
+            None => Need::Anew,
+            Some(changes) if changes.is_empty() => Need::Nothing,
+            Some(changes) => Need::Metadata(Box::new(changes)),
+        };
+        Some(Looked { need, inode })
+    }
+
+    /// Whether the file has the content of this digest.
+    fn has_content(&mut self, expected: Option<Digest>, entry: &Entry, stat: &Stat) -> bool {
+        let found = Found { entry: entry.clone(), stamp: Stamp::of(stat), has_links: false };
+        let Ok(content) = self.reader.open(&found) else { return false };
+        let digest = content.digest(&found, &mut self.buffer);
+        digest.is_ok_and(|digest| Some(digest) == expected) && content.check(&found).is_ok()
+    }
+
+    fn changes(&mut self, dir: &Dir, entry: &Entry, stat: &Stat) -> Option<Changes> {
+        let handle = Handle::Named(dir, entry.path.as_path().file_name());
+        metadata_changes(self.destination, (entry, stat), handle, &mut self.owners)
+    }
+}
+
+/// What must be set on an inode of the entry's kind; `None` where that cannot be found out.
+pub(super) fn metadata_changes(
+    destination: &Destination,
+    (entry, stat): (&Entry, &Stat),
+    handle: Handle<'_>,
+    owners: &mut Owners,
+) -> Option<Changes> {
+    let have = handle.xattrs().ok()?;
+    let mut changes = changes(&destination.wanted(entry, owners), &Attributes::of(stat), 0);
+    // Labels that a security module gives to every inode by itself are not missing in the archive.
+    let is_label =
+        |xattr: &Xattr| xattr.name.starts_with(b"security.") && *xattr.name != *b"security.capability";
+    let sets = |xattr: &Xattr| destination.sets(xattr);
+    let may_go = |xattr: &Xattr| sets(xattr) && !is_label(xattr);
+    add_xattrs(&mut changes, (&entry.meta.xattrs, sets), (&have, may_go));
+    Some(changes)
+}

@@ -1,0 +1,111 @@
+//! Large files whose stretches are decoded by several threads.
+
+use super::super::frames::Halt;
+use super::Run;
+use super::hand::Hand;
+use super::select::Choice;
+use crate::apply::LargeFile;
+use crate::archive::Fault;
+use crate::archive::index::Record;
+use crate::archive::reader::{Archive, PartDigests};
+use crate::event::Event;
+use crate::tree::Entry;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A large file whose stretches are decoded by several threads.
+pub(super) struct Large {
+    digests: PartDigests,
+    file: Mutex<Opened>,
+}
+
+enum Opened {
+    NotYet,
+    Open(Arc<LargeFile>),
+    /// A failure was told; nothing more is written, and it is removed.
+    Failed(Arc<LargeFile>),
+    /// Nothing is to be written: something exists and stays, or it could not be begun.
+    Not,
+}
+
+/// The chosen files that lie in more than one frame.
+pub(super) fn large_files(archive: &Archive<'_>, choices: &[Choice]) -> HashMap<usize, Large> {
+    let parts = |number: &usize| archive.is_split(*number) && choices[*number] != Choice::Left;
+    let large = |number: usize| {
+        let digests = PartDigests::new(&archive.records()[number]);
+        (number, Large { digests, file: Mutex::new(Opened::NotYet) })
+    };
+    (0..choices.len()).filter(parts).map(large).collect()
+}
+
+/// Writes a stretch of a large file, and completes the file with the last one.
+pub(super) fn part(
+    run: &Run<'_>,
+    hand: &mut Hand<'_>,
+    large: &Large,
+    (record, entry): (&Record, &Entry),
+    (stored, data): (u64, &[u8]),
+) -> Result<(), Halt> {
+    run.observer.event(Event::Moved(data.len() as u64));
+    if let Some(file) = opened(hand, large, entry)?
+        && let Err(failed) = file.write(entry, stored, data)
+    {
+        // Told once, by the first thread that fails.
+        if large.fail() {
+            hand.note(entry, Err(failed))?;
+        }
+    }
+    // Nobody holds the file any more once this is true: every other thread was here before.
+    if large.digests.add(record, stored, data).map_err(Fault::from)?
+        && let Some(file) = large.close(entry)
+    {
+        hand.finish(file, entry)?;
+    }
+    Ok(())
+}
+
+fn opened(hand: &mut Hand<'_>, large: &Large, entry: &Entry) -> Result<Option<Arc<LargeFile>>, Halt> {
+    let mut file = large.lock();
+    if matches!(*file, Opened::NotYet) {
+        *file = hand.begin(entry)?.map_or(Opened::Not, |begun| Opened::Open(Arc::new(begun)));
+    }
+    Ok(match &*file {
+        Opened::Open(file) => Some(Arc::clone(file)),
+        Opened::NotYet | Opened::Failed(_) | Opened::Not => None,
+    })
+}
+
+impl Large {
+    /// Gives the file up; `false` when it was before.
+    fn fail(&self) -> bool {
+        let mut file = self.lock();
+        match std::mem::replace(&mut *file, Opened::Not) {
+            Opened::Open(open) => {
+                *file = Opened::Failed(open);
+                true
+            }
+            other => {
+                *file = other;
+                false
+            }
+        }
+    }
+
+    /// Takes the file, which nobody else holds; removes it when it was given up.
+    pub(super) fn close(&self, entry: &Entry) -> Option<LargeFile> {
+        match std::mem::replace(&mut *self.lock(), Opened::Not) {
+            Opened::Open(file) => Arc::into_inner(file),
+            Opened::Failed(file) => {
+                if let Some(file) = Arc::into_inner(file) {
+                    file.discard(entry);
+                }
+                None
+            }
+            Opened::NotYet | Opened::Not => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Opened> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,55 @@
+//! `--update` without an index: which of the entries that come by are there already.
+//!
+//! As little is known of what is still to come, an inode with several names is changed in place only as one of a group
+//! that is right as it is.
+
+use super::super::frames::Halt;
+use super::Run;
+use super::compare::{Inode, Looked, Looking, Need};
+use super::hand::Hand;
+use crate::apply::Destination;
+use crate::tree::{Entry, Kind, RelPathBuf};
+use std::collections::HashMap;
+
+/// What is there, of what came by so far.
+pub(super) struct Present<'a> {
+    destination: &'a Destination,
+    looking: Looking<'a>,
+    /// Inodes that are right for an entry, those of several names only.
+    taken: HashMap<Inode, RelPathBuf>,
+}
+
+impl<'a> Present<'a> {
+    pub(super) fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
+        Present { destination, looking: Looking::new(run, destination), taken: HashMap::new() }
+    }
+
+    /// Whether the entry is there; then its metadata are set, too.
+    pub(super) fn keep(&mut self, entry: &Entry, hand: &mut Hand<'_>) -> Result<bool, Halt> {
+        let Looked { need, inode } = self.looking.one(entry);
+        let Some((inode, names)) = inode else { return Ok(false) };
+        if let Kind::HardLink(target) = &entry.kind {
+            let is_joined = self.destination.remembers(target.as_path()) == Some(inode);
+            if is_joined {
+                hand.found(entry);
+            }
+            return Ok(is_joined);
+        }
+        let is_shared = names > 1;
+        if is_shared && (need != Need::Nothing || !self.take(inode, entry)) {
+            return Ok(false);
+        }
+        match need {
+            Need::Anew => return Ok(false),
+            Need::Nothing => hand.found(entry),
+            Need::Metadata(changes) => hand.set(entry, &changes)?,
+        }
+        self.destination.remember(entry.path.as_path(), inode);
+        Ok(true)
+    }
+
+    /// Lets an inode be this entry's, unless it is another's.
+    fn take(&mut self, inode: Inode, entry: &Entry) -> bool {
+        *self.taken.entry(inode).or_insert_with(|| entry.path.clone()) == entry.path
+    }
+}

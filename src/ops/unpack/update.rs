@@ -1,0 +1,141 @@
+//! `--update`: of an archive, only what a tree does not have yet.
+
+use super::super::frames::Halt;
+use super::Run;
+use super::compare::{Looked, Need, look, metadata_changes};
+use super::groups::resolve;
+use super::hand::Hand;
+use super::select::Choice;
+use crate::apply::attributes::set;
+use crate::apply::{Destination, Failed, Owners};
+use crate::archive::index::Record;
+use crate::error::{Act, Error};
+use crate::event::Event;
+use crate::pool;
+use crate::report::{End, Report};
+use crate::sys::{Handle, lock};
+use crate::tree::attributes::Changes;
+use crate::tree::{Entry, Kind};
+use crate::walk::names::Names;
+use rustix::io::Errno;
+use std::os::fd::AsFd;
+use std::sync::Mutex;
+
+/// What of the choices is missing in the destination. What is there gets its metadata.
+pub(super) fn missing(
+    run: &Run<'_>,
+    destination: &Destination,
+    records: &[Record],
+    choices: &[Choice],
+    report: &mut Report,
+) -> Vec<Choice> {
+    let entries: Vec<_> = records.iter().zip(choices).map(|(record, choice)| choice.entry(record)).collect();
+    let mut looked = look(run, destination, records, choices);
+    if run.cancel.is_set() {
+        report.end = End::Interrupted;
+        return Vec::new();
+    }
+    let firsts = resolve(&entries, &mut looked);
+    for number in firsts {
+        if let (Some(entry), Some((inode, _))) = (entries[number], looked[number].inode) {
+            destination.remember(entry.path.as_path(), inode);
+        }
+    }
+    keep(run, destination, &entries, &looked, report);
+    let is_missing = |(number, choice): (usize, &Choice)| {
+        let is_directory = entries[number].is_some_and(|entry| entry.kind == Kind::Directory);
+        if is_directory || looked[number].need == Need::Anew { choice.clone() } else { Choice::Left }
+    };
+    choices.iter().enumerate().map(is_missing).collect()
+}
+
+/// Takes account of what is there, and sets the metadata that differ.
+fn keep(
+    run: &Run<'_>,
+    destination: &Destination,
+    entries: &[Option<&Entry>],
+    looked: &[Looked],
+    report: &mut Report,
+) {
+    let kept = entries.iter().zip(looked).filter_map(|(entry, looked)| Some(((*entry)?, looked)));
+    let kept = kept.filter(|(entry, looked)| entry.kind != Kind::Directory && looked.need != Need::Anew);
+    let halt: Mutex<Option<Halt>> = Mutex::new(None);
+    let hands = pool::scatter(
+        run.options.threads,
+        kept.take_while(|_| !run.cancel.is_set() && pool::lock(&halt).is_none()),
+        || Hand::new(run, destination),
+        |hand, (entry, looked)| match &looked.need {
+            Need::Metadata(changes) => {
+                if let Err(stop) = hand.set(entry, changes) {
+                    pool::lock(&halt).get_or_insert(stop);
+                }
+            }
+            Need::Nothing | Need::Anew => hand.found(entry),
+        },
+    );
+    report.merge_all(hands.into_iter().map(|hand| hand.report));
+    if let Some(halt) = pool::lock(&halt).take() {
+        report.end = End::Stopped(halt.at(run.path));
+    }
+}
+
+/// Sets what differs on an entry that is there.
+pub(super) fn set_metadata(
+    destination: &Destination,
+    entry: &Entry,
+    changes: &Changes,
+) -> Result<(), Failed> {
+    let (parent, name) = entry.path.as_path().split();
+    let open = |errno: Errno| Failed::Entry(Act::Open, errno.into());
+    let dir = destination.root().open_dir_beneath(parent).map_err(open)?;
+    set(Handle::Named(&dir, name), changes).failed.map_or(Ok(()), Err)
+}
+
+/// Sets what differs on a directory that was there, now that nothing in it changes any more. Whether that is anything
+/// but its time, which any change below it has moved.
+pub(super) fn settle_directory(
+    destination: &Destination,
+    entry: &Entry,
+    owners: &mut Owners,
+) -> Result<bool, Failed> {
+    let fail = |act| move |errno: Errno| Failed::Entry(act, errno.into());
+    let dir = destination.root().open_dir_beneath(entry.path.as_path()).map_err(fail(Act::Open))?;
+    let stat = dir.stat_self().map_err(fail(Act::Stat))?;
+    let handle = Handle::Open(dir.as_fd());
+    let changes = metadata_changes(destination, (entry, &stat), handle, owners)
+        .ok_or_else(|| fail(Act::ReadXattrs)(Errno::IO))?;
+    if changes.is_empty() {
+        return Ok(false);
+    }
+    let mut but_time = changes.clone();
+    but_time.attributes.mtime = None;
+    set(handle, &changes).failed.map_or(Ok(!but_time.is_empty()), Err)
+}
+
+/// Keeps other runs away from a tree that is there.
+pub(super) fn hold(run: &Run<'_>, destination: &Destination) -> Result<(), Error> {
+    match lock::lock(destination.root()).map_err(|errno| Error::io(Act::Lock, run.dst, errno))? {
+        lock::Locked::Yes => Ok(()),
+        lock::Locked::Held(holder) => Err(Error::Held { path: run.dst.to_owned(), holder }),
+        lock::Locked::Unsupported => {
+            run.observer.event(Event::Warning(
+                "the destination's file system has no locks: see to it that no other run is at work there",
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// An archive without entries would remove everything, and is mostly a mistake.
+pub(super) fn refuse_empty(run: &Run<'_>, destination: &Destination) -> Result<(), Error> {
+    if !run.options.deletes() || destination.is_new() {
+        return Ok(());
+    }
+    let root = destination.root().open_dir(b".");
+    let names = root.and_then(|root| Names::of(&root, &mut Vec::new()));
+    if names.map_err(|errno| Error::io(Act::List, run.dst, errno))?.len() == 0 {
+        return Ok(());
+    }
+    let [archive, dst] = [run.path, run.dst].map(crate::error::display_path);
+    Err(Error::Precaution(format!("{archive} is empty, so everything in {dst} would be deleted")))
+}
