@@ -37,6 +37,28 @@ struct FramePlace {
     first_record: usize,
 }
 
+/// What tells an archive from every other: its index names everything in it, and has a hash of every frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The xxh3-128 of the index frame's payload.
+    pub(crate) index: u128,
+    /// The length of the file.
+    pub(crate) len: u64,
+}
+
+impl Identity {
+    /// Reads no more than the locator of the index; `None` when there is none.
+    pub(crate) fn of(file: &File) -> Result<Option<Self>, Fault> {
+        let len = file.metadata()?.len();
+        let Some(footer) = len.checked_sub(SEEK_FOOTER as u64) else { return Ok(None) };
+        let table = trailer::seek_table_len(&read_at(file, footer, SEEK_FOOTER as u64)?);
+        let place = table.and_then(|table| len.checked_sub(table + LOCATOR_FRAME as u64));
+        let Some(place) = place else { return Ok(None) };
+        let locator = Locator::decode(&read_at(file, place, LOCATOR_FRAME as u64)?)?;
+        Ok(locator.map(|locator| Identity { index: locator.digest, len }))
+    }
+}
+
 /// The buffers in which one thread decodes frames.
 pub(crate) struct Decoder {
     decompressor: Decompressor,

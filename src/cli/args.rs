@@ -141,6 +141,11 @@ pub(crate) struct UnpackArgs {
     /// Bring DIR to the archive's state: leave alone what is equal by kind, size and time, and read only the rest
     #[arg(long, help_heading = "Warm start")]
     pub(crate) update: bool,
+    /// With --update, return at once when DIR is noted to be what this call makes of it; the note is in FILE, by default
+    /// beside DIR as .NAME.haul-stamp. Changes made to DIR since are not seen
+    #[arg(long, value_name = "FILE", requires = "update", num_args = 0..=1, require_equals = true,
+          value_hint = ValueHint::FilePath, help_heading = "Warm start")]
+    pub(crate) if_changed: Option<Option<PathBuf>>,
     /// With --update, compare content and not time; needs an archive with an index
     #[arg(long, requires = "update", help_heading = "Warm start")]
     pub(crate) checksum: bool,
@@ -292,6 +297,7 @@ Examples:
   haul unpack app.tar.zst /srv/app --include '*.py'
   haul unpack app.tar.zst /srv/app --keep-existing --no-same-owner
   haul unpack --update --delete app.tar.zst /srv/app
+  haul unpack --update --delete --if-changed app.tar.zst /srv/app
   curl -s https://example.org/app.tar.zst | haul unpack - app
 
 ",

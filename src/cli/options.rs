@@ -192,6 +192,7 @@ fn unpack_task(args: UnpackArgs, environment: &Environment) -> Result<Task, Erro
         keep_existing: args.keep_existing,
         fsync: args.fsync,
         update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
+        if_changed: args.if_changed,
     };
     Ok(Task::Unpack { archive: Place::input(&args.archive, environment)?, dst: args.dir, options })
 }

@@ -61,6 +61,12 @@ impl Stat {
     }
 }
 
+/// When the inode that `fd` holds was made, where the file system says.
+pub(crate) fn birth(fd: BorrowedFd<'_>) -> Result<Option<Timestamp>> {
+    let x = fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BTIME)?;
+    Ok((x.stx_mask & StatxFlags::BTIME.bits() != 0).then(|| timestamp(x.stx_btime)))
+}
+
 fn timestamp(t: StatxTimestamp) -> Timestamp {
     Timestamp { seconds: t.tv_sec, nanos: t.tv_nsec }
 }

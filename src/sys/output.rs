@@ -102,6 +102,13 @@ impl Write for &Output {
     }
 }
 
+/// Removes the file at `path`, and waits until that would survive a power cut.
+pub(crate) fn remove_durably(path: &Path) -> Result<()> {
+    let (dir, name) = open_parent(&followed(path))?;
+    dir.remove_file_if_there(&name)?;
+    commit::sync_file(&dir)
+}
+
 /// The directory in which `path` names something, and that name.
 pub(crate) fn open_parent(path: &Path) -> Result<(Dir, Vec<u8>)> {
     let name = path.file_name().ok_or(Errno::ISDIR)?.as_bytes().to_vec();

@@ -31,6 +31,15 @@ pub fn umask() -> Option<u32> {
     umask_in(&text)
 }
 
+/// What tells this start of the system from all others, random(4); `None` where it cannot be known.
+pub(crate) fn boot_id() -> Option<String> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = String::new();
+    File::from(file).read_to_string(&mut text).ok()?;
+    Some(text.trim().to_owned())
+}
+
 fn umask_in(status: &str) -> Option<u32> {
     let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(mask.trim(), 8).ok()

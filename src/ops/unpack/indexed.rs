@@ -5,6 +5,7 @@ use super::Run;
 use super::hand::Hand;
 use super::large::{large_files, part};
 use super::select::{Choice, choose, unmatched};
+use super::stamp::Stamp;
 use super::update::{self, refuse_empty};
 use crate::apply::Destination;
 use crate::archive::index::Record;
@@ -14,12 +15,15 @@ use crate::event::Event;
 use crate::report::{Cause, End, Report};
 use crate::tree::{Entry, Kind, RelPath};
 
-pub(super) fn unpack(run: &Run<'_>, archive: &Archive<'_>) -> Result<Report, Error> {
+pub(super) fn unpack(run: &Run<'_>, archive: &Archive<'_>, stamp: Option<&Stamp>) -> Result<Report, Error> {
     let records = archive.records();
     let choices = choose(records, &run.options.select);
     let mut destination = run.destination()?;
     if records.iter().all(|record| record.entry.path.as_path().is_root()) {
         refuse_empty(run, &destination)?;
+    }
+    if let Some(stamp) = stamp {
+        stamp.remove().inspect_err(|_| destination.abandon())?;
     }
     let mut report = Report::default();
     for path in unmatched(records, &run.options.select) {
@@ -27,7 +31,13 @@ pub(super) fn unpack(run: &Run<'_>, archive: &Archive<'_>) -> Result<Report, Err
     }
     pass(run, archive, &choices, &destination, &mut report);
     let held = |path: RelPath<'_>| held(records, path);
-    Ok(run.end(&mut destination, report, &held))
+    let mut report = run.end(&mut destination, report, &held);
+    if let (Some(stamp), End::Complete, []) = (stamp, &report.end, &report.failures[..])
+        && let Err(error) = stamp.write(destination.root())
+    {
+        report.end = End::Stopped(error);
+    }
+    Ok(report)
 }
 
 /// Whether the archive has something at `path`, and whether that is a directory.

@@ -11,6 +11,7 @@ mod present;
 mod remove;
 mod seen;
 mod select;
+mod stamp;
 mod stream;
 mod update;
 mod writers;
@@ -26,8 +27,9 @@ use crate::sys::{open, process};
 use crate::tree::{Entry, RelPathBuf};
 use crate::walk::Filter;
 use delete::{Deletion, Held};
+use stamp::Stamp;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How to unpack.
 #[derive(Debug, Clone)]
@@ -48,6 +50,9 @@ pub struct Options {
     pub fsync: bool,
     /// Leave alone what is in the destination already as the archive says.
     pub update: Option<Update>,
+    /// Return at once when the destination is noted to be what this run would make of it. The note is in the file given,
+    /// or else beside the destination. Needs an archive with an index.
+    pub if_changed: Option<Option<PathBuf>>,
 }
 
 /// How a tree is brought to the state of an archive.
@@ -98,13 +103,17 @@ pub fn unpack(
     match archive {
         Source::Reader(reader) => {
             let run = Run { path: Path::new("-"), dst, options, cancel, observer };
-            stream::unpack(&run, reader)
+            if options.if_changed.is_some() { Err(stamp::no_index()) } else { stream::unpack(&run, reader) }
         }
         Source::Path(path) => {
             let run = Run { path, dst, options, cancel, observer };
             let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
+            let stamp = Stamp::of(&run, &file)?;
+            if stamp.as_ref().is_some_and(|stamp| stamp.holds(dst)) {
+                return Ok(Report::default());
+            }
             match Archive::open(&file).map_err(|fault| fault.at(path))? {
-                Some(archive) => indexed::unpack(&run, &archive),
+                Some(archive) => indexed::unpack(&run, &archive, stamp.as_ref()),
                 None => stream::unpack(&run, &file),
             }
         }

@@ -1,0 +1,134 @@
+//! `--if-changed`: a note beside a tree of which archive it is, so that the next run need not look.
+//!
+//! Owns what the note says and when it is believed. It is removed before anything is changed and written after everything
+//! else, so it is never there beside a tree that is half one archive and half another.
+
+use super::{Options, Run};
+use crate::archive::Fault;
+use crate::archive::reader::Identity;
+use crate::error::{Act, Error};
+use crate::sys::output::{self, Place};
+use crate::sys::{Dir, meta, open, process};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The note of one tree.
+pub(super) struct Stamp {
+    path: PathBuf,
+    /// What it says of the archive and the options.
+    what: String,
+    fsync: bool,
+}
+
+impl Stamp {
+    /// The note that belongs to this run, whether it is there or not.
+    pub(super) fn of(run: &Run<'_>, archive: &File) -> Result<Option<Self>, Error> {
+        let Some(place) = &run.options.if_changed else { return Ok(None) };
+        let path = match place {
+            Some(path) => path.clone(),
+            None => beside(run.dst).ok_or_else(|| {
+                Error::Usage(
+                    "--if-changed needs a file where the directory has no name of its own".to_owned(),
+                )
+            })?,
+        };
+        let identity = Identity::of(archive).map_err(|fault: Fault| fault.at(run.path))?;
+        let Identity { index, len } = identity.ok_or_else(no_index)?;
+        let options = options_digest(run.options);
+        let what = format!("haul-stamp 1\narchive {index:032x} {len}\noptions {options:032x}\n");
+        Ok(Some(Stamp { path, what, fsync: run.options.fsync }))
+    }
+
+    /// Whether the tree at `dst` is what the run would make of it, as far as the note says.
+    pub(super) fn holds(&self, dst: &Path) -> bool {
+        let (Ok(said), Ok(root)) = (open::read_whole(&self.path), Dir::open(dst)) else { return false };
+        let is = |durable| self.text(&root, durable).is_ok_and(|text| text.as_bytes() == said);
+        is(true) || (!self.fsync && is(false))
+    }
+
+    /// Removes the note before the tree is changed. Fails where none could be written in the end.
+    pub(super) fn remove(&self) -> Result<(), Error> {
+        let io = |act| move |errno: Errno| Error::io(act, &self.path, errno);
+        let place = Place::open(&self.path).map_err(io(Act::Create))?;
+        let exists = place.existing().is_some();
+        place.create().map_err(io(Act::Create))?.discard();
+        if exists {
+            output::remove_durably(&self.path).map_err(io(Act::Remove))?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the tree below `root` is complete.
+    pub(super) fn write(&self, root: &Dir) -> Result<(), Error> {
+        let io = |act| move |errno: Errno| Error::io(act, &self.path, errno);
+        let text = self.text(root, self.fsync).map_err(io(Act::Stat))?;
+        let output = Place::open(&self.path).and_then(Place::create).map_err(io(Act::Create))?;
+        if let Err(error) = (&output).write_all(text.as_bytes()) {
+            output.discard();
+            return Err(Error::io(Act::Write, &self.path, error));
+        }
+        output.publish(self.fsync).map_err(io(Act::Publish))
+    }
+
+    /// What the note says of a tree. One that was not synced is true only until the system is started again.
+    fn text(&self, root: &Dir, durable: bool) -> rustix::io::Result<String> {
+        let stat = root.stat_self()?;
+        let born = meta::birth(root.as_fd())?.unwrap_or_default();
+        let boot = if durable { "-".to_owned() } else { process::boot_id().ok_or(Errno::NOENT)? };
+        let (device, mtime) = (stat.dev, stat.mtime);
+        Ok(format!(
+            "{}root {}:{} {} {}.{:09} {}.{:09}\nboot {boot}\n",
+            self.what,
+            device.major,
+            device.minor,
+            stat.ino,
+            born.seconds,
+            born.nanos,
+            mtime.seconds,
+            mtime.nanos
+        ))
+    }
+}
+
+/// `.NAME.haul-stamp` beside the directory NAME.
+fn beside(dst: &Path) -> Option<PathBuf> {
+    let name = dst.file_name()?;
+    let mut stamp = std::ffi::OsString::from(".");
+    stamp.push(name);
+    stamp.push(".haul-stamp");
+    Some(dst.with_file_name(stamp))
+}
+
+/// What of the options, and of who runs, decides what the tree becomes.
+fn options_digest(options: &Options) -> u128 {
+    let umask = (!options.same_permissions).then(process::umask);
+    let who = (process::identity(), umask, env!("CARGO_PKG_VERSION"));
+    let how = (options.same_owner, options.same_permissions, options.numeric_owner, options.deletes());
+    xxh3_128(format!("{who:?} {how:?} {:?}", options.select).as_bytes())
+}
+
+/// What has no index cannot be told from another without reading all of it.
+pub(super) fn no_index() -> Error {
+    Error::Usage("--if-changed needs an archive with an index, in a file".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_lies_beside_the_directory() {
+        for (dst, stamp) in [
+            ("/srv/app", Some("/srv/.app.haul-stamp")),
+            ("app/", Some(".app.haul-stamp")),
+            ("/", None),
+            ("..", None),
+        ] {
+            assert_eq!(beside(Path::new(dst)).as_deref(), stamp.map(Path::new), "{dst}");
+        }
+    }
+}
