@@ -31,6 +31,8 @@ pub enum Event<'a> {
     Moved(u64),
     /// An entry was left out on purpose, for this reason.
     Skipped(RelPath<'a>, &'a str),
+    /// What was to be unpacked first is complete, under its final names.
+    Ready,
     /// Something about the run that its user should know and that is not a failure.
     Warning(&'a str),
     /// Something could not be done. It is in the report, too.

@@ -15,5 +15,5 @@ mod sys;
 pub mod tree;
 pub mod walk;
 
-pub use sys::process::umask;
+pub use sys::process::{inherited_descriptor, umask};
 pub use sys::users;

@@ -63,8 +63,8 @@ fn perform(task: &Task, cancel: &Cancel, progress: &Progress) -> Result<Report, 
         Task::Pack { src, dst: Place::Standard, options } => {
             pack(src, Target::Writer(&mut output()?), options, cancel, progress)
         }
-        Task::Unpack { archive, dst, options } => {
-            unpack(archive.source(&mut stdin, cancel)?, dst, options, cancel, progress)
+        Task::Unpack { archive, dst, options, sign } => {
+            unpack(archive.source(&mut stdin, cancel)?, dst, options, cancel, &sign.around(progress))
         }
         Task::List { archive, select, format } => {
             let mut listing = Listing::new(output()?, *format);

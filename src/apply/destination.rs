@@ -131,6 +131,22 @@ impl Destination {
         &self.path
     }
 
+    /// Names these as what will be linked to only after their directory got its name.
+    pub(crate) fn link_later(&mut self, paths: impl Iterator<Item = RelPathBuf>) {
+        self.linked_later.extend(paths);
+    }
+
+    /// Lets a complete directory be changed again, and notes that its metadata are to be set once more.
+    pub(crate) fn reopen(&self, entry: &Entry) -> Result<(), Failed> {
+        let dir = self.root.open_dir_beneath(entry.path.as_path()).map_err(failed(Act::Open))?;
+        let mode = dir.stat_self().map_err(failed(Act::Stat))?.mode;
+        if self.identity.0 != 0 && mode & 0o300 != 0o300 {
+            meta::set_mode(&dir, mode | 0o300).map_err(failed(Act::SetMode))?;
+        }
+        self.note_directory(entry.clone(), Made::Found);
+        Ok(())
+    }
+
     /// What came of making the root.
     pub(super) fn root_made(&self) -> Made {
         if self.is_new() { Made::New(None) } else { Made::Found }

@@ -144,8 +144,9 @@ pub(crate) struct UnpackArgs {
     /// With --update, return at once when DIR is noted to be what this call makes of it; the note is in FILE, by default
     /// beside DIR as .NAME.haul-stamp. Changes made to DIR since are not seen
     #[arg(long, value_name = "FILE", requires = "update", num_args = 0..=1, require_equals = true,
+          default_missing_value = "",
           value_hint = ValueHint::FilePath, help_heading = "Warm start")]
-    pub(crate) if_changed: Option<Option<PathBuf>>,
+    pub(crate) if_changed: Option<OsString>,
     /// With --update, compare content and not time; needs an archive with an index
     #[arg(long, requires = "update", help_heading = "Warm start")]
     pub(crate) checksum: bool,
@@ -156,6 +157,13 @@ pub(crate) struct UnpackArgs {
     /// Return only when the tree would survive a power cut
     #[arg(long)]
     pub(crate) fsync: bool,
+    /// Unpack first what LIST names, a path or a pattern on each line (- for stdin), and say `ready` on a line once it is
+    /// complete; the rest follows. Needs an archive with an index
+    #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath, help_heading = "Warm start")]
+    pub(crate) prefetch: Option<OsString>,
+    /// Say it on descriptor N (3 or more), and close that, in place of stdout
+    #[arg(long, value_name = "N", requires = "prefetch", help_heading = "Warm start")]
+    pub(crate) ready_fd: Option<i32>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
 }
@@ -298,6 +306,7 @@ Examples:
   haul unpack app.tar.zst /srv/app --keep-existing --no-same-owner
   haul unpack --update --delete app.tar.zst /srv/app
   haul unpack --update --delete --if-changed app.tar.zst /srv/app
+  haul unpack --prefetch start.list --ready-fd 3 app.tar.zst /srv/app 3>ready.fifo
   curl -s https://example.org/app.tar.zst | haul unpack - app
 
 ",

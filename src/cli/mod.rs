@@ -17,6 +17,7 @@ pub(crate) mod owner;
 pub(crate) mod pace;
 pub(crate) mod pipe;
 pub(crate) mod progress;
+pub(crate) mod ready;
 pub(crate) mod render;
 pub(crate) mod rules;
 pub(crate) mod signals;

@@ -8,12 +8,13 @@ use super::listing::Format;
 use super::output::{Lines, Output, Stream, Verb};
 use super::owner::{self, Accounts};
 use super::pipe::Pipe;
+use super::ready::{self, Sign};
 use super::stdio;
 use super::sync_options::{self, Mirror};
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{self, OwnerId, OwnerOptions};
-use haul::ops::unpack::{self, Select, Source, Update};
+use haul::ops::unpack::{self, Select, Source, StampPlace, Update};
 use haul::ops::{self, verify};
 use haul::tree::RelPathBuf;
 use haul::tree::path::escape;
@@ -34,7 +35,7 @@ pub(crate) struct Run {
 pub(crate) enum Task {
     Sync(Box<Mirror>),
     Pack { src: PathBuf, dst: Place, options: pack::Options },
-    Unpack { archive: Place, dst: PathBuf, options: unpack::Options },
+    Unpack { archive: Place, dst: PathBuf, options: unpack::Options, sign: Sign },
     List { archive: Place, select: Select, format: Format },
     Verify { archive: Place, dir: Option<PathBuf>, options: verify::Options },
 }
@@ -118,7 +119,7 @@ pub(crate) fn resolve(operation: Operation, voice: &Voice, environment: &Environ
     let task = match operation {
         Operation::Sync(args) => Task::Sync(Box::new(sync_options::resolve(*args, environment)?)),
         Operation::Pack(args) => pack_task(args, voice, environment)?,
-        Operation::Unpack(args) => unpack_task(args, environment)?,
+        Operation::Unpack(args) => unpack_task(args, voice, environment)?,
         Operation::List(args) => list_task(&args, voice, environment)?,
         Operation::Verify(args) => verify_task(args, environment)?,
     };
@@ -182,7 +183,12 @@ fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result
     Ok(Task::Pack { src: args.dir, dst, options })
 }
 
-fn unpack_task(args: UnpackArgs, environment: &Environment) -> Result<Task, Error> {
+fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+    // First of all: what is opened later could have the descriptor's number.
+    let sign = match args.ready_fd {
+        Some(number) => Sign::on(number)?,
+        None => Sign::Standard(if voice.json { Stream::Stderr } else { Stream::Stdout }),
+    };
     let options = unpack::Options {
         threads: args.work.threads.unwrap_or_else(ops::default_threads),
         select: Select { paths: member_paths(&args.paths)?, filter: args.filter.compile()? },
@@ -192,9 +198,14 @@ fn unpack_task(args: UnpackArgs, environment: &Environment) -> Result<Task, Erro
         keep_existing: args.keep_existing,
         fsync: args.fsync,
         update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
-        if_changed: args.if_changed,
+        prefetch: args.prefetch.map(|list| ready::read_list(&list)).transpose()?,
+        if_changed: args.if_changed.map(stamp_place),
     };
-    Ok(Task::Unpack { archive: Place::input(&args.archive, environment)?, dst: args.dir, options })
+    Ok(Task::Unpack { archive: Place::input(&args.archive, environment)?, dst: args.dir, options, sign })
+}
+
+fn stamp_place(typed: OsString) -> StampPlace {
+    if typed.is_empty() { StampPlace::Beside } else { StampPlace::At(typed.into()) }
 }
 
 fn list_task(args: &ListArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {

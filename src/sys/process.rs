@@ -3,10 +3,11 @@
 use super::meta::{FileKind, Stat};
 use crate::tree::{Device, Timestamp};
 use rustix::fs::{self, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{self, Resource, Rlimit};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -55,6 +56,22 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn stdout_file() -> Option<(Device, u64)> {
     let stat = Stat::of(std::io::stdout().as_fd()).ok()?;
     (stat.kind == FileKind::File).then_some((stat.dev, stat.ino))
+}
+
+/// Takes over a descriptor that whoever started the process has opened for it; EBADF when there is none of that number.
+///
+/// To be called before the process opens anything itself, and once for each number: what it opens itself could have that
+/// number. Standard streams, 0 to 2, are refused with EINVAL: others of the program write there, too.
+pub fn inherited_descriptor(number: i32) -> std::io::Result<OwnedFd> {
+    if number < 3 {
+        return Err(Errno::INVAL.into());
+    }
+    // SAFETY: fcntl(2) with F_SETFD changes nothing but a flag of the descriptor, and fails where there is none.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is open, and by this function's contract nobody else in the process owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// `path` as an absolute one, without looking anything up; as it is where there is no working directory.

@@ -18,6 +18,7 @@ mod gitignore;
 mod hostile;
 mod house;
 mod listing;
+mod prefetch;
 mod props;
 mod real;
 mod roundtrip;

@@ -44,7 +44,7 @@ fn changed(outcome: &Outcome) -> u64 {
 }
 
 /// Packs `root` and unpacks it again: what an updated tree is to be like.
-fn fresh(scratch: &Scratch, root: &Path) -> (PathBuf, Snapshot) {
+pub fn fresh(scratch: &Scratch, root: &Path) -> (PathBuf, Snapshot) {
     let (archive, copy) = (scratch.join("a.tar.zst"), scratch.join("fresh"));
     haul!["pack", root, &archive].expect(0);
     run(haul_command().arg("unpack").args(exact()).arg(&archive).arg(&copy), None).expect(0);
@@ -52,7 +52,7 @@ fn fresh(scratch: &Scratch, root: &Path) -> (PathBuf, Snapshot) {
 }
 
 /// The data frames of an archive, by its seek table: where each begins, and its length.
-fn frames(archive: &[u8]) -> Vec<(usize, usize)> {
+pub fn frames(archive: &[u8]) -> Vec<(usize, usize)> {
     let number = |at: usize| u32::from_le_bytes(archive[at..at + 4].try_into().unwrap()) as usize;
     let count = number(archive.len() - 9);
     let table = archive.len() - 9 - 8 * count;
@@ -66,7 +66,7 @@ fn frames(archive: &[u8]) -> Vec<(usize, usize)> {
 }
 
 /// Flips a bit in the middle of these frames.
-fn damage(archive: &Path, which: impl Fn(usize) -> bool) {
+pub fn damage(archive: &Path, which: impl Fn(usize) -> bool) {
     let mut bytes = std::fs::read(archive).unwrap();
     for (number, (at, len)) in frames(&bytes).into_iter().enumerate() {
         if which(number) {

@@ -36,19 +36,6 @@ impl Deletion<'_> {
         report
     }
 
-    /// Removes the directories at `paths`, which the archive has something else in the place of.
-    pub(super) fn blocking(&self, root: &Dir, paths: &[RelPathBuf]) -> Report {
-        let mut remover = Remover::new(self.run, root);
-        for path in paths {
-            let (parent, _) = path.as_path().split();
-            match root.open_dir_beneath(parent) {
-                Ok(dir) => drop(remover.remove(&dir, path.as_path(), FileKind::Directory)),
-                Err(errno) => remover.fail(path.as_path(), Act::Open, errno),
-            }
-        }
-        remover.report
-    }
-
     fn directory(
         &self,
         remover: &mut Remover<'_>,
@@ -79,4 +66,17 @@ impl Deletion<'_> {
             }
         }
     }
+}
+
+/// Removes the directories at `paths`, which the archive has something else in the place of.
+pub(super) fn blocking(run: &Run<'_>, root: &Dir, paths: &[RelPathBuf]) -> Report {
+    let mut remover = Remover::new(run, root);
+    for path in paths {
+        let (parent, _) = path.as_path().split();
+        match root.open_dir_beneath(parent) {
+            Ok(dir) => drop(remover.remove(&dir, path.as_path(), FileKind::Directory)),
+            Err(errno) => remover.fail(path.as_path(), Act::Open, errno),
+        }
+    }
+    remover.report
 }

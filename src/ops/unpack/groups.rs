@@ -30,7 +30,7 @@ pub(super) fn resolve(entries: &[Option<&Entry>], looked: &mut [Looked]) -> Hash
 }
 
 /// For each hard link, the number of the name that it links to.
-fn leaders(entries: &[Option<&Entry>]) -> HashMap<usize, usize> {
+pub(super) fn leaders(entries: &[Option<&Entry>]) -> HashMap<usize, usize> {
     let is_link = |entry: &Entry| matches!(entry.kind, Kind::HardLink(_));
     let numbered = || entries.iter().enumerate().filter_map(|(number, entry)| Some((number, (*entry)?)));
     if !numbered().any(|(_, entry)| is_link(entry)) {

@@ -1,12 +1,13 @@
 //! Unpacks an archive by its index.
 
 use super::super::frames::{Decoding, Halt};
-use super::Run;
 use super::hand::Hand;
 use super::large::{large_files, part};
+use super::prefetch::{self, Split};
 use super::select::{Choice, choose, unmatched};
 use super::stamp::Stamp;
 use super::update::{self, refuse_empty};
+use super::{Prefetch, Run};
 use crate::apply::Destination;
 use crate::archive::index::Record;
 use crate::archive::reader::{Archive, Member};
@@ -29,7 +30,23 @@ pub(super) fn unpack(run: &Run<'_>, archive: &Archive<'_>, stamp: Option<&Stamp>
     for path in unmatched(records, &run.options.select) {
         report.fail(path, Act::Open, Cause::NotFound);
     }
-    pass(run, archive, &choices, &destination, &mut report);
+    let missing = match run.options.update {
+        Some(_) => update::missing(run, &destination, records, &choices, &mut report),
+        None => choices.clone(),
+    };
+    let entries = || records.iter().zip(&missing).filter_map(|(record, choice)| choice.entry(record));
+    let bytes = entries().map(|entry| entry.kind.stored_bytes()).sum();
+    run.observer.event(Event::Planned { entries: entries().count() as u64, bytes });
+    let rest = match &run.options.prefetch {
+        Some(prefetch) => first(run, archive, (prefetch, &choices, missing), &mut destination, &mut report),
+        None => Pass {
+            archive,
+            choices: missing,
+            is_read: vec![false; archive.frame_count()],
+            is_whole: is_whole(run),
+        },
+    };
+    rest.carry_out(run, &destination, &mut report);
     let held = |path: RelPath<'_>| held(records, path);
     let mut report = run.end(&mut destination, report, &held);
     if let (Some(stamp), End::Complete, []) = (stamp, &report.end, &report.failures[..])
@@ -46,86 +63,128 @@ fn held(records: &[Record], path: RelPath<'_>) -> Option<bool> {
     Some(records[number].entry.kind == Kind::Directory)
 }
 
-/// Makes what is chosen, as far as it is not there already.
-fn pass(
-    run: &Run<'_>,
-    archive: &Archive<'_>,
-    choices: &[Choice],
-    destination: &Destination,
-    report: &mut Report,
-) {
-    let records = archive.records();
-    let update = run.options.update.is_some();
-    let missing = update.then(|| update::missing(run, destination, records, choices, report));
-    if !matches!(report.end, End::Complete) {
-        return;
-    }
-    let choices = missing.as_deref().unwrap_or(choices);
-    let chosen = || records.iter().zip(choices).filter_map(|(record, choice)| choice.entry(record));
-    let bytes = chosen().map(|entry| entry.kind.stored_bytes()).sum();
-    run.observer.event(Event::Planned { entries: chosen().count() as u64, bytes });
+/// Whether everything that the archive holds is unpacked.
+fn is_whole(run: &Run<'_>) -> bool {
+    run.options.select.is_all() && run.options.update.is_none()
+}
 
-    let mut hand = Hand::new(run, destination);
-    let is_directory = |entry: &&Entry| entry.kind == Kind::Directory;
-    match chosen().filter(is_directory).try_for_each(|entry| hand.directory(entry)) {
-        Ok(()) => report.merge(files(run, archive, choices, destination)),
-        Err(halt) => report.merge(stopped(halt, run)),
-    }
+/// What is made in one go, and which frames were read before.
+struct Pass<'a> {
+    archive: &'a Archive<'a>,
+    choices: Vec<Choice>,
+    is_read: Vec<bool>,
+    /// All frames that were not read before are, also those that hold nothing of this: then all of the archive is
+    /// checked.
+    is_whole: bool,
+}
+
+/// Makes what is to come first and lets it appear. Returns the rest.
+fn first<'a>(
+    run: &Run<'_>,
+    archive: &'a Archive<'a>,
+    (prefetch, choices, missing): (&Prefetch, &[Choice], Vec<Choice>),
+    destination: &mut Destination,
+    report: &mut Report,
+) -> Pass<'a> {
+    let records = archive.records();
+    let Split { first, rest, directories, linked } =
+        prefetch::split(records, choices, missing, prefetch, report);
+    destination.link_later(linked.into_iter());
+    let is_read = vec![false; archive.frame_count()];
+    let pass = Pass { archive, choices: first, is_read, is_whole: false };
+    let is_read = (0..archive.frame_count()).map(|frame| pass.needs(frame)).collect();
+    pass.carry_out(run, destination, report);
     if matches!(report.end, End::Complete) {
-        // Symlinks after all files, so that no file can be written through one; links after what they link to.
-        let is_node =
-            |entry: &&Entry| !matches!(entry.kind, Kind::File { .. } | Kind::Directory | Kind::HardLink(_));
-        let is_link = |entry: &&Entry| matches!(entry.kind, Kind::HardLink(_));
-        let mut bare = chosen().filter(is_node).chain(chosen().filter(is_link));
-        if let Err(halt) = bare.try_for_each(|entry| hand.bare(entry)) {
-            report.merge(stopped(halt, run));
+        match run.complete(destination, report, None) {
+            Ok(()) if report.failures.is_empty() => run.observer.event(Event::Ready),
+            Ok(()) => {}
+            Err(error) => report.end = End::Stopped(error),
         }
     }
-    report.merge(hand.report);
+    if matches!(report.end, End::Complete) {
+        for entry in &directories {
+            if let Err(failed) = destination.reopen(entry) {
+                run.fail(report, entry, failed);
+            }
+        }
+    }
+    Pass { archive, choices: rest, is_read, is_whole: is_whole(run) }
+}
+
+impl Pass<'_> {
+    /// Makes what is chosen.
+    fn carry_out(&self, run: &Run<'_>, destination: &Destination, report: &mut Report) {
+        if !matches!(report.end, End::Complete) {
+            return;
+        }
+        let records = self.archive.records();
+        let chosen = || records.iter().zip(&self.choices).filter_map(|(record, choice)| choice.entry(record));
+        let mut hand = Hand::new(run, destination);
+        let is_directory = |entry: &&Entry| entry.kind == Kind::Directory;
+        match chosen().filter(is_directory).try_for_each(|entry| hand.directory(entry)) {
+            Ok(()) => report.merge(self.files(run, destination)),
+            Err(halt) => report.merge(stopped(halt, run)),
+        }
+        if matches!(report.end, End::Complete) {
+            // Symlinks after all files, so that no file can be written through one; links after what they link to.
+            let is_link = |entry: &&Entry| matches!(entry.kind, Kind::HardLink(_));
+            let is_node = |entry: &&Entry| {
+                !matches!(entry.kind, Kind::File { .. } | Kind::Directory | Kind::HardLink(_))
+            };
+            let mut bare = chosen().filter(is_node).chain(chosen().filter(is_link));
+            if let Err(halt) = bare.try_for_each(|entry| hand.bare(entry)) {
+                report.merge(stopped(halt, run));
+            }
+        }
+        report.merge(hand.report);
+    }
+
+    /// Whether a frame holds content of what is chosen.
+    fn needs(&self, frame: usize) -> bool {
+        self.archive.records_in(frame).any(|number| {
+            let is_file = matches!(self.archive.records()[number].entry.kind, Kind::File { .. });
+            is_file && self.choices[number] != Choice::Left
+        })
+    }
+
+    /// Decodes the frames that are needed and writes the chosen files.
+    fn files(&self, run: &Run<'_>, destination: &Destination) -> Report {
+        let Pass { archive, choices, is_read, .. } = self;
+        let records = archive.records();
+        let large = large_files(archive, choices);
+        let wanted = |frame: usize| (self.is_whole && !is_read[frame]) || self.needs(frame);
+        let decoding = Decoding { archive, path: run.path, threads: run.options.threads, cancel: run.cancel };
+        let (hands, end) = decoding.each_member(
+            wanted,
+            || Hand::new(run, destination),
+            |hand, member| match member {
+                Member::Whole { record: number, data } => match choices[number].entry(&records[number]) {
+                    Some(entry) if matches!(entry.kind, Kind::File { .. }) => hand.file(entry, data),
+                    _ => Ok(()),
+                },
+                Member::Part { record: number, stored, data } => match large.get(&number) {
+                    Some(large) => {
+                        let entry = choices[number].entry(&records[number]).unwrap_or(&records[number].entry);
+                        part(run, hand, large, (&records[number], entry), (stored, data))
+                    }
+                    None => Ok(()),
+                },
+            },
+        );
+        let mut report = Report::default();
+        report.merge_all(hands.into_iter().map(|hand| hand.report));
+        report.merge(Report { end, ..Report::default() });
+        for (number, large) in large {
+            // Left over when the run was stopped.
+            let entry = choices[number].entry(&records[number]).unwrap_or(&records[number].entry);
+            if let Some(file) = large.close(entry) {
+                file.discard(entry);
+            }
+        }
+        report
+    }
 }
 
 fn stopped(halt: Halt, run: &Run<'_>) -> Report {
     Report { end: End::Stopped(halt.at(run.path)), ..Report::default() }
-}
-
-/// Decodes the frames that are needed and writes the chosen files.
-fn files(run: &Run<'_>, archive: &Archive<'_>, choices: &[Choice], destination: &Destination) -> Report {
-    let records = archive.records();
-    let large = large_files(archive, choices);
-    let is_needed = |number: usize| {
-        let is_file = matches!(records[number].entry.kind, Kind::File { .. });
-        is_file && choices[number] != Choice::Left
-    };
-    // All of them for a whole archive: then all of it is checked.
-    let all = run.options.select.is_all() && run.options.update.is_none();
-    let wanted = |frame: usize| all || archive.records_in(frame).any(is_needed);
-    let decoding = Decoding { archive, path: run.path, threads: run.options.threads, cancel: run.cancel };
-    let (hands, end) = decoding.each_member(
-        wanted,
-        || Hand::new(run, destination),
-        |hand, member| match member {
-            Member::Whole { record: number, data } => match choices[number].entry(&records[number]) {
-                Some(entry) if matches!(entry.kind, Kind::File { .. }) => hand.file(entry, data),
-                _ => Ok(()),
-            },
-            Member::Part { record: number, stored, data } => match large.get(&number) {
-                Some(large) => {
-                    let entry = choices[number].entry(&records[number]).unwrap_or(&records[number].entry);
-                    part(run, hand, large, (&records[number], entry), (stored, data))
-                }
-                None => Ok(()),
-            },
-        },
-    );
-    let mut report = Report::default();
-    report.merge_all(hands.into_iter().map(|hand| hand.report));
-    report.merge(Report { end, ..Report::default() });
-    for (number, large) in large {
-        // Left over when the run was stopped.
-        let entry = choices[number].entry(&records[number]).unwrap_or(&records[number].entry);
-        if let Some(file) = large.close(entry) {
-            file.discard(entry);
-        }
-    }
-    report
 }

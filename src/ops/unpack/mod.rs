@@ -7,6 +7,8 @@ mod groups;
 mod hand;
 mod indexed;
 mod large;
+mod options;
+mod prefetch;
 mod present;
 mod remove;
 mod seen;
@@ -16,7 +18,6 @@ mod stream;
 mod update;
 mod writers;
 
-use super::Threads;
 use crate::apply::{Destination, Failed, Owners, Settings};
 use crate::archive::reader::Archive;
 use crate::cancel::Cancel;
@@ -24,60 +25,12 @@ use crate::error::{Act, Error};
 use crate::event::{Event, Observer};
 use crate::report::{End, Failure, Report};
 use crate::sys::{open, process};
-use crate::tree::{Entry, RelPathBuf};
-use crate::walk::Filter;
+use crate::tree::Entry;
 use delete::{Deletion, Held};
+pub use options::{Options, Prefetch, Select, StampPlace, Update};
 use stamp::Stamp;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-
-/// How to unpack.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Worker threads.
-    pub threads: Threads,
-    /// Which members to unpack.
-    pub select: Select,
-    /// Give entries the owners that the archive names. Without it they belong to the running user.
-    pub same_owner: bool,
-    /// Set modes exactly, setuid and setgid included, and privileged xattrs. Without it the umask applies.
-    pub same_permissions: bool,
-    /// Use the archive's user and group numbers even where it has names.
-    pub numeric_owner: bool,
-    /// Leave what exists as it is, in place of replacing it.
-    pub keep_existing: bool,
-    /// Return only when the tree would survive a power cut.
-    pub fsync: bool,
-    /// Leave alone what is in the destination already as the archive says.
-    pub update: Option<Update>,
-    /// Return at once when the destination is noted to be what this run would make of it. The note is in the file given,
-    /// or else beside the destination. Needs an archive with an index.
-    pub if_changed: Option<Option<PathBuf>>,
-}
-
-/// How a tree is brought to the state of an archive.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Update {
-    /// Compare content by digests, in place of size and time. Needs an archive with an index.
-    pub checksum: bool,
-    /// Remove what the archive does not have, of what is selected, unless anything went wrong.
-    pub delete: bool,
-}
-
-impl Options {
-    fn deletes(&self) -> bool {
-        self.update.is_some_and(|update| update.delete)
-    }
-}
-
-/// Which members of an archive are meant.
-#[derive(Debug, Clone, Default)]
-pub struct Select {
-    /// These entries and what lies below them; all when empty.
-    pub paths: Vec<RelPathBuf>,
-    /// Of those, what the filter keeps.
-    pub filter: Filter,
-}
+use std::path::Path;
 
 /// Where the archive comes from.
 #[allow(missing_debug_implementations)] // a reader has none
@@ -103,7 +56,7 @@ pub fn unpack(
     match archive {
         Source::Reader(reader) => {
             let run = Run { path: Path::new("-"), dst, options, cancel, observer };
-            if options.if_changed.is_some() { Err(stamp::no_index()) } else { stream::unpack(&run, reader) }
+            stream::unpack(&run, reader)
         }
         Source::Path(path) => {
             let run = Run { path, dst, options, cancel, observer };
@@ -146,7 +99,7 @@ impl Run<'_> {
     /// Publishes what was made, or takes it back when the run did not come to its end. `held` is what the archive has.
     fn end(&self, destination: &mut Destination, mut report: Report, held: &Held<'_>) -> Report {
         if matches!(report.end, End::Complete)
-            && let Err(error) = self.complete(destination, &mut report, held)
+            && let Err(error) = self.complete(destination, &mut report, Some(held))
         {
             report.end = End::Stopped(error);
         }
@@ -157,21 +110,21 @@ impl Run<'_> {
         report
     }
 
-    /// Gives everything its name, removes what is to go, and gives directories their metadata.
+    /// Gives everything its name, removes what is to go, and gives directories their metadata. Without `held`, more is
+    /// to come, and only what stands in the way is removed.
     fn complete(
         &self,
         destination: &mut Destination,
         report: &mut Report,
-        held: &Held<'_>,
+        held: Option<&Held<'_>>,
     ) -> Result<(), Error> {
         destination.publish(&mut |entry, failed| self.fail(report, entry, failed))?;
-        let deletion = Deletion { run: self, held };
         if report.failures.is_empty() && self.options.deletes() {
-            report.merge(deletion.blocking(destination.root(), &destination.blocked()));
+            report.merge(delete::blocking(self, destination.root(), &destination.blocked()));
         }
         destination.publish_blocked(&mut |entry, failed| self.fail(report, entry, failed));
-        if report.failures.is_empty() && self.options.deletes() {
-            report.merge(deletion.everything(destination.root()));
+        if let Some(held) = held.filter(|_| report.failures.is_empty() && self.options.deletes()) {
+            report.merge(Deletion { run: self, held }.everything(destination.root()));
         }
         let mut owners = Owners::default();
         for entry in destination.take_found() {

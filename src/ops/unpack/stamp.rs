@@ -3,7 +3,7 @@
 //! Owns what the note says and when it is believed. It is removed before anything is changed and written after everything
 //! else, so it is never there beside a tree that is half one archive and half another.
 
-use super::{Options, Run};
+use super::{Options, Run, StampPlace};
 use crate::archive::Fault;
 use crate::archive::reader::Identity;
 use crate::error::{Act, Error};
@@ -25,19 +25,20 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The note that belongs to this run, whether it is there or not.
+    /// The note that belongs to this run, whether it is there or not; `None` if none is asked for, or the archive has no
+    /// index, without which it cannot be told from another.
     pub(super) fn of(run: &Run<'_>, archive: &File) -> Result<Option<Self>, Error> {
         let Some(place) = &run.options.if_changed else { return Ok(None) };
         let path = match place {
-            Some(path) => path.clone(),
-            None => beside(run.dst).ok_or_else(|| {
+            StampPlace::At(path) => path.clone(),
+            StampPlace::Beside => beside(run.dst).ok_or_else(|| {
                 Error::Usage(
                     "--if-changed needs a file where the directory has no name of its own".to_owned(),
                 )
             })?,
         };
         let identity = Identity::of(archive).map_err(|fault: Fault| fault.at(run.path))?;
-        let Identity { index, len } = identity.ok_or_else(no_index)?;
+        let Some(Identity { index, len }) = identity else { return Ok(None) };
         let options = options_digest(run.options);
         let what = format!("haul-stamp 1\narchive {index:032x} {len}\noptions {options:032x}\n");
         Ok(Some(Stamp { path, what, fsync: run.options.fsync }))
@@ -109,11 +110,6 @@ fn options_digest(options: &Options) -> u128 {
     let who = (process::identity(), umask, env!("CARGO_PKG_VERSION"));
     let how = (options.same_owner, options.same_permissions, options.numeric_owner, options.deletes());
     xxh3_128(format!("{who:?} {how:?} {:?}", options.select).as_bytes())
-}
-
-/// What has no index cannot be told from another without reading all of it.
-pub(super) fn no_index() -> Error {
-    Error::Usage("--if-changed needs an archive with an index, in a file".to_owned())
 }
 
 #[cfg(test)]

@@ -25,8 +25,8 @@ use std::collections::HashMap;
 use std::io::Read;
 
 pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, Error> {
-    if run.options.update.is_some_and(|update| update.checksum) {
-        return Err(Error::Usage("--checksum needs an archive with an index, in a file".to_owned()));
+    if let Some(flag) = run.options.wants_index() {
+        return Err(Error::Usage(format!("{flag} needs an archive with an index, in a file")));
     }
     let mut destination = run.destination()?;
     let mut seen = Seen::default();

@@ -33,7 +33,7 @@ pub(super) fn missing(
     let mut looked = look(run, destination, records, choices);
     if run.cancel.is_set() {
         report.end = End::Interrupted;
-        return Vec::new();
+        return vec![Choice::Left; records.len()];
     }
     let firsts = resolve(&entries, &mut looked);
     for number in firsts {

@@ -1,0 +1,139 @@
+//! `--prefetch`: what of an archive is unpacked first.
+//!
+//! Pure. What was asked for is complete only with the directories above it, and with the name that holds the content of
+//! a hard link.
+
+use super::Prefetch;
+use super::groups::leaders;
+use super::select::Choice;
+use crate::archive::index::Record;
+use crate::error::Act;
+use crate::report::{Cause, Report};
+use crate::tree::{Entry, Kind, RelPath, RelPathBuf};
+use crate::walk::Verdict;
+
+/// What is missing, in two parts.
+pub(super) struct Split {
+    pub(super) first: Vec<Choice>,
+    pub(super) rest: Vec<Choice>,
+    /// The directories of the first part, to which the rest may add.
+    pub(super) directories: Vec<Entry>,
+    /// Names of the first part that names of the rest link to.
+    pub(super) linked: Vec<RelPathBuf>,
+}
+
+/// Splits `missing`, which is what of the `choices` is to be made. Paths that are not among the choices are failures.
+pub(super) fn split(
+    records: &[Record],
+    choices: &[Choice],
+    missing: Vec<Choice>,
+    prefetch: &Prefetch,
+    report: &mut Report,
+) -> Split {
+    let entries: Vec<_> = records.iter().zip(choices).map(|(record, choice)| choice.entry(record)).collect();
+    let leaders = leaders(&entries);
+    let mut is_first = asked_for(&entries, prefetch, report);
+    for (&link, &leader) in &leaders {
+        is_first[leader] |= is_first[link];
+    }
+    // From the end: a directory comes before everything below it.
+    let mut below: Option<RelPath<'_>> = None;
+    for number in (0..entries.len()).rev() {
+        let Some(entry) = entries[number] else { continue };
+        let path = entry.path.as_path();
+        let leads_to_one = below.is_some_and(|below| below.is_within(path));
+        is_first[number] |= entry.kind == Kind::Directory && leads_to_one;
+        if is_first[number] {
+            below = Some(path);
+        }
+    }
+    let path = |number: usize| entries[number].map(|entry| entry.path.clone());
+    let is_linked_later = |&(&link, &leader): &(&usize, &usize)| is_first[leader] && !is_first[link];
+    let linked = leaders.iter().filter(is_linked_later).filter_map(|(_, &leader)| path(leader)).collect();
+    let is_directory = |entry: &&Entry| entry.kind == Kind::Directory;
+    let first_entries =
+        entries.iter().zip(&is_first).filter_map(|(entry, is_first)| entry.filter(|_| *is_first));
+    let directories = first_entries.filter(is_directory).cloned().collect();
+    let (first, rest) = missing
+        .into_iter()
+        .zip(is_first)
+        .map(|(choice, is_first)| if is_first { (choice, Choice::Left) } else { (Choice::Left, choice) })
+        .unzip();
+    Split { first, rest, directories, linked }
+}
+
+/// Which entries are asked for by a path or a pattern.
+fn asked_for(entries: &[Option<&Entry>], prefetch: &Prefetch, report: &mut Report) -> Vec<bool> {
+    let by_glob = |entry: &Entry| {
+        let is_directory = entry.kind == Kind::Directory;
+        !prefetch.globs.is_empty()
+            && prefetch.globs.decide(entry.path.as_path(), is_directory) == Verdict::Keep
+    };
+    let mut is_first: Vec<_> = entries.iter().map(|entry| entry.is_some_and(by_glob)).collect();
+    let mut chosen: Vec<_> = entries
+        .iter()
+        .enumerate()
+        .filter_map(|(number, entry)| Some((entry.as_ref()?.path.as_path(), number)))
+        .collect();
+    // An heir of a content stands in the place of another name.
+    chosen.sort_unstable();
+    for given in &prefetch.paths {
+        let given = given.as_path();
+        let start = chosen.partition_point(|(path, _)| *path < given);
+        let below = chosen[start..].iter().take_while(|(path, _)| path.is_within(given));
+        let mut found = false;
+        for &(_, number) in below {
+            (is_first[number], found) = (true, true);
+        }
+        if !found {
+            report.fail(given, Act::Open, Cause::NotFound);
+        }
+    }
+    is_first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Metadata, Owner, Timestamp};
+    use crate::walk::{Filter, Rule};
+    use std::sync::Arc;
+
+    fn record(text: &str) -> Record {
+        let path = |text: &str| RelPathBuf::from_member_name(text.as_bytes()).unwrap();
+        let (name, kind) = match text.split_once(" -> ") {
+            Some((name, to)) => (name, Kind::HardLink(path(to))),
+            None if text.ends_with('/') => (text, Kind::Directory),
+            None => (text, Kind::file(1)),
+        };
+        let (owner, mtime) = (Arc::new(Owner::default()), Timestamp::default());
+        let meta = Metadata { mode: 0, owner, mtime, xattrs: Box::default() };
+        let entry = Entry { path: path(name), kind, meta };
+        Record { entry, digest: None, offset: 0, header_bytes: 512 }
+    }
+
+    /// What comes first, and what is linked to later.
+    fn first(paths: &[&str], globs: &[&str]) -> (Vec<String>, Vec<String>, usize) {
+        let records = ["./", "a/", "a/b", "a/c", "d/", "d/e/", "d/e/f", "d/e/g -> a/c", "h"].map(record);
+        let choices = vec![Choice::Taken; records.len()];
+        let globs = Filter::new(globs.iter().map(Rule::include)).unwrap();
+        let paths = paths.iter().map(|path| RelPathBuf::from_member_name(path.as_bytes()).unwrap()).collect();
+        let mut report = Report::default();
+        let split = split(&records, &choices, choices.clone(), &Prefetch { paths, globs }, &mut report);
+        let shown = |path: &RelPathBuf| path.as_path().display().into_owned();
+        let taken = split.first.iter().zip(&records).filter(|(choice, _)| **choice == Choice::Taken);
+        let taken = taken.map(|(_, record)| shown(&record.entry.path)).collect();
+        (taken, split.linked.iter().map(shown).collect(), report.failures.len())
+    }
+
+    #[test]
+    fn what_is_asked_for_comes_with_its_directories_and_its_content() {
+        let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(first(&["d/e/f"], &[]), (names(&[".", "d", "d/e", "d/e/f"]), vec![], 0));
+        assert_eq!(first(&["a"], &[]), (names(&[".", "a", "a/b", "a/c"]), names(&["a/c"]), 0));
+        let with_link = names(&[".", "a", "a/c", "d", "d/e", "d/e/g"]);
+        assert_eq!(first(&[], &["/d/e/g"]), (with_link, vec![], 0));
+        assert_eq!(first(&[], &["h"]), (names(&[".", "h"]), vec![], 0));
+        assert_eq!(first(&["nowhere"], &["none"]), (vec![], vec![], 1));
+    }
+}
