@@ -140,8 +140,10 @@ impl Destination {
     pub(crate) fn reopen(&self, entry: &Entry) -> Result<(), Failed> {
         let dir = self.root.open_dir_beneath(entry.path.as_path()).map_err(failed(Act::Open))?;
         let mode = dir.stat_self().map_err(failed(Act::Stat))?.mode;
-        if self.identity.0 != 0 && mode & 0o300 != 0o300 {
-            meta::set_mode(&dir, mode | 0o300).map_err(failed(Act::SetMode))?;
+        let is_settled = !entry.path.as_path().is_root() || self.settles_root();
+        if self.identity.0 != 0 && mode & 0o300 != 0o300 && is_settled {
+            // Where that is not allowed, making what is to be in it will tell.
+            let _ = meta::set_mode(&dir, mode | 0o300);
         }
         self.note_directory(entry.clone(), Made::Found);
         Ok(())

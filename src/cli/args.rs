@@ -35,7 +35,7 @@ pub(crate) struct Voice {
     /// Show only what was asked for, and errors: no progress, warnings or summary
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// Name each entry as it is done (for sync: as it is changed), on stderr when stdout carries data
+    /// Name each entry as it is done (for sync and --update: as it is changed), on stderr when stdout carries data
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(crate) verbose: bool,
     /// Report in JSON on stdout: one object; for list, and for sync with -v, one object a line
@@ -159,7 +159,8 @@ pub(crate) struct UnpackArgs {
     pub(crate) fsync: bool,
     /// Unpack first what LIST names, a path or a pattern on each line (- for stdin), and say `ready` on a line once it is
     /// complete; the rest follows. Needs an archive with an index
-    #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath, help_heading = "Warm start")]
+    #[arg(long, value_name = "LIST", conflicts_with = "keep_existing", value_hint = ValueHint::FilePath,
+          help_heading = "Warm start")]
     pub(crate) prefetch: Option<OsString>,
     /// Say it on descriptor N (3 or more), and close that, in place of stdout
     #[arg(long, value_name = "N", requires = "prefetch", help_heading = "Warm start")]

@@ -513,3 +513,31 @@ fn after_a_kill_a_stamp_is_there_only_if_the_tree_is_complete() {
         }
     }
 }
+
+#[test]
+fn a_tree_that_another_run_works_on_is_left_alone() {
+    let scratch = Scratch::new();
+    let (archive, dst) = four(&scratch);
+    std::fs::remove_file(dst.join("file-1")).unwrap();
+    let held = std::fs::File::open(&dst).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    update(&[], &archive, &dst).expect(6);
+    assert!(!dst.join("file-1").exists());
+    drop(held);
+    update(&[], &archive, &dst).expect(0);
+    assert!(dst.join("file-1").exists());
+}
+
+#[test]
+fn what_is_changed_and_what_is_deleted_is_named() {
+    let scratch = Scratch::new();
+    let root = scratch.join("tree");
+    build(&root, &[file("a", "a"), file("b", "b"), file("c", "c")]);
+    let (archive, _) = fresh(&scratch, &root);
+    let dst = scratch.join("fresh");
+    std::fs::write(dst.join("b"), "changed").unwrap();
+    std::fs::set_permissions(dst.join("c"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::write(dst.join("x"), "extra").unwrap();
+    let outcome = update(&["-v", "--delete", "-j", "1"], &archive, &dst).expect(0);
+    assert_eq!(outcome.text(), "c\nb\ndeleting x\n");
+}
