@@ -3,7 +3,7 @@
 use super::{Failed, failed};
 use crate::error::{Act, Error};
 use crate::sys::output::open_parent;
-use crate::sys::{Dir, FileKind, commit, meta, process, xattr};
+use crate::sys::{Dir, FileKind, Stat, commit, meta, process, xattr};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{Device, Entry, RelPath, RelPathBuf, Standing};
 use rustix::io::Errno;
@@ -14,6 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The mode of a directory until it is complete.
 pub(super) const NEW_DIRECTORY: u32 = 0o700;
+
+/// In a directory's mode: its owner may change what is in it.
+const WRITABLE: u32 = 0o300;
 
 /// What is set on what is made.
 #[derive(Debug, Clone)]
@@ -50,6 +53,8 @@ pub(crate) struct Destination {
     /// What is to be renamed in live directories later: final path and temporary name. With `fsync`, everything; else
     /// what a directory has to give way to.
     pub(super) unpublished: Mutex<HashMap<RelPathBuf, Vec<u8>>>,
+    /// Directories whose mode forbids their owner to change them, with that mode, while it is lifted.
+    opened: Mutex<HashMap<RelPathBuf, u32>>,
     /// The directories made or found, in the order of their entries.
     pub(super) directories: Mutex<Vec<Directory>>,
     /// To whom new files belong by themselves.
@@ -91,6 +96,8 @@ pub(super) struct Held {
     pub(super) gives_acl: bool,
     /// A live directory with set-group-ID: what is made in it has its group.
     pub(super) gives_group: bool,
+    /// The mode of a live directory of the running user's, who may not write to it.
+    closed: Option<u32>,
 }
 
 impl Destination {
@@ -116,6 +123,7 @@ impl Destination {
             made: Mutex::default(),
             linked_later: HashSet::new(),
             unpublished: Mutex::default(),
+            opened: Mutex::default(),
             directories: Mutex::default(),
             identity: process::identity(),
             umask: process::umask(),
@@ -141,9 +149,9 @@ impl Destination {
         let dir = self.root.open_dir_beneath(entry.path.as_path()).map_err(failed(Act::Open))?;
         let mode = dir.stat_self().map_err(failed(Act::Stat))?.mode;
         let is_settled = !entry.path.as_path().is_root() || self.settles_root();
-        if self.identity.0 != 0 && mode & 0o300 != 0o300 && is_settled {
+        if self.identity.0 != 0 && mode & WRITABLE != WRITABLE && is_settled {
             // Where that is not allowed, making what is to be in it will tell.
-            let _ = meta::set_mode(&dir, mode | 0o300);
+            let _ = meta::set_mode(&dir, mode | WRITABLE);
         }
         self.note_directory(entry.clone(), Made::Found);
         Ok(())
@@ -216,6 +224,7 @@ impl Destination {
         if is_staged || standing(&held.dir, name).map_err(failed(Act::Stat))? == Standing::Directory {
             return Ok(Made::Found);
         }
+        self.let_owner_write(held, path.split().0);
         let (temp, dir) = commit::create_temp_dir(&held.dir).map_err(failed(Act::Create))?;
         self.make_plain(&dir).map_err(failed(Act::Create))?;
         self.staged.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_buf(), temp.clone());
@@ -258,8 +267,31 @@ impl Destination {
         })?;
         let gives_acl = !staged
             && xattr::of(dir.as_fd()).is_ok_and(|xattrs| xattrs.iter().any(|x| *x.name == *ACL_DEFAULT));
-        let gives_group = !staged && dir.stat_self().is_ok_and(|stat| stat.mode & 0o2000 != 0);
-        Ok(Held { dir, staged, gives_acl, gives_group })
+        let stat = if staged { None } else { dir.stat_self().ok() };
+        let gives_group = stat.as_ref().is_some_and(|stat| stat.mode & 0o2000 != 0);
+        let is_closed =
+            |stat: &Stat| stat.uid == self.identity.0 && stat.uid != 0 && stat.mode & WRITABLE != WRITABLE;
+        let closed = stat.filter(is_closed).map(|stat| stat.mode);
+        Ok(Held { dir, staged, gives_acl, gives_group, closed })
+    }
+
+    /// Lets the owner of a directory change it, whatever its mode says. It has that again in the end.
+    pub(super) fn let_owner_write(&self, held: &Held, path: RelPath<'_>) {
+        if let Some(mode) = held.closed {
+            lock(&self.opened).entry(path.to_buf()).or_insert(mode);
+            // Where that is not allowed, making what is to be in it will tell.
+            let _ = meta::set_mode(&held.dir, mode | WRITABLE);
+        }
+    }
+
+    /// Gives directories that were opened for their owner the modes that they had.
+    pub(super) fn close_opened(&self) {
+        for (path, mode) in std::mem::take(&mut *lock(&self.opened)) {
+            if let Ok(dir) = self.root.open_dir_beneath(path.as_path()) {
+                // Best effort: it was set by this process a moment ago.
+                let _ = meta::set_mode(&dir, mode);
+            }
+        }
     }
 
     /// Where the directory with this final path is now, and whether it is staged.
@@ -308,6 +340,7 @@ impl Destination {
                 let _ = commit::remove_tree(&dir, &temp);
             }
         }
+        self.close_opened();
     }
 }
 

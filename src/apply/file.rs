@@ -108,6 +108,7 @@ impl<'a> Applier<'a> {
             let file = file.map_err(failed(Act::Create))?;
             return Ok(NewFile { file, held, temp: None, mode });
         }
+        self.destination.let_owner_write(&held, parent);
         let (temp, file) = commit::create_temp_file(&held.dir).map_err(failed(Act::Create))?;
         if held.gives_acl {
             xattr::remove(file.as_fd(), ACL_ACCESS).map_err(failed(Act::SetXattrs))?;

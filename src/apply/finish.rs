@@ -101,6 +101,7 @@ impl Destination {
 
     /// The directories that were there before, the deepest first, whose metadata are to be set now.
     pub(crate) fn take_found(&mut self) -> Vec<Entry> {
+        self.close_opened();
         let found = std::mem::take(&mut *lock(&self.directories));
         let mut found: Vec<_> = found.into_iter().map(|directory| directory.entry).collect();
         found.retain(|entry| !entry.path.as_path().is_root() || self.settles_root());

@@ -29,6 +29,7 @@ impl Applier<'_> {
             }
             return settled;
         }
+        self.destination.let_owner_write(&held, parent);
         let created = commit::retry_names(|temp| create(&held.dir, temp, &entry.kind));
         let (temp, ()) = created.map_err(failed(Act::Create))?;
         let settled = self.destination.settle_at(&held, &temp, entry, &mut self.owners);
@@ -63,6 +64,7 @@ impl Applier<'_> {
             }
             .map(|()| None)
         } else {
+            self.destination.let_owner_write(&held, parent);
             commit::retry_names(link).map(|(temp, ())| Some(temp))
         };
         let temp = made.map_err(|errno| match errno {

@@ -541,3 +541,47 @@ fn what_is_changed_and_what_is_deleted_is_named() {
     let outcome = update(&["-v", "--delete", "-j", "1"], &archive, &dst).expect(0);
     assert_eq!(outcome.text(), "c\nb\ndeleting x\n");
 }
+
+#[test]
+fn the_owner_of_read_only_directories_can_update_them() {
+    let scratch = Scratch::new();
+    let root = scratch.join("tree");
+    let closed = |path| dir(path).mode(0o555);
+    build(
+        &root,
+        &[
+            closed("d"),
+            file("d/a", "a"),
+            symlink("d/l", "a"),
+            hard_link("d/b", "d/a"),
+            closed("d/e"),
+            file("d/e/f", "f"),
+        ],
+    );
+    let (archive, expected) = fresh(&scratch, &root);
+    for update in [update, update_piped] {
+        let dst = scratch.join("dst");
+        if dst.exists() {
+            run(Command::new("chmod").args(["-R", "u+w"]).arg(&dst), None).expect(0);
+            std::fs::remove_dir_all(&dst).unwrap();
+        }
+        build(
+            &dst,
+            &[
+                closed("d"),
+                file("d/a", "older"),
+                closed("d/x"),
+                file("d/x/y", "y"),
+                closed("d/keep"),
+                file("d/keep/k", "k"),
+                file("d/keep/m", "m"),
+            ],
+        );
+        update(&["--delete", "--exclude", "k"], &archive, &dst).expect(0);
+        let now = Snapshot::of(&dst);
+        assert_eq!(now.get("d/keep").mode, 0o555);
+        assert!(!now.paths().contains(&"d/keep/m".to_owned()));
+        let kept = |path: &[u8], _: &_| path.starts_with(b"d/keep");
+        expected.assert_same(&now.without(kept), Fields::ALL);
+    }
+}

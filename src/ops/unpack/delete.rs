@@ -4,7 +4,7 @@
 //! directory above it. Nothing on another mount is touched, and no symlink is followed.
 
 use super::Run;
-use super::remove::{Remover, kind_of};
+use super::remove::{Remover, close, kind_of, let_owner_write};
 use crate::error::Act;
 use crate::pool;
 use crate::report::Report;
@@ -51,20 +51,22 @@ impl Deletion<'_> {
             Ok((names, dir)) => (dir, names),
             Err(errno) => return remover.fail(path, Act::List, errno),
         };
+        let mut closed = None;
         for number in 0..names.len() as u32 {
             let Ok(child) = path.join(names.name(number)) else { continue };
             let child = child.as_path();
             let Some(kind) = kind_of(&dir, &names, number) else { continue };
-            match (self.held)(child) {
-                Some(is_directory) => {
-                    let is_meant = || remover.select().verdict(child, true) != Verdict::Drop;
-                    if is_directory && kind == FileKind::Directory && is_meant() {
-                        found.push(child.to_buf());
-                    }
-                }
-                None => drop(remover.remove(&dir, child, kind)),
+            let Some(is_directory) = (self.held)(child) else {
+                closed = closed.or_else(|| let_owner_write(&dir));
+                remover.remove(&dir, child, kind);
+                continue;
+            };
+            let is_meant = || remover.select().verdict(child, true) != Verdict::Drop;
+            if is_directory && kind == FileKind::Directory && is_meant() {
+                found.push(child.to_buf());
             }
         }
+        close(&dir, closed);
     }
 }
 

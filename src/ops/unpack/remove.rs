@@ -4,7 +4,7 @@ use super::{Run, Select};
 use crate::error::Act;
 use crate::event::{Aspects, Change, Deed, Event};
 use crate::report::{Cause, Failure, Report};
-use crate::sys::{Dir, FileKind};
+use crate::sys::{Dir, FileKind, meta, process};
 use crate::tree::{Device, RelPath, RelPathBuf};
 use crate::walk::Verdict;
 use crate::walk::names::Names;
@@ -18,6 +18,8 @@ struct Level {
     next: u32,
     /// Something in it stays, and so does the directory.
     stays: bool,
+    /// The mode that it has again then.
+    closed: Option<u32>,
 }
 
 /// One thread's removing.
@@ -31,6 +33,22 @@ pub(super) struct Remover<'a> {
 /// What the entry of this number is; `None` if it is gone.
 pub(super) fn kind_of(dir: &Dir, names: &Names, number: u32) -> Option<FileKind> {
     names.kind(number).or_else(|| dir.stat(names.name(number)).ok().map(|stat| stat.kind))
+}
+
+/// Lets the owner of a directory change it, whatever its mode says. Returns the mode that it had.
+pub(super) fn let_owner_write(dir: &Dir) -> Option<u32> {
+    let (user, _) = process::identity();
+    let stat =
+        dir.stat_self().ok().filter(|stat| user != 0 && stat.uid == user && stat.mode & 0o300 != 0o300)?;
+    meta::set_mode(dir, stat.mode | 0o300).ok().map(|()| stat.mode)
+}
+
+/// Gives a directory the mode back that it had.
+pub(super) fn close(dir: &Dir, mode: Option<u32>) {
+    if let Some(mode) = mode {
+        // Best effort: it was set by this process a moment ago.
+        let _ = meta::set_mode(dir, mode);
+    }
 }
 
 impl<'a> Remover<'a> {
@@ -61,6 +79,7 @@ impl<'a> Remover<'a> {
                 continue;
             }
             let Some(done) = levels.pop() else { return false };
+            close(&done.dir, done.closed.filter(|_| done.stays));
             let above = levels.last().map_or(dir, |level| &level.dir);
             let path = done.path.as_path();
             let gone = !done.stays && self.is_meant(path, true) && {
@@ -110,7 +129,10 @@ impl<'a> Remover<'a> {
                 self.run.observer.event(Event::Skipped(path, why));
                 None
             }
-            Ok((dir, _, names)) => Some(Level { path: path.to_buf(), dir, names, next: 0, stays: false }),
+            Ok((dir, _, names)) => {
+                let closed = let_owner_write(&dir);
+                Some(Level { path: path.to_buf(), dir, names, next: 0, stays: false, closed })
+            }
             Err(errno) => {
                 self.fail(path, Act::List, errno);
                 None
