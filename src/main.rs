@@ -75,5 +75,6 @@ fn perform(task: &Task, cancel: &Cancel, progress: &Progress) -> Result<Report, 
         Task::Verify { archive, dir, options } => {
             verify(archive.source(&mut stdin, cancel)?, dir.as_deref(), options, cancel, progress)
         }
+        Task::Diff(comparison) => comparison.carry_out(cancel, progress),
     }
 }

@@ -102,6 +102,11 @@ impl<'f> Archive<'f> {
         &self.index.records
     }
 
+    /// The entries alone, in path order.
+    pub(crate) fn into_records(self) -> Vec<Record> {
+        self.index.records
+    }
+
     /// How many data frames there are.
     pub(crate) fn frame_count(&self) -> usize {
         self.places.len()

@@ -3,8 +3,24 @@
 //! Owns their names, their help and the syntax of single values. Rules that concern several flags, or the flags and
 //! the environment, are in [`super::options`]. The manual pages and the completions are made from these definitions.
 
+macro_rules! patterns {
+    () => {
+        "\
+Patterns:
+  NAME    matches that name at any depth
+  A/B     matches at the end of a path
+  /A      matches at the top only
+  A/      matches directories only
+  * ? []  match within a name; ** between slashes matches any number of directories
+  The first rule that matches an entry decides. What lies below an excluded directory is excluded.
+  What no rule matches is kept, unless all rules are includes."
+    };
+}
+
+mod diff;
 mod sync;
 
+pub(crate) use diff::{DiffArgs, DiffCompareArgs};
 pub(crate) use sync::{
     ChooseArgs, CompareArgs, CopyArgs, DeleteArgs, DeltaWhen, HistoryArgs, KeepArgs, SymlinkArgs, SyncArgs,
 };
@@ -19,7 +35,8 @@ use std::path::PathBuf;
 /// Moves large file trees
 ///
 /// haul mirrors trees of many files and packs them into .tar.zst archives, on all processors and keeping all metadata.
-/// It unpacks, lists and verifies those and any other tar archive, compressed with zstd or not.
+/// It unpacks, lists and verifies those and any other tar archive, compressed with zstd or not, and compares trees and
+/// archives with each other.
 #[derive(Debug, Parser)]
 #[command(name = "haul", version, after_help = TOP, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -35,10 +52,10 @@ pub(crate) struct Voice {
     /// Show only what was asked for, and errors: no progress, warnings or summary
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// Name each entry as it is done (for sync and --update: as it is changed), on stderr when stdout carries data
+    /// Name each entry as it is done (for sync, --update: as it is changed; not for diff), on stderr when stdout has data
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(crate) verbose: bool,
-    /// Report in JSON on stdout: one object; for list, and for sync with -v, one object a line
+    /// Report in JSON on stdout: one object; for list, and for sync and diff with -v, one object a line
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
 }
@@ -59,6 +76,7 @@ pub(crate) enum Operation {
     Unpack(UnpackArgs),
     List(ListArgs),
     Verify(VerifyArgs),
+    Diff(Box<DiffArgs>),
 }
 
 /// Pack a directory into an archive
@@ -254,6 +272,7 @@ Examples:
   haul unpack app.tar.zst /srv/app   Unpack it somewhere else
   haul list -l app.tar.zst           Show what is in it
   haul verify app.tar.zst /srv/app   Check that both are the same
+  haul diff app.tar.zst /srv/app     See what differs
 
 Exit status:
   0    everything was done
@@ -266,20 +285,6 @@ Exit status:
   129  stopped by SIGHUP
   130  stopped by SIGINT
   143  stopped by SIGTERM";
-
-macro_rules! patterns {
-    () => {
-        "\
-Patterns:
-  NAME    matches that name at any depth
-  A/B     matches at the end of a path
-  /A      matches at the top only
-  A/      matches directories only
-  * ? []  match within a name; ** between slashes matches any number of directories
-  The first rule that matches an entry decides. What lies below an excluded directory is excluded.
-  What no rule matches is kept, unless all rules are includes."
-    };
-}
 
 const PACK: &str = concat!(
     "\

@@ -5,6 +5,7 @@
 
 pub(crate) mod alternates;
 pub(crate) mod args;
+pub(crate) mod differences;
 pub(crate) mod exit;
 pub(crate) mod filters;
 pub(crate) mod generate;
@@ -25,3 +26,4 @@ pub(crate) mod size;
 pub(crate) mod stats;
 pub(crate) mod stdio;
 pub(crate) mod sync_options;
+pub(crate) mod tally;

@@ -3,7 +3,8 @@
 //! Owns every rule that concerns more than one flag, or a flag and the environment: defaults for root, `-` for stdin
 //! and stdout, what else stdout is used for, `SOURCE_DATE_EPOCH`. Decides by values only; the environment is passed in.
 
-use super::args::{ListArgs, Operation, PackArgs, UnpackArgs, VerifyArgs, Voice};
+use super::args::{DiffArgs, DiffCompareArgs, ListArgs, Operation, PackArgs, UnpackArgs, VerifyArgs, Voice};
+use super::differences::{Comparison, Shown};
 use super::listing::Format;
 use super::output::{Lines, Output, Stream, Verb};
 use super::owner::{self, Accounts};
@@ -15,7 +16,7 @@ use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{self, OwnerId, OwnerOptions};
 use haul::ops::unpack::{self, Select, Source, StampPlace, Update};
-use haul::ops::{self, verify};
+use haul::ops::{self, diff, verify};
 use haul::tree::RelPathBuf;
 use haul::tree::path::escape;
 use std::ffi::{OsStr, OsString};
@@ -38,6 +39,7 @@ pub(crate) enum Task {
     Unpack { archive: Place, dst: PathBuf, options: unpack::Options, sign: Sign },
     List { archive: Place, select: Select, format: Format },
     Verify { archive: Place, dir: Option<PathBuf>, options: verify::Options },
+    Diff(Box<Comparison>),
 }
 
 impl Task {
@@ -50,6 +52,7 @@ impl Task {
             Self::Unpack { .. } => Verb::Unpack,
             Self::List { .. } => Verb::List,
             Self::Verify { .. } => Verb::Verify,
+            Self::Diff(_) => Verb::Diff,
         }
     }
 }
@@ -122,6 +125,7 @@ pub(crate) fn resolve(operation: Operation, voice: &Voice, environment: &Environ
         Operation::Unpack(args) => unpack_task(args, voice, environment)?,
         Operation::List(args) => list_task(&args, voice, environment)?,
         Operation::Verify(args) => verify_task(args, environment)?,
+        Operation::Diff(args) => diff_task(&args, voice, environment)?,
     };
     let output = output(&task, voice);
     Ok(Run { task, output })
@@ -129,6 +133,7 @@ pub(crate) fn resolve(operation: Operation, voice: &Voice, environment: &Environ
 
 fn output(task: &Task, voice: &Voice) -> Output {
     let is_listing = matches!(task, Task::List { .. });
+    let is_comparison = matches!(task, Task::Diff(_));
     let stdout_has_data = voice.json || matches!(task, Task::Pack { dst: Place::Standard, .. });
     let names = if stdout_has_data { Stream::Stderr } else { Stream::Stdout };
     let common = Output {
@@ -138,7 +143,8 @@ fn output(task: &Task, voice: &Voice) -> Output {
         progress: !voice.quiet && !voice.verbose && !is_listing,
         warnings: !voice.quiet,
         summary: !voice.quiet && !voice.json && !is_listing,
-        names: (voice.verbose && !is_listing).then_some(names),
+        // A comparison names what differs.
+        names: (voice.verbose && !is_listing && !is_comparison).then_some(names),
         // A tree has few sockets; --keep-existing can leave out everything.
         skipped: voice.verbose || (matches!(task, Task::Pack { .. }) && !voice.quiet),
         ..Output::default()
@@ -225,6 +231,45 @@ fn verify_task(args: VerifyArgs, environment: &Environment) -> Result<Task, Erro
         numeric_owner: args.numeric_owner,
     };
     Ok(Task::Verify { archive: Place::input(&args.archive, environment)?, dir: args.dir, options })
+}
+
+fn diff_task(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+    let (src, dst) = (Place::input(&args.src, environment)?, Place::input(&args.dst, environment)?);
+    if (&src, &dst) == (&Place::Standard, &Place::Standard) {
+        return usage("only one side can come from stdin");
+    }
+    if voice.json && args.show.stat {
+        return usage("--stat and --json exclude each other");
+    }
+    let shown = match (voice.quiet, voice.json) {
+        (_, true) if voice.verbose || args.show.itemize => Shown::Lines(Lines::Json),
+        (true, _) | (_, true) => Shown::Nothing,
+        _ if args.show.stat => Shown::Stat,
+        _ => Shown::Lines(Lines::Itemized),
+    };
+    let options = diff::Options {
+        threads: args.work.threads.unwrap_or_else(ops::default_threads),
+        filter: args.filter.compile()?,
+        trust: match args.compare {
+            DiffCompareArgs { size_only: true, .. } => diff::Trust::Size,
+            DiffCompareArgs { quick: true, .. } => diff::Trust::SizeAndTime,
+            _ => diff::Trust::Nothing,
+        },
+        fields: compared_fields(&args.compare),
+    };
+    Ok(Task::Diff(Box::new(Comparison { src, dst, options, shown })))
+}
+
+fn compared_fields(args: &DiffCompareArgs) -> diff::Fields {
+    diff::Fields {
+        modes: !args.no_perms,
+        users: !args.no_owner,
+        groups: !args.no_group,
+        numeric_owner: args.numeric_owner,
+        times: !args.no_times,
+        xattrs: !args.no_xattrs,
+        acls: !args.no_acls,
+    }
 }
 
 /// Of a pair of flags that undo each other the parser lets only the last stand.

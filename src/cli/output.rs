@@ -52,6 +52,7 @@ pub(crate) enum Verb {
     Update,
     List,
     Verify,
+    Diff,
 }
 
 impl Verb {
@@ -62,6 +63,7 @@ impl Verb {
             Self::Unpack | Self::Update => "unpack",
             Self::List => "list",
             Self::Verify => "verify",
+            Self::Diff => "diff",
         }
     }
 
@@ -73,6 +75,7 @@ impl Verb {
             Self::Update => "updated",
             Self::List => "listed",
             Self::Verify => "verified",
+            Self::Diff => "compared",
         }
     }
 }

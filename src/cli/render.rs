@@ -61,7 +61,9 @@ impl Ended {
             let document = json::Outcome::new(self.verb.name(), &self.outcome, self.exit, self.elapsed);
             json::write_line(out, &document)?;
         } else if let Ok(report) = &self.outcome {
-            for difference in &report.differences {
+            // Those of diff were shown in its own lines.
+            let listed = if self.verb == Verb::Diff { &[][..] } else { &report.differences };
+            for difference in listed {
                 writeln!(out, "{difference}")?;
             }
             if output.stats {

@@ -1,8 +1,11 @@
 //! The verbs. Each is a function over its own small `Options` that wires walk, plan, apply and archive together.
 
+pub mod diff;
 mod events;
 mod frames;
+mod gather;
 pub mod list;
+mod owners;
 pub mod pack;
 pub mod sync;
 pub mod unpack;

@@ -1,40 +1,97 @@
 //! In what two entries of one path differ.
 
+use crate::event::Aspects;
 use crate::report::Differs;
-use crate::tree::{Entry, Kind, Owner, Timestamp};
+use crate::tree::{Entry, Kind, Timestamp};
 
 /// Which metadata are compared.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fields {
-    /// Owners by number even where both have names.
-    pub(crate) numeric_owner: bool,
-    /// A source time without nanoseconds may be one whose nanoseconds were not kept.
-    pub(crate) whole_seconds: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields {
+    /// Modes.
+    pub modes: bool,
+    /// Owners.
+    pub users: bool,
+    /// Groups.
+    pub groups: bool,
+    /// Owners and groups by number even where both sides have names.
+    pub numeric_owner: bool,
+    /// Modification times.
+    pub times: bool,
+    /// Extended attributes, but for ACLs.
+    pub xattrs: bool,
+    /// POSIX ACLs.
+    pub acls: bool,
+}
+
+impl Default for Fields {
+    /// All of them.
+    fn default() -> Self {
+        Fields {
+            modes: true,
+            users: true,
+            groups: true,
+            numeric_owner: false,
+            times: true,
+            xattrs: true,
+            acls: true,
+        }
+    }
+}
+
+/// On which sides a time without nanoseconds may be one whose nanoseconds were not kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Coarse {
+    pub(crate) src: bool,
+    pub(crate) dst: bool,
 }
 
 /// Everything in which `dst` differs from `src`, but for the content of files of one size, which entries do not hold.
-pub(crate) fn differences(src: &Entry, dst: &Entry, fields: Fields) -> Vec<Differs> {
-    let mut found = Vec::new();
-    if let Some(kind) = kind_difference(&src.kind, &dst.kind) {
-        found.push(kind);
-        if kind == Differs::Kind {
-            return found;
-        }
+pub(crate) fn differences(src: &Entry, dst: &Entry, fields: Fields, coarse: Coarse) -> Vec<Differs> {
+    match kind_difference(&src.kind, &dst.kind) {
+        Some(Differs::Kind) => vec![Differs::Kind],
+        kind => kind.into_iter().chain(words(metadata(src, dst, fields, coarse))).collect(),
     }
-    let (a, b) = (&src.meta, &dst.meta);
-    // A symlink's mode is always 0777 and cannot be set.
-    let is_symlink = matches!(src.kind, Kind::Symlink(_));
-    let checks = [
-        (Differs::Mode, a.mode != b.mode && !is_symlink),
-        (Differs::Owner, !is_same_owner(&a.owner, &b.owner, fields)),
-        (Differs::Mtime, !is_same_time(a.mtime, b.mtime, fields)),
-        (Differs::Xattrs, a.xattrs != b.xattrs),
-    ];
-    found.extend(checks.into_iter().filter(|&(_, differs)| differs).map(|(what, _)| what));
-    found
 }
 
-fn kind_difference(src: &Kind, dst: &Kind) -> Option<Differs> {
+/// In which metadata two entries of one kind differ.
+pub(crate) fn metadata(src: &Entry, dst: &Entry, fields: Fields, coarse: Coarse) -> Aspects {
+    let (a, b) = (&src.meta, &dst.meta);
+    // A symlink's mode is always 0777 and cannot be set.
+    let has_mode = !matches!(src.kind, Kind::Symlink(_));
+    let user = is_same_id((a.owner.uid, b.owner.uid), (&a.owner.user, &b.owner.user), fields);
+    let group = is_same_id((a.owner.gid, b.owner.gid), (&a.owner.group, &b.owner.group), fields);
+    let attributes = |acls| {
+        let of = |entry: &'_ Entry| -> Vec<_> {
+            entry.meta.xattrs.iter().filter(|xattr| xattr.is_acl() == acls).cloned().collect()
+        };
+        a.xattrs != b.xattrs && of(src) != of(dst)
+    };
+    Aspects {
+        time: fields.times && !is_same_time(a.mtime, b.mtime, coarse),
+        mode: fields.modes && has_mode && a.mode != b.mode,
+        user: fields.users && !user,
+        group: fields.groups && !group,
+        acl: fields.acls && attributes(true),
+        xattr: fields.xattrs && attributes(false),
+        ..Aspects::default()
+    }
+}
+
+/// The words for what metadata differ.
+pub(crate) fn words(aspects: Aspects) -> impl Iterator<Item = Differs> {
+    [
+        (Differs::Mode, aspects.mode),
+        (Differs::Owner, aspects.user || aspects.group),
+        (Differs::Mtime, aspects.time),
+        (Differs::Xattrs, aspects.acl || aspects.xattr),
+    ]
+    .into_iter()
+    .filter(|&(_, differs)| differs)
+    .map(|(what, _)| what)
+}
+
+/// How two kinds, or what belongs to them, differ.
+pub(crate) fn kind_difference(src: &Kind, dst: &Kind) -> Option<Differs> {
     match (src, dst) {
         (Kind::File { size: a, .. }, Kind::File { size: b, .. }) => (a != b).then_some(Differs::Size),
         (Kind::Symlink(a), Kind::Symlink(b)) => (a != b).then_some(Differs::Target),
@@ -51,28 +108,29 @@ fn kind_difference(src: &Kind, dst: &Kind) -> Option<Differs> {
     }
 }
 
-fn is_same_owner(a: &Owner, b: &Owner, fields: Fields) -> bool {
-    let same = |id: (u32, u32), name: (&[u8], &[u8])| {
-        if fields.numeric_owner || name.0.is_empty() || name.1.is_empty() {
-            id.0 == id.1
-        } else {
-            name.0 == name.1
-        }
-    };
-    same((a.uid, b.uid), (&a.user, &b.user)) && same((a.gid, b.gid), (&a.group, &b.group))
+fn is_same_id(ids: (u32, u32), names: (&[u8], &[u8]), fields: Fields) -> bool {
+    if fields.numeric_owner || names.0.is_empty() || names.1.is_empty() {
+        ids.0 == ids.1
+    } else {
+        names.0 == names.1
+    }
 }
 
-fn is_same_time(src: Timestamp, dst: Timestamp, fields: Fields) -> bool {
-    src == dst || (fields.whole_seconds && src.nanos == 0 && src.seconds == dst.seconds)
+/// Whether two times are the same as far as both sides keep them.
+pub(crate) fn is_same_time(src: Timestamp, dst: Timestamp, coarse: Coarse) -> bool {
+    let is_cut = (coarse.src && src.nanos == 0) || (coarse.dst && dst.nanos == 0);
+    src == dst || (is_cut && src.seconds == dst.seconds)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Device, Metadata, RelPathBuf, Xattr};
+    use crate::tree::{Device, Metadata, Owner, RelPathBuf, Xattr};
     use std::sync::Arc;
 
-    const FIELDS: Fields = Fields { numeric_owner: false, whole_seconds: false };
+    fn differ(src: &Entry, dst: &Entry) -> Vec<Differs> {
+        differences(src, dst, Fields::default(), Coarse::default())
+    }
 
     fn entry(kind: Kind) -> Entry {
         let owner = Arc::new(Owner { uid: 1, gid: 2, user: (*b"u").into(), group: Box::default() });
@@ -83,35 +141,34 @@ mod tests {
 
     #[test]
     fn each_field_is_named() {
-        let fields = FIELDS;
         let a = entry(Kind::file(1));
-        assert_eq!(differences(&a, &a, fields), []);
+        assert_eq!(differ(&a, &a), []);
         let mut b = entry(Kind::file(2));
         b.meta.mode = 0o600;
         b.meta.mtime.nanos = 7;
         b.meta.xattrs = Box::new([Xattr { name: (*b"user.a").into(), value: Box::default() }]);
         b.meta.owner = Arc::new(Owner { uid: 1, gid: 3, ..Owner::default() });
         let all = [Differs::Size, Differs::Mode, Differs::Owner, Differs::Mtime, Differs::Xattrs];
-        assert_eq!(differences(&a, &b, fields), all);
+        assert_eq!(differ(&a, &b), all);
     }
 
     #[test]
     fn another_kind_is_the_only_difference() {
-        let fields = FIELDS;
         let mut link = entry(Kind::Symlink((*b"x").into()));
-        assert_eq!(differences(&entry(Kind::Fifo), &link, fields), [Differs::Kind]);
+        assert_eq!(differ(&entry(Kind::Fifo), &link), [Differs::Kind]);
         link.meta.mode = 0o777;
-        assert_eq!(differences(&entry(Kind::Symlink((*b"x").into())), &link, fields), []);
-        assert_eq!(differences(&entry(Kind::Symlink((*b"y").into())), &link, fields), [Differs::Target]);
+        assert_eq!(differ(&entry(Kind::Symlink((*b"x").into())), &link), []);
+        assert_eq!(differ(&entry(Kind::Symlink((*b"y").into())), &link), [Differs::Target]);
         let device = |minor| entry(Kind::CharDevice(Device { major: 1, minor }));
-        assert_eq!(differences(&device(1), &device(2), fields), [Differs::Device]);
+        assert_eq!(differ(&device(1), &device(2)), [Differs::Device]);
     }
 
     #[test]
     fn names_win_over_numbers_unless_numbers_are_asked_for() {
         let (a, mut b) = (entry(Kind::Fifo), entry(Kind::Fifo));
         b.meta.owner = Arc::new(Owner { uid: 99, ..Owner::clone(&a.meta.owner) });
-        assert_eq!(differences(&a, &b, FIELDS), []);
-        assert_eq!(differences(&a, &b, Fields { numeric_owner: true, ..FIELDS }), [Differs::Owner]);
+        assert_eq!(differ(&a, &b), []);
+        let numbers = Fields { numeric_owner: true, ..Fields::default() };
+        assert_eq!(differences(&a, &b, numbers, Coarse::default()), [Differs::Owner]);
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod attributes;
 mod chmod;
 mod compare;
 mod decide;
+pub mod diff;
 mod ids;
 pub(crate) mod join;
 pub(crate) mod mirror;
@@ -15,5 +16,6 @@ pub mod policy;
 pub(crate) mod symlinks;
 mod times;
 
-pub(crate) use compare::{Fields, differences};
+pub use compare::Fields;
+pub(crate) use compare::{Coarse, differences};
 pub(crate) use decide::{Action, Existing, decide};

@@ -1,22 +1,21 @@
 //! `haul verify`: is an archive whole, and does a tree match it?
 
-mod gather;
 mod tree;
 
 use super::Threads;
 use super::events::each_event;
 use super::frames::Decoding;
+use super::gather::Gathered;
 use super::unpack::Source;
 use crate::archive::reader::{Archive, Member, PartDigests};
 use crate::archive::{Fault, tar};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::event::{Event, Observer};
-use crate::plan::Fields;
+use crate::plan::Coarse;
 use crate::report::{End, Report};
 use crate::sys::{Dir, open, process};
 use crate::tree::{Digest, Entry};
-use gather::Gathered;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
@@ -106,11 +105,7 @@ impl Run<'_> {
         if matches!(report.end, End::Complete) {
             let held: Vec<_> =
                 records.iter().map(|record| Held { entry: &record.entry, digest: record.digest }).collect();
-            self.compare(
-                &held,
-                Fields { numeric_owner: self.options.numeric_owner, whole_seconds: false },
-                &mut report,
-            );
+            self.compare(&held, Coarse::default(), &mut report);
         }
         report.sort();
         report
@@ -135,11 +130,7 @@ impl Run<'_> {
                 let entries = gathered.finish();
                 let held: Vec<_> =
                     entries.values().map(|(entry, digest)| Held { entry, digest: *digest }).collect();
-                self.compare(
-                    &held,
-                    Fields { numeric_owner: self.options.numeric_owner, whole_seconds: true },
-                    &mut report,
-                );
+                self.compare(&held, Coarse { src: true, dst: false }, &mut report);
             }
         }
         report.sort();
@@ -151,9 +142,9 @@ impl Run<'_> {
         self.observer.event(Event::Done(entry));
     }
 
-    fn compare(&self, held: &[Held<'_>], fields: Fields, report: &mut Report) {
+    fn compare(&self, held: &[Held<'_>], coarse: Coarse, report: &mut Report) {
         if let Some(root) = self.root {
-            report.merge(tree::compare(self, root, held, fields));
+            report.merge(tree::compare(self, root, held, coarse));
         }
     }
 }

@@ -3,19 +3,18 @@
 use super::{Held, Run};
 use crate::error::Act;
 use crate::event::Event;
-use crate::plan::{Fields, differences};
+use crate::ops::owners::name_owners;
+use crate::plan::{Coarse, Fields, differences};
 use crate::pool;
 use crate::report::{Cause, Difference, Differs, End, Failure, Report};
-use crate::sys::{Dir, users};
-use crate::tree::{Entry, Kind, Owner, RelPath};
+use crate::sys::Dir;
+use crate::tree::{Entry, Kind, RelPath};
 use crate::walk::content::Reader;
 use crate::walk::{self, Filter, Found, Scan};
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// The differences between what is held, in path order, and the tree at `root`.
-pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], fields: Fields) -> Report {
+pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], coarse: Coarse) -> Report {
     let filter = Filter::default();
     let options = walk::Options {
         threads: run.options.threads,
@@ -27,9 +26,16 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], fields: Fiel
     if !matches!(report.end, End::Complete) {
         return report;
     }
-    name_owners(&mut found);
-    let start =
-        || Comparer { run, fields, reader: Reader::new(root), buffer: Vec::new(), report: Report::default() };
+    name_owners(found.iter_mut().map(|one| &mut one.entry));
+    let fields = Fields { numeric_owner: run.options.numeric_owner, ..Fields::default() };
+    let start = || Comparer {
+        run,
+        fields,
+        coarse,
+        reader: Reader::new(root),
+        buffer: Vec::new(),
+        report: Report::default(),
+    };
     let pairs = Join { held, found: &found }.take_while(|_| !run.cancel.is_set());
     let comparers = pool::scatter(run.options.threads, pairs, start, Comparer::pair);
     report.merge_all(comparers.into_iter().map(|comparer| comparer.report));
@@ -77,6 +83,7 @@ impl<'a> Iterator for Join<'a> {
 struct Comparer<'a> {
     run: &'a Run<'a>,
     fields: Fields,
+    coarse: Coarse,
     reader: Reader<'a>,
     buffer: Vec<u8>,
     report: Report,
@@ -106,12 +113,12 @@ impl Comparer<'_> {
         let (Kind::File { size, .. }, Kind::File { size: found_size, .. }) = (&src.kind, &dst.kind) else {
             // The metadata of a link are those of the file that it names.
             let is_link = matches!((&src.kind, &dst.kind), (Kind::HardLink(a), Kind::HardLink(b)) if a == b);
-            return Ok(if is_link { Vec::new() } else { differences(src, dst, self.fields) });
+            return Ok(if is_link { Vec::new() } else { differences(src, dst, self.fields, self.coarse) });
         };
         let content = self.reader.open(found).map_err(|cause| (Act::Open, cause))?;
         let mut dst = dst.clone();
         dst.meta.xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
-        let mut what = differences(src, &dst, self.fields);
+        let mut what = differences(src, &dst, self.fields, self.coarse);
         if size == found_size {
             let digest =
                 content.digest(found, &mut self.buffer).map_err(|error| (Act::Read, error.into()))?;
@@ -126,19 +133,5 @@ impl Comparer<'_> {
         if !what.is_empty() {
             self.report.differences.push(Difference { path: path.display().into_owned(), what });
         }
-    }
-}
-
-/// Gives every entry of a scan the names of its owner.
-fn name_owners(found: &mut [Found]) {
-    let mut named: HashMap<(u32, u32), Arc<Owner>> = HashMap::new();
-    for one in found {
-        let ids = (one.entry.meta.owner.uid, one.entry.meta.owner.gid);
-        let owner = named.entry(ids).or_insert_with(|| {
-            let user = users::user_name(ids.0).unwrap_or_default();
-            let group = users::group_name(ids.1).unwrap_or_default();
-            Arc::new(Owner { uid: ids.0, gid: ids.1, user, group })
-        });
-        one.entry.meta.owner = Arc::clone(owner);
     }
 }

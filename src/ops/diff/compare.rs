@@ -1,0 +1,153 @@
+//! Compares what both sides have of one path, on all threads.
+
+use super::Run;
+use super::pairs::{Pair, Pairs};
+use super::tree::{Node, Tree};
+use crate::error::Act;
+use crate::event::Event;
+use crate::plan::Coarse;
+use crate::plan::diff::{Name, Rules, Step, create, delete, needs_content, step};
+use crate::pool;
+use crate::report::{Cause, End, Failure, Report};
+use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
+use crate::walk::content::Reader;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// The steps that make the second side like the first, in any order. What is `unread` is left out.
+pub(super) fn compare(run: &Run<'_>, sides: [&Tree; 2], unread: &HashSet<RelPathBuf>) -> (Report, Vec<Step>) {
+    let [src, dst] = sides;
+    let rules = Rules {
+        fields: run.options.fields,
+        trust: run.options.trust,
+        coarse: Coarse { src: src.is_coarse, dst: dst.is_coarse },
+    };
+    let pairs = || Pairs { src: &src.nodes, dst: &dst.nodes }.filter(|pair| is_read(pair.path(), unread));
+    run.observer.event(planned(pairs(), sides, rules));
+    let start = || Comparer {
+        run,
+        sides,
+        rules,
+        readers: sides.map(|side| side.root.as_ref().map(Reader::new)),
+        buffer: Vec::new(),
+        report: Report::default(),
+        steps: Vec::new(),
+    };
+    let jobs = pairs().take_while(|_| !run.cancel.is_set());
+    let comparers = pool::scatter(run.options.threads, jobs, start, |comparer, pair| comparer.pair(pair));
+    let (mut report, mut steps) = (Report::default(), Vec::new());
+    for comparer in comparers {
+        report.merge(comparer.report);
+        steps.extend(comparer.steps);
+    }
+    if run.cancel.is_set() {
+        report.end = End::Interrupted;
+    }
+    (report, steps)
+}
+
+fn is_read(path: RelPath<'_>, unread: &HashSet<RelPathBuf>) -> bool {
+    unread.is_empty()
+        || !path.ancestors().chain([RelPath::ROOT, path]).any(|above| unread.contains(&above.to_buf()))
+}
+
+/// How much there is to be done: the bytes are those that must be read.
+fn planned<'a>(pairs: impl Iterator<Item = Pair<'a>>, sides: [&Tree; 2], rules: Rules) -> Event<'static> {
+    let directories = sides.iter().filter(|side| side.root.is_some()).count() as u64;
+    let (mut entries, mut bytes) = (0, 0);
+    for pair in pairs {
+        entries += 1;
+        if let Pair::Both(src, dst) = pair
+            && needs_content(src.entry(), dst.entry(), rules)
+        {
+            bytes += src.entry().kind.size() * directories;
+        }
+    }
+    Event::Planned { entries, bytes }
+}
+
+/// One thread's comparing.
+struct Comparer<'a> {
+    run: &'a Run<'a>,
+    sides: [&'a Tree; 2],
+    rules: Rules,
+    /// Of each side that is a directory.
+    readers: [Option<Reader<'a>>; 2],
+    buffer: Vec<u8>,
+    report: Report,
+    steps: Vec<Step>,
+}
+
+/// What has been learned of one node.
+struct Seen<'a> {
+    entry: Cow<'a, Entry>,
+    digest: Option<Digest>,
+}
+
+impl<'a> Comparer<'a> {
+    fn pair(&mut self, pair: Pair<'a>) {
+        let [src_side, dst_side] = self.sides;
+        let step = match pair {
+            Pair::Src(src) => Ok(Some(create(src_side.name(src)))),
+            Pair::Dst(dst) => Ok(Some(delete(dst_side.name(dst)))),
+            Pair::Both(src, dst) => self.both(src, dst),
+        };
+        let entry = pair.node().entry();
+        match step {
+            Ok(step) => self.steps.extend(step),
+            Err((act, cause)) => {
+                let failure = Failure { path: entry.path.as_path().as_bytes().into(), act, cause };
+                self.run.observer.event(Event::Failed(&failure));
+                self.report.failures.push(failure);
+                return;
+            }
+        }
+        if !matches!(pair, Pair::Dst(_)) {
+            self.report.counts.count(&entry.kind);
+        }
+        self.run.observer.event(Event::Done(entry));
+    }
+
+    fn both(&mut self, src: &'a Node, dst: &'a Node) -> Result<Option<Step>, (Act, Cause)> {
+        let [src_side, dst_side] = self.sides;
+        let (Kind::File { .. }, Kind::File { .. }) = (&src.entry().kind, &dst.entry().kind) else {
+            return Ok(step(src_side.name(src), dst_side.name(dst), false, self.rules));
+        };
+        let wants_content = needs_content(src.entry(), dst.entry(), self.rules);
+        let src = self.look(0, src, wants_content)?;
+        let dst = self.look(1, dst, wants_content)?;
+        let name = |entry| Name { entry, inode: entry };
+        Ok(step(name(&src.entry), name(&dst.entry), wants_content && src.digest != dst.digest, self.rules))
+    }
+
+    /// Reads of a file in a directory what the scan has not.
+    fn look<'n>(
+        &mut self,
+        side: usize,
+        node: &'n Node,
+        wants_content: bool,
+    ) -> Result<Seen<'n>, (Act, Cause)> {
+        let wants_xattrs = self.rules.fields.xattrs || self.rules.fields.acls;
+        let (found, reader) = match (node, &mut self.readers[side]) {
+            (Node::Found(found), Some(reader)) if wants_content || wants_xattrs => (found, reader),
+            (Node::Held(entry, digest), _) => {
+                return Ok(Seen { entry: Cow::Borrowed(entry), digest: *digest });
+            }
+            _ => return Ok(Seen { entry: Cow::Borrowed(node.entry()), digest: None }),
+        };
+        let content = reader.open(found).map_err(|cause| (Act::Open, cause))?;
+        let mut entry = found.entry.clone();
+        if wants_xattrs {
+            entry.meta.xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
+        }
+        let mut digest = None;
+        if wants_content {
+            let read = content.digest(found, &mut self.buffer).map_err(|error| (Act::Read, error.into()));
+            // A file that was changed meanwhile is told as such, also where it became shorter.
+            content.check(found).map_err(|cause| (Act::Read, cause))?;
+            digest = Some(read?);
+            self.run.observer.event(Event::Moved(found.stamp.size));
+        }
+        Ok(Seen { entry: Cow::Owned(entry), digest })
+    }
+}

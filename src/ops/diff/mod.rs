@@ -1,0 +1,117 @@
+//! `haul diff`: what differs between two trees, each a directory or an archive.
+//!
+//! Source first, as everywhere: what is told is what would make the second tree like the first, in the terms in which a
+//! mirror tells what it does. Both sides become lists of nodes in path order, which are walked in lock-step; contents
+//! are looked at only where everything else leaves it open.
+
+mod compare;
+mod layer;
+mod pairs;
+mod tree;
+
+pub use crate::plan::Fields;
+pub use crate::plan::diff::{Step, Trust};
+
+use super::Threads;
+use super::unpack::Source;
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::event::{Deed, Observer};
+use crate::report::{Counts, Difference, End, Report};
+use crate::sys::process;
+use crate::walk::Filter;
+
+/// How to compare.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Worker threads.
+    pub threads: Threads,
+    /// Which entries of both sides take part.
+    pub filter: Filter,
+    /// Which contents are believed to be the same without being looked at.
+    pub trust: Trust,
+    /// Which metadata are compared.
+    pub fields: Fields,
+}
+
+/// What differs.
+#[derive(Debug, Default)]
+pub struct Diff {
+    /// Which entries could not be compared, how the run ended, and the differences in words. `counts` is of the
+    /// source's entries, and of the steps.
+    pub report: Report,
+    /// What would make the destination like the source, in path order. Empty when both are the same.
+    pub steps: Vec<Step>,
+}
+
+/// Compares two trees. A path is that of a directory or of an archive; a reader gives an archive. Of an archive with an
+/// index nothing but the index is read; one without is read front to back. Damage that is met is an error.
+///
+/// ```no_run
+/// use haul::ops::{diff, unpack::Source};
+/// use std::path::Path;
+///
+/// let options = diff::Options {
+///     threads: haul::ops::default_threads(),
+///     filter: haul::walk::Filter::default(),
+///     trust: diff::Trust::Nothing,
+///     fields: diff::Fields::default(),
+/// };
+/// let (src, dst) = (Source::Path(Path::new("new.tar.zst")), Source::Path(Path::new("/srv/app")));
+/// let diff = diff::diff(src, dst, &options, &haul::cancel::Cancel::default(), &())?;
+/// for step in &diff.steps {
+///     println!("{:?} {}", step.deed, step.path.as_path().display());
+/// }
+/// # Ok::<(), haul::error::Error>(())
+/// ```
+pub fn diff(
+    src: Source<'_>,
+    dst: Source<'_>,
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Diff, Error> {
+    process::raise_open_files();
+    let run = Run { options, cancel, observer };
+    // Both are opened first, so that a mistyped one is told before the other is read.
+    let (src, dst) = (layer::open(src)?, layer::open(dst)?);
+    let (mut src, mut dst) = (run.read(src)?, run.read(dst)?);
+    let mut report = Report::default();
+    report.merge(std::mem::take(&mut src.report));
+    report.merge(std::mem::take(&mut dst.report));
+    let mut steps = Vec::new();
+    if matches!(report.end, End::Complete) {
+        tree::align(&mut src, &mut dst, &options.filter);
+        let unread = tree::unread(&report);
+        let (compared, found) = compare::compare(&run, [&src, &dst], &unread);
+        report.merge(compared);
+        steps = found;
+    }
+    steps.sort_by(|a, b| a.path.cmp(&b.path));
+    report.differences = steps.iter().map(difference).collect();
+    steps.iter().for_each(|step| count(&mut report.counts, step.deed));
+    report.sort();
+    Ok(Diff { report, steps })
+}
+
+/// What every step of one run needs.
+struct Run<'a> {
+    options: &'a Options,
+    cancel: &'a Cancel,
+    observer: &'a dyn Observer,
+}
+
+fn difference(step: &Step) -> Difference {
+    Difference { path: step.path.as_path().display().into_owned(), what: step.what.clone() }
+}
+
+fn count(counts: &mut Counts, deed: Deed) {
+    let count = match deed {
+        Deed::Create => &mut counts.created,
+        Deed::Update => &mut counts.updated,
+        Deed::Link => &mut counts.linked,
+        Deed::SetMetadata => &mut counts.metadata_set,
+        Deed::Delete => &mut counts.deleted,
+    };
+    *count += 1;
+}

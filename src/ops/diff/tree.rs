@@ -1,0 +1,165 @@
+//! One side of a comparison as a list of nodes, and how two such lists are made comparable.
+//!
+//! Invariant of an aligned pair: both hold only what the filter keeps, and of a hard-link group the same name stands
+//! for the inode on both sides wherever both have the same group. So two groups are equal, as sets of names, when no
+//! name of them differs.
+
+use crate::ops::owners::name_owners;
+use crate::plan::diff::Name;
+use crate::report::Report;
+use crate::sys::Dir;
+use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
+use crate::walk::{Filter, Found, Verdict};
+use std::collections::{HashMap, HashSet};
+
+/// One side, read.
+pub(super) struct Tree {
+    /// In path order, each path once.
+    pub(super) nodes: Vec<Node>,
+    /// Of a directory.
+    pub(super) root: Option<Dir>,
+    /// Times may have lost their nanoseconds.
+    pub(super) is_coarse: bool,
+    /// What could not be read of it.
+    pub(super) report: Report,
+}
+
+/// One entry of a side.
+pub(super) enum Node {
+    /// In a directory. A file's xattrs are not known yet.
+    Found(Found),
+    /// In an archive, with the digest of a file's content.
+    Held(Entry, Option<Digest>),
+}
+
+impl Node {
+    pub(super) fn entry(&self) -> &Entry {
+        match self {
+            Node::Found(found) => &found.entry,
+            Node::Held(entry, _) => entry,
+        }
+    }
+
+    fn entry_mut(&mut self) -> &mut Entry {
+        match self {
+            Node::Found(found) => &mut found.entry,
+            Node::Held(entry, _) => entry,
+        }
+    }
+
+    pub(super) fn path(&self) -> RelPath<'_> {
+        self.entry().path.as_path()
+    }
+}
+
+impl Tree {
+    fn find(&self, path: RelPath<'_>) -> Option<usize> {
+        self.nodes.binary_search_by(|node| node.path().cmp(&path)).ok()
+    }
+
+    /// The node's entry, and the one that stands for its inode.
+    pub(super) fn name<'a>(&'a self, node: &'a Node) -> Name<'a> {
+        let entry = node.entry();
+        let first = match &entry.kind {
+            Kind::HardLink(first) => self.find(first.as_path()),
+            _ => None,
+        };
+        Name { entry, inode: first.map_or(entry, |first| self.nodes[first].entry()) }
+    }
+
+    /// Lets the best name of each hard-link group stand for the inode: the first in path order of those with the lowest
+    /// rank.
+    fn regroup(&mut self, rank: &[u8]) {
+        let mut groups: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            if let Kind::HardLink(first) = &node.entry().kind
+                && let Some(first) = self.find(first.as_path())
+            {
+                groups.entry(first).or_insert_with(|| vec![first]).push(number);
+            }
+        }
+        for (first, names) in groups {
+            let best = names.iter().copied().min_by_key(|&number| (rank[number], number)).unwrap_or(first);
+            self.lead(first, best, &names);
+        }
+    }
+
+    /// Makes `best` stand for the inode in the place of `first`, and the other `names` links to it.
+    fn lead(&mut self, first: usize, best: usize, names: &[usize]) {
+        let inode = self.nodes[first].entry().clone();
+        let content = match &self.nodes[first] {
+            Node::Held(_, digest) => *digest,
+            Node::Found(_) => None,
+        };
+        let path = self.nodes[best].entry().path.clone();
+        for &number in names {
+            let is_best = number == best;
+            let node = &mut self.nodes[number];
+            if let Node::Held(_, digest) = node {
+                *digest = content.filter(|_| is_best);
+            }
+            let entry = node.entry_mut();
+            entry.meta = inode.meta.clone();
+            entry.kind = if is_best { inode.kind.clone() } else { Kind::HardLink(path.clone()) };
+        }
+    }
+
+    fn retain(&mut self, is_kept: &[bool]) {
+        let mut is_kept = is_kept.iter();
+        self.nodes.retain(|_| is_kept.next().is_none_or(|&kept| kept));
+    }
+}
+
+/// Makes two sides comparable.
+pub(super) fn align(src: &mut Tree, dst: &mut Tree, filter: &Filter) {
+    let kept = [kept(src, filter), kept(dst, filter)];
+    let ranks = [ranks(src, &kept[0], (&*dst, &kept[1])), ranks(dst, &kept[1], (&*src, &kept[0]))];
+    // An archive has names for its owners, a directory only numbers; two directories need no names.
+    let is_named = src.root.is_none() || dst.root.is_none();
+    for ((tree, rank), kept) in [src, dst].into_iter().zip(&ranks).zip(&kept) {
+        tree.regroup(rank);
+        tree.retain(kept);
+        if tree.root.is_some() && is_named {
+            name_owners(tree.nodes.iter_mut().map(Node::entry_mut));
+        }
+    }
+}
+
+/// Which nodes the filter keeps, and the directories that lead to them. A scan has asked it already.
+fn kept(tree: &Tree, filter: &Filter) -> Vec<bool> {
+    let mut kept = vec![true; tree.nodes.len()];
+    if tree.root.is_some() || filter.is_empty() {
+        return kept;
+    }
+    // From the last to the first: what lies below a directory is judged before it.
+    let mut last_kept: Option<RelPath<'_>> = None;
+    for (number, node) in tree.nodes.iter().enumerate().rev() {
+        let (path, is_dir) = (node.path(), node.entry().kind == Kind::Directory);
+        let leads_on = is_dir && last_kept.is_some_and(|last| last.is_within(path));
+        kept[number] = path.is_root() || leads_on || filter.decide(path, is_dir) == Verdict::Keep;
+        if kept[number] {
+            last_kept = Some(path);
+        }
+    }
+    kept
+}
+
+/// How well each node may stand for its inode: best a name that both sides have, never one that is left out.
+fn ranks(tree: &Tree, kept: &[bool], (other, other_kept): (&Tree, &[bool])) -> Vec<u8> {
+    let rank = |(number, node): (usize, &Node)| match kept[number] {
+        false => 2,
+        true if other.find(node.path()).is_some_and(|there| other_kept[there]) => 0,
+        true => 1,
+    };
+    tree.nodes.iter().enumerate().map(rank).collect()
+}
+
+/// The paths of what could not be read; neither they nor what is below them can be compared.
+pub(super) fn unread(report: &Report) -> HashSet<RelPathBuf> {
+    report
+        .failures
+        .iter()
+        .filter_map(|failure| RelPath::new(&failure.path).ok())
+        .map(RelPath::to_buf)
+        .collect()
+}

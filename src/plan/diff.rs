@@ -1,0 +1,237 @@
+//! What would make one entry of a tree like that of another.
+//!
+//! Pure. Owns what a difference is and in which words it is told; that the contents of two files differ, it is told.
+
+use super::compare::{Coarse, Fields, is_same_time, kind_difference, metadata, words};
+use crate::event::{Aspects, Change, Deed};
+use crate::report::Differs;
+use crate::tree::{Entry, FileKind, Kind, RelPathBuf};
+
+/// How far it is believed, without reading them, that two files of one length have the same content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Not at all: contents, or their digests, are compared.
+    #[default]
+    Nothing,
+    /// When their modification times are the same.
+    SizeAndTime,
+    /// Always.
+    Size,
+}
+
+/// What would make one entry of the destination like the source's.
+///
+/// All steps together turn the destination into the source: first what is deleted, the deepest first; then, in path
+/// order, what is created and updated; then the links; then the metadata of directories, which all of that changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The path below both roots.
+    pub path: RelPathBuf,
+    /// What the entry is in the source; in the destination, if the source has none.
+    pub kind: FileKind,
+    /// What would have to be done. [`Deed::Create`] stands for a new inode, also where a name must leave a hard-link
+    /// group; [`Deed::Update`] and [`Deed::SetMetadata`] change an inode under all its names.
+    pub deed: Deed,
+    /// Whether the destination has nothing of this kind there.
+    pub is_new: bool,
+    /// In what the entries differ, where both sides have one of this kind.
+    pub differs: Aspects,
+    /// The same in words.
+    pub what: Vec<Differs>,
+    /// A symlink's target; for [`Deed::Link`], the path of the name that it becomes another one of.
+    pub target: Option<Box<[u8]>>,
+    /// Length of the source's content in bytes; of the destination's, if it is deleted.
+    pub size: u64,
+    /// Bytes of content that only the source has, a changed file's whole length among them.
+    pub added_bytes: u64,
+    /// Bytes of content that only the destination has.
+    pub removed_bytes: u64,
+}
+
+impl Step {
+    /// The step as an observer of a mirror would be told of it.
+    pub fn change(&self) -> Change<'_> {
+        Change {
+            path: self.path.as_path(),
+            kind: self.kind,
+            deed: self.deed,
+            is_new: self.is_new,
+            differs: self.differs,
+            target: self.target.as_deref(),
+            size: self.size,
+        }
+    }
+}
+
+/// An entry, and the one that stands for its inode: for a hard link, the first name of its group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Name<'a> {
+    pub(crate) entry: &'a Entry,
+    pub(crate) inode: &'a Entry,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) fields: Fields,
+    pub(crate) trust: Trust,
+    pub(crate) coarse: Coarse,
+}
+
+/// Whether the contents of two entries must be looked at before they are known to be the same.
+pub(crate) fn needs_content(src: &Entry, dst: &Entry, rules: Rules) -> bool {
+    match (&src.kind, &dst.kind) {
+        (Kind::File { size: a, .. }, Kind::File { size: b, .. }) if a == b => match rules.trust {
+            Trust::Nothing => true,
+            Trust::SizeAndTime => !is_same_time(src.meta.mtime, dst.meta.mtime, rules.coarse),
+            Trust::Size => false,
+        },
+        _ => false,
+    }
+}
+
+/// What would make `dst` like `src`, two entries of one path; `None` when it is already. `other_content` says that the
+/// contents were compared and differ.
+pub(crate) fn step(src: Name<'_>, dst: Name<'_>, other_content: bool, rules: Rules) -> Option<Step> {
+    let (kind, old_kind) = (file_kind(src.inode), file_kind(dst.inode));
+    let same_kind = kind == old_kind;
+    let made = |deed| {
+        let what = vec![if same_kind { Differs::HardLink } else { Differs::Kind }];
+        let new = told(src, deed, what);
+        Step { is_new: !same_kind || deed == Deed::Create, removed_bytes: dst.entry.kind.size(), ..new }
+    };
+    match (&src.entry.kind, &dst.entry.kind) {
+        (Kind::HardLink(a), Kind::HardLink(b)) if a == b => None,
+        (Kind::HardLink(_), _) => Some(made(Deed::Link)),
+        (_, Kind::HardLink(_)) => Some(made(Deed::Create)),
+        _ if !same_kind => Some(made(Deed::Create)),
+        _ => compared(src, dst.entry, other_content, rules),
+    }
+}
+
+/// The step for two entries of one kind, each of which stands for its inode.
+fn compared(src: Name<'_>, dst: &Entry, other_content: bool, rules: Rules) -> Option<Step> {
+    let of_kind = kind_difference(&src.entry.kind, &dst.kind);
+    let is_size = of_kind == Some(Differs::Size);
+    let differs = Aspects {
+        content: other_content || (of_kind.is_some() && !is_size),
+        size: is_size,
+        ..metadata(src.entry, dst, rules.fields, rules.coarse)
+    };
+    if !differs.any() {
+        return None;
+    }
+    let is_update = differs.content || differs.size;
+    let what = of_kind.into_iter().chain(other_content.then_some(Differs::Content)).chain(words(differs));
+    let step = told(src, if is_update { Deed::Update } else { Deed::SetMetadata }, what.collect());
+    let removed_bytes = if is_update { dst.kind.size() } else { 0 };
+    Some(Step { differs, removed_bytes, ..step })
+}
+
+/// The step for what only the source has.
+pub(crate) fn create(src: Name<'_>) -> Step {
+    let deed = if matches!(src.entry.kind, Kind::HardLink(_)) { Deed::Link } else { Deed::Create };
+    Step { is_new: true, ..told(src, deed, vec![Differs::Missing]) }
+}
+
+/// The step for what only the destination has.
+pub(crate) fn delete(dst: Name<'_>) -> Step {
+    let step = told(dst, Deed::Delete, vec![Differs::Extra]);
+    Step { target: None, added_bytes: 0, removed_bytes: dst.entry.kind.size(), ..step }
+}
+
+fn told(name: Name<'_>, deed: Deed, what: Vec<Differs>) -> Step {
+    let has_content = matches!(deed, Deed::Create | Deed::Update);
+    Step {
+        path: name.entry.path.clone(),
+        kind: file_kind(name.inode),
+        deed,
+        is_new: false,
+        differs: Aspects::default(),
+        what,
+        target: match &name.entry.kind {
+            Kind::Symlink(target) => Some(target.clone()),
+            Kind::HardLink(first) => Some(first.as_path().as_bytes().into()),
+            _ => None,
+        },
+        size: name.inode.kind.size(),
+        added_bytes: if has_content { name.entry.kind.size() } else { 0 },
+        removed_bytes: 0,
+    }
+}
+
+fn file_kind(inode: &Entry) -> FileKind {
+    match inode.kind {
+        // A link whose first name an archive does not hold; only files are linked, as a rule.
+        Kind::File { .. } | Kind::HardLink(_) => FileKind::File,
+        Kind::Directory => FileKind::Directory,
+        Kind::Symlink(_) => FileKind::Symlink,
+        Kind::Fifo => FileKind::Fifo,
+        Kind::CharDevice(_) => FileKind::CharDevice,
+        Kind::BlockDevice(_) => FileKind::BlockDevice,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Metadata, Owner, Timestamp};
+    use std::sync::Arc;
+
+    const RULES: Rules = Rules {
+        fields: Fields {
+            modes: true,
+            users: true,
+            groups: true,
+            numeric_owner: false,
+            times: true,
+            xattrs: true,
+            acls: true,
+        },
+        trust: Trust::Nothing,
+        coarse: Coarse { src: false, dst: false },
+    };
+
+    fn entry(kind: Kind) -> Entry {
+        let (owner, mtime) = (Arc::new(Owner::default()), Timestamp { seconds: 5, nanos: 6 });
+        let path = RelPathBuf::from_member_name(b"n").unwrap();
+        Entry { path, kind, meta: Metadata { mode: 0o640, owner, mtime, xattrs: Box::default() } }
+    }
+
+    fn link(first: &str) -> Entry {
+        entry(Kind::HardLink(RelPathBuf::from_member_name(first.as_bytes()).unwrap()))
+    }
+
+    #[test]
+    fn a_name_that_changes_its_group_is_linked_or_becomes_an_inode_of_its_own() {
+        let file = entry(Kind::file(3));
+        let (a, b) = (link("a"), link("b"));
+        let name = |entry| Name { entry, inode: &file };
+        let deed = |src, dst| {
+            step(name(src), name(dst), false, RULES)
+                .map(|step| (step.deed, step.is_new, step.added_bytes, step.removed_bytes))
+        };
+        assert_eq!(deed(&a, &a), None);
+        assert_eq!(deed(&a, &b), Some((Deed::Link, false, 0, 0)));
+        assert_eq!(deed(&a, &file), Some((Deed::Link, false, 0, 3)));
+        assert_eq!(deed(&file, &a), Some((Deed::Create, true, 3, 0)));
+        assert_eq!(deed(&file, &file), None);
+    }
+
+    #[test]
+    fn content_is_looked_at_as_far_as_trust_does_not_reach() {
+        let (old, mut new) = (entry(Kind::file(3)), entry(Kind::file(3)));
+        new.meta.mtime.nanos = 0;
+        let needs = |src: &Entry, dst: &Entry, trust, coarse| {
+            needs_content(src, dst, Rules { trust, coarse, ..RULES })
+        };
+        let (exact, coarse) = (Coarse::default(), Coarse { src: false, dst: true });
+        assert!(needs(&old, &old, Trust::Nothing, exact));
+        assert!(!needs(&old, &old, Trust::SizeAndTime, exact));
+        assert!(needs(&old, &new, Trust::SizeAndTime, exact));
+        assert!(!needs(&old, &new, Trust::SizeAndTime, coarse));
+        assert!(!needs(&old, &new, Trust::Size, exact));
+        assert!(!needs(&old, &entry(Kind::file(4)), Trust::Nothing, exact));
+        assert!(!needs(&old, &entry(Kind::Fifo), Trust::Nothing, exact));
+    }
+}
