@@ -12,6 +12,7 @@ mod cli;
 mod compare;
 mod damage;
 mod determinism;
+mod diff;
 mod filters;
 mod format;
 mod gitignore;

@@ -5,6 +5,7 @@ pub mod oracle;
 pub mod process;
 pub mod scratch;
 pub mod snapshot;
+pub mod steps;
 pub mod tar;
 pub mod trace;
 pub mod tree;
