@@ -1,5 +1,5 @@
 //! haul moves large file trees: it packs them into multi-threaded `.tar.zst` archives that keep all metadata, and
-//! unpacks, lists and verifies those and any other `.tar.zst`.
+//! unpacks, lists and verifies those and any other `.tar.zst`. [`ops::diff`] compares trees and archives with each other.
 
 mod apply;
 pub mod archive;

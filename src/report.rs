@@ -40,15 +40,15 @@ pub struct Counts {
     pub content_bytes: u64,
     /// Length of the archive.
     pub archive_bytes: u64,
-    /// Of a mirror: entries that were made.
+    /// Of a mirror, or of what would make it one (diff): entries that were made.
     pub created: u64,
-    /// Of a mirror: entries that got other content.
+    /// Of a mirror, or of what would make it one (diff): entries that got other content.
     pub updated: u64,
     /// Of a mirror: names that became names of an inode that was there, in the mirror or in another tree.
     pub linked: u64,
-    /// Of a mirror: entries that got other metadata only.
+    /// Of a mirror, or of what would make it one (diff): entries that got other metadata only.
     pub metadata_set: u64,
-    /// Of a mirror: entries that were removed.
+    /// Of a mirror, or of what would make it one (diff): entries that were removed.
     pub deleted: u64,
     /// Of a mirror: bytes of content that were written.
     pub copied_bytes: u64,

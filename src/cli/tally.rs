@@ -48,7 +48,9 @@ pub(crate) fn table(steps: &[Step]) -> String {
     let directories = rows(steps, |step| top_level(step.path.as_path(), step.kind));
     let types = rows(steps, |step| type_of(step.path.as_path(), step.kind));
     let mut total = Tally::default();
-    steps.iter().for_each(|step| total.add(step));
+    for step in steps {
+        total.add(step);
+    }
     let mut text = block("directory", &directories, &total);
     text.push('\n');
     text + &block("type", &types, &total)

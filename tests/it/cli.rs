@@ -34,6 +34,7 @@ fn every_command_helps_with_examples() {
         &["unpack", "-h"],
         &["list", "--help"],
         &["verify", "-h"],
+        &["diff", "--help"],
     ] {
         let output = haul(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");

@@ -34,7 +34,7 @@ pub(super) fn compare(run: &Run<'_>, sides: [&Tree; 2], unread: &HashSet<RelPath
         steps: Vec::new(),
     };
     let jobs = pairs().take_while(|_| !run.cancel.is_set());
-    let comparers = pool::scatter(run.options.threads, jobs, start, |comparer, pair| comparer.pair(pair));
+    let comparers = pool::scatter(run.options.threads, jobs, start, Comparer::pair);
     let (mut report, mut steps) = (Report::default(), Vec::new());
     for comparer in comparers {
         report.merge(comparer.report);

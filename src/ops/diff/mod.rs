@@ -89,7 +89,9 @@ pub fn diff(
     }
     steps.sort_by(|a, b| a.path.cmp(&b.path));
     report.differences = steps.iter().map(difference).collect();
-    steps.iter().for_each(|step| count(&mut report.counts, step.deed));
+    for step in &steps {
+        count(&mut report.counts, step.deed);
+    }
     report.sort();
     Ok(Diff { report, steps })
 }
