@@ -7,6 +7,7 @@ mod gather;
 pub mod list;
 mod owners;
 pub mod pack;
+mod pairs;
 pub mod sync;
 pub mod unpack;
 pub mod verify;

@@ -204,6 +204,19 @@ fn a_run_that_waits_for_a_pipe_can_be_stopped() {
     }
 }
 
+#[test]
+fn a_comparison_that_waits_for_a_pipe_can_be_stopped() {
+    let case = Case::new();
+    let mut child = spawn(haul_command().arg("diff").arg(&case.archive).arg("-"));
+    let pipe = child.stdin.take().unwrap();
+    let id = child.id();
+    wait_until(&mut child, || waits_ready_for_signals(id));
+    send(&child, Signal::INT);
+    let outcome = finish(child, "haul diff ARCHIVE -").expect(130);
+    drop(pipe);
+    assert_eq!(outcome.text(), "");
+}
+
 /// The signal finds haul waiting for a reader that does not read.
 #[test]
 fn a_pack_into_a_full_pipe_can_be_stopped() {

@@ -1,10 +1,10 @@
 //! Compares what both sides have of one path, on all threads.
 
 use super::Run;
-use super::pairs::{Pair, Pairs};
 use super::tree::{Node, Tree};
 use crate::error::Act;
 use crate::event::Event;
+use crate::ops::pairs::{HasEntry, Pair, Pairs};
 use crate::plan::Coarse;
 use crate::plan::diff::{Name, Rules, Step, create, delete, needs_content, step};
 use crate::pool;
@@ -22,7 +22,9 @@ pub(super) fn compare(run: &Run<'_>, sides: [&Tree; 2], unread: &HashSet<RelPath
         trust: run.options.trust,
         coarse: Coarse { src: src.is_coarse, dst: dst.is_coarse },
     };
-    let pairs = || Pairs { src: &src.nodes, dst: &dst.nodes }.filter(|pair| is_read(pair.path(), unread));
+    let pairs = || {
+        Pairs { src: &src.nodes, dst: &dst.nodes }.filter(|pair| is_read(pair.entry().path.as_path(), unread))
+    };
     run.observer.event(planned(pairs(), sides, rules));
     let start = || Comparer {
         run,
@@ -52,7 +54,11 @@ fn is_read(path: RelPath<'_>, unread: &HashSet<RelPathBuf>) -> bool {
 }
 
 /// How much there is to be done: the bytes are those that must be read.
-fn planned<'a>(pairs: impl Iterator<Item = Pair<'a>>, sides: [&Tree; 2], rules: Rules) -> Event<'static> {
+fn planned<'a>(
+    pairs: impl Iterator<Item = Pair<'a, Node, Node>>,
+    sides: [&Tree; 2],
+    rules: Rules,
+) -> Event<'static> {
     let directories = sides.iter().filter(|side| side.root.is_some()).count() as u64;
     let (mut entries, mut bytes) = (0, 0);
     for pair in pairs {
@@ -85,14 +91,14 @@ struct Seen<'a> {
 }
 
 impl<'a> Comparer<'a> {
-    fn pair(&mut self, pair: Pair<'a>) {
+    fn pair(&mut self, pair: Pair<'a, Node, Node>) {
         let [src_side, dst_side] = self.sides;
         let step = match pair {
             Pair::Src(src) => Ok(Some(create(src_side.name(src)))),
             Pair::Dst(dst) => Ok(Some(delete(dst_side.name(dst)))),
             Pair::Both(src, dst) => self.both(src, dst),
         };
-        let entry = pair.node().entry();
+        let entry = pair.entry();
         match step {
             Ok(step) => self.steps.extend(step),
             Err((act, cause)) => {

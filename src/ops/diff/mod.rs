@@ -6,7 +6,6 @@
 
 mod compare;
 mod layer;
-mod pairs;
 mod tree;
 
 pub use crate::plan::Fields;

@@ -5,6 +5,7 @@
 //! name of them differs.
 
 use crate::ops::owners::name_owners;
+use crate::ops::pairs::HasEntry;
 use crate::plan::diff::Name;
 use crate::report::Report;
 use crate::sys::Dir;
@@ -32,23 +33,21 @@ pub(super) enum Node {
     Held(Entry, Option<Digest>),
 }
 
-impl Node {
-    pub(super) fn entry(&self) -> &Entry {
+impl HasEntry for Node {
+    fn entry(&self) -> &Entry {
         match self {
             Node::Found(found) => &found.entry,
             Node::Held(entry, _) => entry,
         }
     }
+}
 
+impl Node {
     fn entry_mut(&mut self) -> &mut Entry {
         match self {
             Node::Found(found) => &mut found.entry,
             Node::Held(entry, _) => entry,
         }
-    }
-
-    pub(super) fn path(&self) -> RelPath<'_> {
-        self.entry().path.as_path()
     }
 }
 

@@ -6,6 +6,7 @@ use super::Threads;
 use super::events::each_event;
 use super::frames::Decoding;
 use super::gather::Gathered;
+use super::pairs::HasEntry;
 use super::unpack::Source;
 use crate::archive::reader::{Archive, Member, PartDigests};
 use crate::archive::{Fault, tar};
@@ -68,6 +69,12 @@ struct Run<'a> {
 struct Held<'a> {
     entry: &'a Entry,
     digest: Option<Digest>,
+}
+
+impl HasEntry for Held<'_> {
+    fn entry(&self) -> &Entry {
+        self.entry
+    }
 }
 
 impl Run<'_> {

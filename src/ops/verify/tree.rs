@@ -4,14 +4,14 @@ use super::{Held, Run};
 use crate::error::Act;
 use crate::event::Event;
 use crate::ops::owners::name_owners;
+use crate::ops::pairs::{Pair, Pairs};
 use crate::plan::{Coarse, Fields, differences};
 use crate::pool;
 use crate::report::{Cause, Difference, Differs, End, Failure, Report};
 use crate::sys::Dir;
-use crate::tree::{Entry, Kind, RelPath};
+use crate::tree::{Kind, RelPath};
 use crate::walk::content::Reader;
 use crate::walk::{self, Filter, Found, Scan};
-use std::cmp::Ordering;
 
 /// The differences between what is held, in path order, and the tree at `root`.
 pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], coarse: Coarse) -> Report {
@@ -36,47 +36,13 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], coarse: Coar
         buffer: Vec::new(),
         report: Report::default(),
     };
-    let pairs = Join { held, found: &found }.take_while(|_| !run.cancel.is_set());
+    let pairs = Pairs { src: held, dst: &found }.take_while(|_| !run.cancel.is_set());
     let comparers = pool::scatter(run.options.threads, pairs, start, Comparer::pair);
     report.merge_all(comparers.into_iter().map(|comparer| comparer.report));
     if run.cancel.is_set() {
         report.end = End::Interrupted;
     }
     report
-}
-
-/// Both sides of one path.
-#[derive(Clone, Copy)]
-enum Pair<'a> {
-    Held(&'a Entry),
-    Found(&'a Found),
-    Both(&'a Held<'a>, &'a Found),
-}
-
-/// Walks two sides in path order in lock-step.
-struct Join<'a> {
-    held: &'a [Held<'a>],
-    found: &'a [Found],
-}
-
-impl<'a> Iterator for Join<'a> {
-    type Item = Pair<'a>;
-
-    fn next(&mut self) -> Option<Pair<'a>> {
-        let order = match (self.held.first(), self.found.first()) {
-            (None, None) => return None,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(held), Some(found)) => held.entry.path.cmp(&found.entry.path),
-        };
-        let held = if order.is_le() { self.held.split_off_first() } else { None };
-        let found = if order.is_ge() { self.found.split_off_first() } else { None };
-        match (held, found) {
-            (Some(held), Some(found)) => Some(Pair::Both(held, found)),
-            (Some(held), None) => Some(Pair::Held(held.entry)),
-            (None, found) => found.map(Pair::Found),
-        }
-    }
 }
 
 /// One thread's comparing.
@@ -90,12 +56,10 @@ struct Comparer<'a> {
 }
 
 impl Comparer<'_> {
-    fn pair(&mut self, pair: Pair<'_>) {
+    fn pair(&mut self, pair: Pair<'_, Held<'_>, Found>) {
         match pair {
-            Pair::Held(entry) => self.differ(entry.path.as_path(), vec![Differs::Missing]),
-            // An archive need not have an entry for the root.
-            Pair::Found(found) if found.entry.path.as_path().is_root() => {}
-            Pair::Found(found) => self.differ(found.entry.path.as_path(), vec![Differs::Extra]),
+            Pair::Src(held) => self.differ(held.entry.path.as_path(), vec![Differs::Missing]),
+            Pair::Dst(found) => self.differ(found.entry.path.as_path(), vec![Differs::Extra]),
             Pair::Both(held, found) => match self.both(held, found) {
                 Ok(what) => self.differ(held.entry.path.as_path(), what),
                 Err((act, cause)) => {
