@@ -54,6 +54,10 @@ pub struct Counts {
     pub copied_bytes: u64,
     /// Of a mirror: bytes of changed files that were taken over from their old content, and not written or copied again.
     pub matched_bytes: u64,
+    /// Of packing with a base: frames that were taken over as they are compressed.
+    pub reused_frames: u64,
+    /// Their length in the archive.
+    pub reused_bytes: u64,
 }
 
 /// One thing that could not be done.
@@ -179,6 +183,8 @@ impl Counts {
             deleted,
             copied_bytes,
             matched_bytes,
+            reused_frames,
+            reused_bytes,
         } = other;
         self.files += files;
         self.directories += directories;
@@ -195,6 +201,8 @@ impl Counts {
         self.deleted += deleted;
         self.copied_bytes += copied_bytes;
         self.matched_bytes += matched_bytes;
+        self.reused_frames += reused_frames;
+        self.reused_bytes += reused_bytes;
     }
 
     /// Counts one entry of this kind.

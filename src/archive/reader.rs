@@ -126,10 +126,20 @@ impl<'f> Archive<'f> {
         self.places.get(behind).is_some_and(|next| record.content_end() > next.tar_offset)
     }
 
-    /// Decodes a frame.
-    pub(crate) fn decode<'d>(&self, frame: usize, decoder: &'d mut Decoder) -> Result<&'d [u8], Fault> {
+    /// The frame that holds exactly the bytes `from..to` of the tar stream.
+    pub(crate) fn frame_of(&self, from: u64, to: u64) -> Option<usize> {
+        let frame = self.places.binary_search_by_key(&from, |place| place.tar_offset).ok()?;
+        (from + u64::from(self.index.frames[frame].decoded) == to).then_some(frame)
+    }
+
+    /// The length of what a frame decodes to.
+    pub(crate) fn decoded_bytes(&self, frame: usize) -> usize {
+        self.index.frames[frame].decoded as usize
+    }
+
+    /// Reads a frame as it is in the file, and compares it with its hash.
+    pub(crate) fn read(&self, frame: usize, compressed: &mut Vec<u8>) -> Result<(), Fault> {
         let info = self.index.frames[frame];
-        let Decoder { decompressor, compressed, tar } = decoder;
         compressed.resize(info.compressed as usize, 0);
         self.file.read_exact_at(compressed, self.places[frame].offset).map_err(|error| {
             match error.kind() {
@@ -140,7 +150,14 @@ impl<'f> Archive<'f> {
         if xxh3_64(compressed) != info.hash {
             return Err(malformed(format!("frame {frame} is damaged")).into());
         }
-        decompressor.decompress(compressed, tar, info.decoded as usize)?;
+        Ok(())
+    }
+
+    /// Decodes a frame.
+    pub(crate) fn decode<'d>(&self, frame: usize, decoder: &'d mut Decoder) -> Result<&'d [u8], Fault> {
+        let Decoder { decompressor, compressed, tar } = decoder;
+        self.read(frame, compressed)?;
+        decompressor.decompress(compressed, tar, self.decoded_bytes(frame))?;
         Ok(tar)
     }
 

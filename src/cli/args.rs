@@ -113,6 +113,13 @@ pub(crate) struct PackArgs {
     /// Store this group as the group of every entry: a name, a number, or both as NAME:GID
     #[arg(long, value_name = "NAME[:GID]")]
     pub(crate) group: Option<OsString>,
+    /// Take over from this earlier archive of DIR what is unchanged by path, size, time and metadata, without reading or
+    /// compressing it again; ARCHIVE may be the same file
+    #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath, conflicts_with = "single_frame")]
+    pub(crate) base: Option<PathBuf>,
+    /// With --base, compare content and not time
+    #[arg(long, requires = "base")]
+    pub(crate) checksum: bool,
     /// Return only when the archive would survive a power cut
     #[arg(long)]
     pub(crate) fsync: bool,
@@ -292,6 +299,7 @@ Examples:
   haul pack app app.tar.zst
   haul pack app app.tar.zst --exclude-vcs --exclude '*.pyc' --exclude /build/
   haul pack app app.tar.zst --level 12 -j 4
+  haul pack app app-2.tar.zst --base app-1.tar.zst
   haul pack app - | ssh host haul unpack - /srv/app
   SOURCE_DATE_EPOCH=0 haul pack app app.tar.zst --owner root:0 --group root:0
 

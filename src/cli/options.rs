@@ -185,6 +185,7 @@ fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result
             group: owner_id(args.group, "--group", owner::GROUPS)?,
         },
         fsync: args.fsync,
+        base: args.base.map(|path| pack::BaseOptions { path, checksum: args.checksum }),
     };
     Ok(Task::Pack { src: args.dir, dst, options })
 }

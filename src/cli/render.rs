@@ -74,9 +74,9 @@ impl Ended {
     }
 }
 
-/// `packed 26,012 entries, 575.10 MB into 143.20 MB (24.9 %) in 2.10 s, 273.86 MB/s`
+/// `packed 26,012 entries, 575.10 MB into 143.20 MB (24.9 %), 140.00 MB reused, in 2.10 s, 273.86 MB/s`
 fn summary(verb: Verb, report: &Report, elapsed: Duration) -> String {
-    let Counts { content_bytes, archive_bytes, .. } = report.counts;
+    let Counts { content_bytes, archive_bytes, reused_bytes, .. } = report.counts;
     let mut line = format!(
         "{} {} entries, {}",
         verb.past(),
@@ -88,6 +88,9 @@ fn summary(verb: Verb, report: &Report, elapsed: Duration) -> String {
         let per_mille = u128::from(archive_bytes) * 1000 / u128::from(content_bytes);
         let (whole, tenth) = (per_mille / 10, per_mille % 10);
         let _ = write!(line, " into {} ({whole}.{tenth} %)", DecimalBytes(archive_bytes));
+    }
+    if reused_bytes > 0 {
+        let _ = write!(line, ", {} reused,", DecimalBytes(reused_bytes));
     }
     let rate = DecimalBytes(per_second(content_bytes, elapsed));
     let _ = write!(line, " in {:.2} s, {rate}/s", elapsed.as_secs_f64());

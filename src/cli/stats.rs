@@ -25,6 +25,8 @@ pub(crate) fn block(counts: &Counts) -> String {
         deleted,
         copied_bytes,
         matched_bytes,
+        reused_frames: _, // nor frames
+        reused_bytes: _,
     } = counts;
     let mut text = String::new();
     for (name, number) in [
@@ -71,6 +73,8 @@ mod tests {
             deleted: 11,
             copied_bytes: 12,
             matched_bytes: 13,
+            reused_frames: 14,
+            reused_bytes: 15,
         };
         let expected = "\
 Files: 1,001

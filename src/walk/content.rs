@@ -96,6 +96,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The extended attributes of a scanned file, which is not opened.
+    pub(crate) fn xattrs(&mut self, found: &Found) -> rustix::io::Result<Box<[Xattr]>> {
+        let (parent, name) = found.entry.path.as_path().split();
+        xattr::at(self.dir(parent)?.as_fd(), name)
+    }
+
     fn dir(&mut self, path: RelPath<'_>) -> rustix::io::Result<&Dir> {
         if self.held.as_ref().is_none_or(|(held, _)| held.as_path() != path) {
             self.held = Some((path.to_buf(), self.root.open_dir_beneath(path)?));

@@ -22,6 +22,7 @@ mod listing;
 mod prefetch;
 mod props;
 mod real;
+mod repack;
 mod roundtrip;
 mod select;
 mod signals;

@@ -1,5 +1,6 @@
 //! From scanned entries to the frames of an archive, in parallel.
 
+mod carry;
 mod fill;
 mod jobs;
 mod read;
@@ -37,8 +38,9 @@ pub(super) fn write(run: &Run<'_>, found: &[Found], sink: impl Write) -> io::Res
     let mut result = Ok(());
     let slots = (0..threads.get() + FRAMES_AHEAD).map(|_| Vec::new()).collect();
     let start = || Filler::new(run, found);
-    let work = |filler: &mut Filler<'_>, job: Job, slot| filler.fill(job, slot);
-    pool::ordered(threads, slots, Jobs::new(run.root, found), (start, work), |filled: Filled| {
+    let work = |filler: &mut Filler<'_>, job: Job, slot| filler.fill(&job, slot);
+    let jobs = Jobs::new(found, carry::plan(run, found, jobs::spans(found)));
+    pool::ordered(threads, slots, jobs, (start, work), |filled: Filled| {
         let Filled { frame, decoded, members, report: filled_report } = filled;
         report.merge(filled_report);
         outcomes.extend(members);

@@ -1,7 +1,9 @@
 //! `haul pack`: a tree becomes an archive.
 
+mod base;
 mod frames;
 mod present;
+mod settle;
 
 use super::Threads;
 use crate::cancel::Cancel;
@@ -12,8 +14,9 @@ use crate::sys::output::Place;
 use crate::sys::{Dir, process};
 use crate::tree::Device;
 use crate::walk::{self, Filter, Scan, content};
+use base::Base;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How to pack.
 #[derive(Debug, Clone)]
@@ -34,6 +37,17 @@ pub struct Options {
     pub owner: OwnerOptions,
     /// Return only when the archive would survive a power cut.
     pub fsync: bool,
+    /// An earlier archive of the tree: what is unchanged is taken over from it as it is compressed.
+    pub base: Option<BaseOptions>,
+}
+
+/// From where unchanged frames are taken over.
+#[derive(Debug, Clone)]
+pub struct BaseOptions {
+    /// An archive with an index. The new one may take its name.
+    pub path: PathBuf,
+    /// Compare contents by their digests, in place of size and time.
+    pub checksum: bool,
 }
 
 /// Whose the entries are, as the archive tells it.
@@ -78,7 +92,9 @@ pub fn pack(
 ) -> Result<Report, Error> {
     process::raise_open_files();
     let root = Dir::open(src).map_err(|errno| Error::io(Act::Open, src, errno))?;
-    let run = Run { root: &root, options, cancel, observer };
+    let base = base::file(options)?;
+    let base = Base::open(options, base.as_ref())?;
+    let run = Run { root: &root, options, base, cancel, observer };
     match dst {
         Target::Writer(writer) => {
             let scan = run.scan(process::stdout_file());
@@ -106,6 +122,7 @@ pub fn pack(
 struct Run<'a> {
     root: &'a Dir,
     options: &'a Options,
+    base: Option<Base<'a>>,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
 }
@@ -117,6 +134,7 @@ impl Run<'_> {
         if matches!(report.end, End::Complete) {
             let bytes = found.iter().map(|one| one.entry.kind.stored_bytes()).sum();
             self.observer.event(Event::Planned { entries: found.len() as u64, bytes });
+            settle::settle(&found);
             let failures = content::examine(self.root, &mut found);
             for failure in &failures {
                 self.observer.event(Event::Failed(failure));

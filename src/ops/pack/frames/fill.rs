@@ -17,13 +17,13 @@ use std::sync::atomic::Ordering;
 
 /// One thread's means of filling frames.
 pub(super) struct Filler<'a> {
-    run: &'a Run<'a>,
-    found: &'a [Found],
+    pub(super) run: &'a Run<'a>,
+    pub(super) found: &'a [Found],
     reader: Reader<'a>,
     tar: TarBuffer,
     compressor: Option<Compressor>,
-    members: Vec<Member>,
-    report: Report,
+    pub(super) members: Vec<Member>,
+    pub(super) report: Report,
 }
 
 impl<'a> Filler<'a> {
@@ -41,34 +41,40 @@ impl<'a> Filler<'a> {
         }
     }
 
-    pub(super) fn fill(&mut self, job: Job, mut frame: Vec<u8>) -> Filled {
+    pub(super) fn fill(&mut self, job: &Job, mut frame: Vec<u8>) -> Filled {
+        let decoded = match job.carried {
+            Some(carried) => self.carry(job, carried, &mut frame),
+            None => self.make(job, &mut frame),
+        };
+        Filled {
+            frame,
+            decoded,
+            members: std::mem::take(&mut self.members),
+            report: std::mem::take(&mut self.report),
+        }
+    }
+
+    /// Reads and compresses what the frame is to hold. Returns the length of its tar.
+    fn make(&mut self, job: &Job, frame: &mut Vec<u8>) -> usize {
         self.tar.clear();
-        let Job { from, to, large } = job;
-        let last = if to.piece > 0 { to.entry + 1 } else { to.entry };
-        for number in from.entry..last {
+        for number in job.span.entries() {
             if self.run.cancel.is_set() {
                 self.report.end = End::Interrupted;
                 break;
             }
-            match &large {
+            match &job.large {
                 Some(large) if large.number == number => {
-                    let first = if number == from.entry { from.piece } else { 0 };
-                    let end = if number == to.entry { to.piece } else { large.pieces.len() };
-                    self.stretch(large, first, end);
+                    let pieces = job.span.pieces(number, large.pieces.len());
+                    self.stretch(large, pieces.start, pieces.end);
                 }
                 _ => self.member(number),
             }
         }
-        if let Err(error) = self.compress(&mut frame) {
+        if let Err(error) = self.compress(frame) {
             let text = format!("cannot compress: {error}");
             self.report.end = End::Stopped(Error::Usage(text));
         }
-        Filled {
-            frame,
-            decoded: self.tar.len(),
-            members: std::mem::take(&mut self.members),
-            report: std::mem::take(&mut self.report),
-        }
+        self.tar.len()
     }
 
     fn compress(&mut self, frame: &mut Vec<u8>) -> std::io::Result<()> {
@@ -145,7 +151,8 @@ impl<'a> Filler<'a> {
     /// The pieces `first..end` of a large file.
     fn stretch(&mut self, large: &Large, first: usize, end: usize) {
         let found = &self.found[large.number];
-        let (content, entry) = match &large.opened {
+        let open = || read::open_large(&mut self.reader, found).map_err(|failed| Some(failed).into());
+        let (content, entry) = match large.opened.get_or_init(open) {
             Ok(opened) => opened,
             Err(failed) => {
                 let failed = failed.lock().ok().and_then(|mut failed| failed.take());
@@ -159,10 +166,7 @@ impl<'a> Filler<'a> {
         let start = self.tar.len();
         let appended = read::append(&mut self.tar, Some(content), extents, (from, to));
         self.run.observer.event(Event::Moved((self.tar.len() - start) as u64));
-        // The last thread to read asks whether the file is still the same.
-        let is_last = large.left.fetch_sub(end - first, Ordering::AcqRel) == end - first;
-        let checked = if is_last { read::check(content, found) } else { Ok(()) };
-        if let Err(failed) = appended.and(checked)
+        if let Err(failed) = appended.and(large.seen_to(end - first, found))
             && !large.named.swap(true, Ordering::Relaxed)
         {
             self.fail(&found.entry, failed);
@@ -178,12 +182,12 @@ impl<'a> Filler<'a> {
         self.members.push(Member { number, header_bytes, entry, content: Content::Parts(parts) });
     }
 
-    fn done(&mut self, entry: &Entry) {
+    pub(super) fn done(&mut self, entry: &Entry) {
         self.report.counts.count(&entry.kind);
         self.run.observer.event(Event::Done(entry));
     }
 
-    fn fail(&mut self, entry: &Entry, (act, cause): Failed) {
+    pub(super) fn fail(&mut self, entry: &Entry, (act, cause): Failed) {
         let failure = Failure { path: entry.path.as_path().as_bytes().into(), act, cause };
         self.run.observer.event(Event::Failed(&failure));
         self.report.failures.push(failure);

@@ -1,89 +1,121 @@
 //! The frames to be filled, one after the other.
 
+use super::carry::Carried;
+use super::read;
 use crate::archive::cut::{self, Piece, Place};
 use crate::error::Act;
 use crate::report::Cause;
-use crate::sys::Dir;
 use crate::tree::{Entry, Kind};
 use crate::walk::Found;
-use crate::walk::content::{Content, Reader};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use crate::walk::content::Content;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
-/// One frame.
-pub(super) struct Job {
+/// The entries and stretches of one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
     /// Where it begins.
     pub(super) from: Place,
     /// Where the next one begins.
     pub(super) to: Place,
+}
+
+/// One frame that is to be written.
+pub(super) struct Job {
+    pub(super) span: Span,
     /// The large file that it holds a stretch of, if any; there is never more than one.
     pub(super) large: Option<Arc<Large>>,
+    /// The frame of the base that is the same, if there is one.
+    pub(super) carried: Option<Carried>,
 }
 
 /// A file that is cut into pieces, which several threads read through one descriptor.
 pub(super) struct Large {
     pub(super) number: usize,
     pub(super) pieces: Vec<Piece>,
-    /// The file with its xattrs, or why it could not be opened.
-    pub(super) opened: Result<(Content, Entry), Failed>,
-    /// Pieces that nobody has read yet.
+    /// The file with its xattrs, or why it could not be opened; opened by who needs it first.
+    pub(super) opened: OnceLock<Result<(Content, Entry), Failed>>,
+    /// Pieces that nobody has seen to yet.
     pub(super) left: AtomicUsize,
     /// Whether a failure of the file has been reported.
     pub(super) named: AtomicBool,
 }
 
-pub(super) type Failed = std::sync::Mutex<Option<(Act, Cause)>>;
+pub(super) type Failed = Mutex<Option<(Act, Cause)>>;
 
-/// Hands out the frames. Opens each large file as its first frame is handed out; it is closed with its last.
+/// Hands out the frames. A large file is closed with its last frame.
 pub(super) struct Jobs<'a> {
     found: &'a [Found],
-    places: Vec<Place>,
-    next: usize,
-    reader: Reader<'a>,
+    spans: std::vec::IntoIter<(Span, Option<Carried>)>,
     large: Option<Arc<Large>>,
 }
 
-impl<'a> Jobs<'a> {
-    pub(super) fn new(root: &'a Dir, found: &'a [Found]) -> Self {
-        let places = cut::cuts(found.iter().map(|one| &one.entry));
-        Jobs { found, places, next: 0, reader: Reader::new(root), large: None }
+/// The frames of an archive of `found`.
+pub(super) fn spans(found: &[Found]) -> Vec<Span> {
+    let places = cut::cuts(found.iter().map(|one| &one.entry));
+    let end = Place { entry: found.len(), piece: 0 };
+    let ends = places.iter().copied().skip(1).chain([end]);
+    places.iter().copied().zip(ends).map(|(from, to)| Span { from, to }).collect()
+}
+
+impl Span {
+    /// The numbers of the entries of which it holds anything.
+    pub(super) fn entries(self) -> Range<usize> {
+        self.from.entry..if self.to.piece > 0 { self.to.entry + 1 } else { self.to.entry }
     }
 
-    fn large(&mut self, number: usize) -> Option<Arc<Large>> {
-        let found = self.found.get(number)?;
-        let Kind::File { size, extents } = &found.entry.kind else { return None };
-        if self.large.as_ref().is_none_or(|large| large.number != number) {
-            let pieces = cut::pieces(*size, extents.as_deref());
-            let left = AtomicUsize::new(pieces.len());
-            let opened = open(&mut self.reader, found).map_err(|failed| Some(failed).into());
-            let named = AtomicBool::new(false);
-            self.large = Some(Arc::new(Large { number, pieces, opened, left, named }));
+    /// The number of the large file that it holds a stretch of: such a file is cut, so the frame begins or ends in it.
+    pub(super) fn large(self) -> Option<usize> {
+        match (self.from.piece, self.to.piece) {
+            (1.., _) => Some(self.from.entry),
+            (0, 1..) => Some(self.to.entry),
+            (0, 0) => None,
         }
-        self.large.clone()
+    }
+
+    /// The pieces of the large file with this number, of which there are `count`.
+    pub(super) fn pieces(self, number: usize, count: usize) -> Range<usize> {
+        let first = if number == self.from.entry { self.from.piece } else { 0 };
+        first..if number == self.to.entry { self.to.piece } else { count }
     }
 }
 
-fn open(reader: &mut Reader<'_>, found: &Found) -> Result<(Content, Entry), (Act, Cause)> {
-    let content = reader.open(found).map_err(|cause| (Act::Open, cause))?;
-    let mut entry = found.entry.clone();
-    entry.meta.xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
-    Ok((content, entry))
+impl<'a> Jobs<'a> {
+    pub(super) fn new(found: &'a [Found], spans: Vec<(Span, Option<Carried>)>) -> Self {
+        Jobs { found, spans: spans.into_iter(), large: None }
+    }
+
+    fn large(&mut self, number: usize) -> Option<Arc<Large>> {
+        let Kind::File { size, extents } = &self.found.get(number)?.entry.kind else { return None };
+        if self.large.as_ref().is_none_or(|large| large.number != number) {
+            let pieces = cut::pieces(*size, extents.as_deref());
+            let left = AtomicUsize::new(pieces.len());
+            let named = AtomicBool::new(false);
+            self.large = Some(Arc::new(Large { number, pieces, opened: OnceLock::new(), left, named }));
+        }
+        self.large.clone()
+    }
 }
 
 impl Iterator for Jobs<'_> {
     type Item = Job;
 
     fn next(&mut self) -> Option<Job> {
-        let from = *self.places.get(self.next)?;
-        self.next += 1;
-        let to = self.places.get(self.next).copied();
-        let to = to.unwrap_or(Place { entry: self.found.len(), piece: 0 });
-        // A large file is cut, so a frame that holds some of it begins or ends inside it.
-        let large = match (from.piece, to.piece) {
-            (1.., _) => self.large(from.entry),
-            (0, 1..) => self.large(to.entry),
-            (0, 0) => None,
-        };
-        Some(Job { from, to, large })
+        let (span, carried) = self.spans.next()?;
+        let large = span.large().and_then(|number| self.large(number));
+        Some(Job { span, large, carried })
+    }
+}
+
+impl Large {
+    /// So many pieces more are seen to. Who sees to the last ones asks whether the file is still the same, if any of it
+    /// was read.
+    pub(super) fn seen_to(&self, pieces: usize, found: &Found) -> Result<(), (Act, Cause)> {
+        let is_last = self.left.fetch_sub(pieces, Ordering::AcqRel) == pieces;
+        match self.opened.get() {
+            Some(Ok((content, _))) if is_last => read::check(content, found),
+            _ => Ok(()),
+        }
     }
 }

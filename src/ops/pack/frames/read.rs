@@ -5,7 +5,7 @@ use crate::error::Act;
 use crate::report::Cause;
 use crate::tree::{Entry, Extent, Kind, extent};
 use crate::walk::Found;
-use crate::walk::content::Content;
+use crate::walk::content::{Content, Reader};
 
 /// Why a file is not in the archive as the scan saw it.
 pub(super) type Failed = (Act, Cause);
@@ -41,6 +41,14 @@ pub(super) fn append(
 /// Whether the file is still what the scan saw.
 pub(super) fn check(content: &Content, found: &Found) -> Result<(), Failed> {
     content.check(found).map_err(|cause| (Act::Read, cause))
+}
+
+/// Opens a large file, and completes its entry with its xattrs. Its holes are known.
+pub(super) fn open_large(reader: &mut Reader<'_>, found: &Found) -> Result<(Content, Entry), Failed> {
+    let content = reader.open(found).map_err(|cause| (Act::Open, cause))?;
+    let mut entry = found.entry.clone();
+    entry.meta.xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
+    Ok((content, entry))
 }
 
 /// The entry with what only the open file tells: xattrs and holes; `None` when there are none.

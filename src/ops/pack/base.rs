@@ -1,0 +1,136 @@
+//! The archive that an earlier run has packed of the same tree: which entries are still what it says.
+//!
+//! An entry is unchanged when its record would be the same: path, kind, size, holes, mode, owner, time and extended
+//! attributes, as this run presents them. Of a file's content, size and time speak, or its digest if that is asked for.
+//! A time speaks for the content because packing never reads a file that could still be changed without its time being
+//! moved on ([`super::settle`]).
+
+use super::{Options, Run};
+use crate::archive::index::Record;
+use crate::archive::reader::Archive;
+use crate::error::{Act, Error};
+use crate::pool;
+use crate::report::Cause;
+use crate::sys::open;
+use crate::tree::{Entry, Kind};
+use crate::walk::Found;
+use crate::walk::content::Reader;
+use std::cmp::Ordering;
+use std::fs::File;
+use std::path::Path;
+
+/// An archive that has frames to be taken over.
+pub(super) struct Base<'a> {
+    pub(super) path: &'a Path,
+    pub(super) archive: Archive<'a>,
+}
+
+/// Opens the file of the base, if there is to be one. It stays open, so the new archive may take its name.
+pub(super) fn file(options: &Options) -> Result<Option<File>, Error> {
+    let Some(base) = &options.base else { return Ok(None) };
+    if options.single_frame {
+        return Err(Error::Usage("an archive of one frame can have no base".to_owned()));
+    }
+    open::input(&base.path).map(Some).map_err(|errno| Error::io(Act::Open, &base.path, errno))
+}
+
+impl<'a> Base<'a> {
+    pub(super) fn open(options: &'a Options, file: Option<&'a File>) -> Result<Option<Self>, Error> {
+        let (Some(base), Some(file)) = (&options.base, file) else { return Ok(None) };
+        let path = base.path.as_path();
+        if let Some(archive) = Archive::open(file).map_err(|fault| fault.at(path))? {
+            return Ok(Some(Base { path, archive }));
+        }
+        let path = crate::error::display_path(path);
+        Err(Error::Usage(format!("{path} cannot be a base: it has no index")))
+    }
+}
+
+/// For each entry the number of the base's record of it, if it is unchanged.
+pub(super) fn unchanged(run: &Run<'_>, base: &Archive<'_>, found: &[Found]) -> Vec<Option<usize>> {
+    let pairs = pairs(found, base.records()).take_while(|_| !run.cancel.is_set());
+    let start = || (Looking { run, reader: Reader::new(run.root), buffer: Vec::new() }, Vec::new());
+    let states = pool::scatter(run.options.threads, pairs, start, |(looking, same), (number, record)| {
+        if looking.is_same(&found[number], &base.records()[record]) {
+            same.push((number, record));
+        }
+    });
+    let mut unchanged = vec![None; found.len()];
+    for (number, record) in states.into_iter().flat_map(|(_, same)| same) {
+        unchanged[number] = Some(record);
+    }
+    unchanged
+}
+
+/// The numbers of entries and records of the same path. Both are in path order.
+fn pairs(found: &[Found], records: &[Record]) -> impl Iterator<Item = (usize, usize)> + Send {
+    let mut at = (0, 0);
+    std::iter::from_fn(move || {
+        while let (Some(one), Some(record)) = (found.get(at.0), records.get(at.1)) {
+            let here = at;
+            match one.entry.path.cmp(&record.entry.path) {
+                Ordering::Less => at.0 += 1,
+                Ordering::Greater => at.1 += 1,
+                Ordering::Equal => {
+                    at = (here.0 + 1, here.1 + 1);
+                    return Some(here);
+                }
+            }
+        }
+        None
+    })
+}
+
+/// One thread's looking.
+struct Looking<'a> {
+    run: &'a Run<'a>,
+    reader: Reader<'a>,
+    buffer: Vec<u8>,
+}
+
+impl Looking<'_> {
+    fn is_same(&mut self, found: &Found, record: &Record) -> bool {
+        let Kind::File { size, .. } = &found.entry.kind else { return found.entry == record.entry };
+        // What can be told without a system call comes first.
+        let (meta, recorded) = (&found.entry.meta, &record.entry.meta);
+        if record.entry.kind.size() != *size
+            || !matches!(record.entry.kind, Kind::File { .. })
+            || (meta.mode, meta.mtime, &meta.owner) != (recorded.mode, recorded.mtime, &recorded.owner)
+        {
+            return false;
+        }
+        let checksum = self.run.options.base.as_ref().is_some_and(|base| base.checksum);
+        // Times that the archive does not show as they are tell nothing.
+        let is_hidden =
+            self.run.options.latest_mtime.is_some_and(|latest| found.stamp.mtime.seconds >= latest);
+        if checksum || is_hidden { self.has_content(found, record) } else { self.has_metadata(found, record) }
+    }
+
+    fn has_metadata(&mut self, found: &Found, record: &Record) -> bool {
+        let may_have_holes = found.stamp.blocks.saturating_mul(512) < found.stamp.size;
+        if !may_have_holes {
+            let xattrs = self.reader.xattrs(found);
+            return matches!(record.entry.kind, Kind::File { extents: None, .. })
+                && xattrs.is_ok_and(|xattrs| xattrs == record.entry.meta.xattrs);
+        }
+        self.completed(found).is_ok_and(|entry| entry == record.entry)
+    }
+
+    /// What packing the file would store of it beside its content.
+    fn completed(&mut self, found: &Found) -> Result<Entry, Cause> {
+        let content = self.reader.open(found)?;
+        let mut entry = found.entry.clone();
+        entry.meta.xattrs = content.xattrs()?;
+        entry.kind = Kind::File { size: entry.kind.size(), extents: content.extents(found)? };
+        Ok(entry)
+    }
+
+    fn has_content(&mut self, found: &Found, record: &Record) -> bool {
+        let Ok(entry) = self.completed(found) else { return false };
+        let Ok(content) = self.reader.open(found) else { return false };
+        let digest = content.digest(found, &mut self.buffer);
+        entry == record.entry
+            && digest.is_ok_and(|digest| Some(digest) == record.digest)
+            && content.check(found).is_ok()
+    }
+}

@@ -1,0 +1,50 @@
+//! Waits until the clock by which files are dated has moved on.
+//!
+//! Older kernels date a change by the tick of a clock that moves every 1 to 10 milliseconds (`CONFIG_HZ`). A file that is
+//! written within the tick in which it was last changed keeps its time: read in between, the archive would hold a content
+//! under a time that later stands for another one, and whoever compares by time, `--base` or `unpack --update`, would take
+//! them for the same. Once the tick is over, any change moves the time on.
+
+use crate::sys::process;
+use crate::tree::Timestamp;
+use crate::walk::Found;
+use std::time::Duration;
+
+/// Longer than any tick.
+const TICK: Duration = Duration::from_millis(12);
+
+/// Returns when no file that was found can be changed any more without its time being moved on. That is at once, unless
+/// one was changed just now.
+pub(super) fn settle(found: &[Found]) {
+    let now = process::now();
+    let newest = found.iter().map(|one| one.stamp.mtime).filter(|&mtime| mtime <= now).max();
+    if let Some(wait) = newest.and_then(|newest| TICK.checked_sub(since(newest, now))) {
+        process::wait(wait);
+    }
+}
+
+fn since(then: Timestamp, now: Timestamp) -> Duration {
+    let seconds = now.seconds.saturating_sub(then.seconds).cast_unsigned();
+    let nanos = i64::from(now.nanos) - i64::from(then.nanos);
+    Duration::from_secs(seconds)
+        .saturating_sub(Duration::from_nanos(u64::from(nanos < 0) * nanos.unsigned_abs()))
+        + Duration::from_nanos(u64::from(nanos > 0) * nanos.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_passed_is_counted_across_seconds() {
+        let at = |seconds, nanos| Timestamp { seconds, nanos };
+        for (then, now, millis) in [
+            (at(5, 0), at(5, 0), 0),
+            (at(5, 1_000_000), at(5, 3_000_000), 2),
+            (at(5, 999_000_000), at(6, 1_000_000), 2),
+            (at(-1, 500_000_000), at(1, 0), 1_500),
+        ] {
+            assert_eq!(since(then, now), Duration::from_millis(millis), "{then:?} {now:?}");
+        }
+    }
+}
