@@ -207,7 +207,7 @@ fn entries_are_compared_as_this_archive_shows_them() {
     assert_as_in_full(&packed.scratch, &without, &packed.tree, &packed.new);
 }
 
-/// A time that SOURCE_DATE_EPOCH has set back does not tell whether the content is the same.
+/// A time that `SOURCE_DATE_EPOCH` has set back does not tell whether the content is the same.
 #[test]
 fn where_times_are_not_shown_as_they_are_contents_are_compared() {
     let packed = Packed::of(&[file("a", "one").mtime(1_700_000_000, 0), file("b", "b").mtime(1_000, 0)]);
