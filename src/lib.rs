@@ -3,6 +3,8 @@
 
 mod apply;
 pub mod archive;
+#[doc(hidden)]
+pub mod bench;
 pub mod cancel;
 pub mod delta;
 pub mod error;

@@ -14,6 +14,8 @@ const BASE: &[&str] = &["tree", "error", "report", "event", "cancel"];
 const LAYERS: &[(&str, &[&str])] = &[
     ("ops", &["walk", "plan", "apply", "archive", "delta", "pool", "sys"]),
     ("apply", &["delta", "sys"]),
+    // Only for `benches/micro.rs`.
+    ("bench", &["archive", "plan"]),
     ("walk", &["sys", "pool"]),
     ("archive", &["pool"]),
     ("plan", &[]),

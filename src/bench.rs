@@ -1,0 +1,26 @@
+//! What `benches/micro.rs` times and the public interface does not reach.
+//!
+//! Owns thin calls into the crate, and no logic. No part of the interface: hidden from the documentation, and free to
+//! change with any release (decision 0030). Whatever can be timed through the public modules has no place here.
+
+use crate::archive::index::{self, Index, RecordRef};
+use crate::plan::mirror::{Action, Seen, decide};
+use crate::plan::policy::Policy;
+use crate::tree::{Stat, Timestamp};
+
+/// The bytes of an index, before compression: what [`index::decode`] reads.
+pub fn encode_index(index: &Index) -> Vec<u8> {
+    let records = index.records.iter().map(|record| RecordRef {
+        entry: &record.entry,
+        digest: record.digest,
+        header_bytes: record.header_bytes,
+    });
+    index::encode(&index.frames, records)
+}
+
+/// Whether a mirror leaves the content of `dst` as it is. `trusted` is the time before which an mtime tells a file's
+/// content.
+pub fn is_kept(src: &Stat, dst: Option<&Stat>, policy: &Policy, trusted: Timestamp) -> bool {
+    let seen = |stat| Seen { stat, target: None };
+    decide(seen(src), dst.map(seen), policy, trusted) == Action::Keep
+}
