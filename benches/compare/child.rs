@@ -1,4 +1,5 @@
-//! A child process and what it used: wait4(2), for which neither the standard library nor rustix has a call.
+//! What a process used of the processor and of memory: wait4(2) and getrusage(2), for which neither the standard library
+//! nor rustix has a call.
 
 #![allow(unsafe_code)]
 
@@ -23,8 +24,7 @@ pub struct Usage {
 pub fn wait(child: Child) -> io::Result<(ExitStatus, Usage)> {
     let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
     let mut status = 0;
-    // SAFETY: rusage is integers only, for which all zeros are a value.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let mut usage = no_usage();
     loop {
         // SAFETY: both pointers are to live values of the right types.
         if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
@@ -35,13 +35,34 @@ pub fn wait(child: Child) -> io::Result<(ExitStatus, Usage)> {
             return Err(error);
         }
     }
-    let usage = Usage {
-        user: duration(usage.ru_utime),
-        system: duration(usage.ru_stime),
-        // In KiB on Linux.
-        peak_bytes: usage.ru_maxrss.cast_unsigned() * 1024,
-    };
-    Ok((ExitStatus::from_raw(status), usage))
+    Ok((ExitStatus::from_raw(status), Usage::of(&usage)))
+}
+
+/// What this program itself has used so far.
+pub fn own_usage() -> io::Result<Usage> {
+    let mut usage = no_usage();
+    // SAFETY: the pointer is to a live value of the right type.
+    if unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } == 0 {
+        Ok(Usage::of(&usage))
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+impl Usage {
+    fn of(usage: &libc::rusage) -> Self {
+        Usage {
+            user: duration(usage.ru_utime),
+            system: duration(usage.ru_stime),
+            // In KiB on Linux.
+            peak_bytes: usage.ru_maxrss.cast_unsigned() * 1024,
+        }
+    }
+}
+
+fn no_usage() -> libc::rusage {
+    // SAFETY: rusage is integers only, for which all zeros are a value.
+    unsafe { std::mem::zeroed() }
 }
 
 fn duration(time: libc::timeval) -> Duration {

@@ -1,7 +1,7 @@
 //! On what was measured: hardware, kernel, file system, versions.
 
 use crate::measure::Outcome;
-use crate::plan::Tool;
+use crate::tools::Tool;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,10 +22,10 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn here(target: &Path, peers: &[Tool]) -> Outcome<Self> {
+    pub fn here(target: &Path, peers: &[&Tool]) -> Outcome<Self> {
         let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
         let kib: u64 = memory.trim_end_matches(" kB").parse().unwrap_or(0);
-        let programs = peers.iter().flat_map(|tool| tool.programs);
+        let programs = peers.iter().flat_map(|tool| tool.programs.iter());
         let haul = ("haul".to_owned(), version(env!("CARGO_BIN_EXE_haul")));
         Ok(Machine {
             // ARM names no model there.
@@ -46,17 +46,29 @@ fn field(file: &str, name: &str) -> Option<String> {
     lines.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned()).next()
 }
 
-/// The type of the file system at `path`: of the mount with the longest path above it, `proc_pid_mountinfo(5)`.
-fn file_system(path: &Path) -> Outcome<String> {
+/// The type of the file system at `path`: of the mount with the longest path above it, `proc_pid_mountinfo(5)`; and
+/// whether an ext4 has no journal, which makes it another file system to measure on.
+pub fn file_system(path: &Path) -> Outcome<String> {
     let path = path.canonicalize()?;
     let text = fs::read_to_string("/proc/self/mountinfo")?;
     let mounts = text.lines().filter_map(|line| {
-        let (fields, kind) = line.split_once(" - ")?;
-        Some((fields.split(' ').nth(4)?, kind.split(' ').next()?))
+        let (fields, rest) = line.split_once(" - ")?;
+        let mut rest = rest.split(' ');
+        Some((fields.split(' ').nth(4)?, rest.next()?, rest.next()?))
     });
     // Of several mounts on one path the last one is seen.
-    let mount = mounts.filter(|(at, _)| path.starts_with(at)).max_by_key(|(at, _)| at.len());
-    Ok(mount.map_or("unknown", |(_, kind)| kind).to_owned())
+    let mount = mounts.filter(|(at, ..)| path.starts_with(at)).max_by_key(|(at, ..)| at.len());
+    let (_, kind, source) = mount.unwrap_or(("", "unknown", ""));
+    let without = if kind == "ext4" && !has_journal(source) { " without a journal" } else { "" };
+    Ok(format!("{kind}{without}"))
+}
+
+/// Whether the kernel keeps a journal for the device `source`, `/dev/NAME`: it is listed as `NAME-INODE`.
+fn has_journal(source: &str) -> bool {
+    let name = format!("{}-", source.rsplit('/').next().unwrap_or_default());
+    fs::read_dir("/proc/fs/jbd2").is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(&name))
+    })
 }
 
 /// The first line of what a program says of its version.

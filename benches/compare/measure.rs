@@ -1,20 +1,24 @@
 //! Calls the programs, alternately, and takes their times.
 //!
-//! Keeps the comparison fair: haul and a peer take turns, each after a run that does not count; every run begins with
-//! an empty target, and what the run before left to be written back is on the disk; removing it is not timed. What a
-//! program unpacks must be like the tree, or its time counts for nothing.
+//! Keeps the comparison fair: haul and a peer take turns, each after a run that does not count; every run has a new
+//! directory, and what the run before left to be written back is on the disk. What a program makes must be like the
+//! tree that it was given, or its time counts for nothing.
 
+use crate::call::{Call, Places};
 use crate::child;
-use crate::plan::{Call, HAUL, Places, Tool, Verb};
+use crate::interrupt;
+use crate::mount::Need;
 use crate::profile::Profile;
 use crate::stats::Spread;
+use crate::target::Target;
+use crate::tasks::{self, Course, Task};
+use crate::tools::{HAUL, PEERS, Tool};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
-use tempfile::TempDir;
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -32,24 +36,18 @@ pub struct Sample {
 pub struct Runs {
     pub tool: &'static str,
     pub command: String,
+    pub notes: &'static str,
+    /// 0 where there is none.
     pub archive_bytes: u64,
     pub samples: Vec<Sample>,
 }
 
-/// haul beside a peer.
+/// haul beside a peer, or alone where it has none.
 #[derive(Debug, Serialize)]
 pub struct Duel {
-    pub verb: Verb,
-    pub notes: &'static str,
+    pub task: &'static str,
     pub haul: Runs,
-    pub peer: Runs,
-}
-
-/// haul alone.
-#[derive(Debug, Serialize)]
-pub struct Solo {
-    pub verb: Verb,
-    pub haul: Runs,
+    pub peer: Option<Runs>,
 }
 
 impl Runs {
@@ -68,130 +66,145 @@ impl Runs {
 
 impl Duel {
     /// How many times as long as haul the peer takes.
-    pub fn ratio(&self) -> Spread {
-        let pairs = self.peer.samples.iter().zip(&self.haul.samples);
-        Spread::of_ratios(pairs.map(|(peer, haul)| (peer.wall, haul.wall)))
+    pub fn ratio(&self) -> Option<Spread> {
+        let pairs = self.peer.as_ref()?.samples.iter().zip(&self.haul.samples);
+        Some(Spread::of_ratios(pairs.map(|(peer, haul)| (peer.wall, haul.wall))))
     }
 }
 
-/// The place where programs are run.
+/// What is compared on which tree, and what came of it so far.
 pub struct Bench {
-    tree: PathBuf,
-    level: u32,
-    pairs: u32,
-    /// Removed at the end, with everything in it.
-    scratch: TempDir,
+    pub tree: PathBuf,
+    pub profile: Profile,
+    pub level: u32,
+    pub pairs: u32,
+    pub target: Target,
+    pub duels: Vec<Duel>,
+    /// Peers that could not do a task.
+    pub failures: Vec<String>,
 }
 
 impl Bench {
-    pub fn new(tree: PathBuf, target: &Path, level: u32, pairs: u32) -> Outcome<Self> {
-        let scratch = TempDir::with_prefix_in("haul-compare-", target)?;
-        Ok(Bench { tree, level, pairs, scratch })
+    /// A task, with haul and each of `peers` that can do it, in turns.
+    pub fn compare(&mut self, task: &'static Task, peers: &[&'static Tool]) -> Outcome<()> {
+        let mut is_alone = true;
+        for &peer in PEERS.iter().filter(|peer| peers.contains(peer) && task.call(peer).is_some()) {
+            eprintln!("{}: haul and {}", task.name, peer.name);
+            is_alone &= !self.duel(task, Some(peer))?;
+        }
+        if is_alone {
+            eprintln!("{}: haul", task.name);
+            self.duel(task, None)?;
+        }
+        Ok(())
     }
 
-    /// Compares haul with each of `peers`.
-    pub fn duels(&mut self, verbs: &[Verb], peers: &[Tool], profile: &Profile) -> Outcome<Vec<Duel>> {
-        let verbs: Vec<_> = Verb::CONTESTED.into_iter().filter(|verb| verbs.contains(verb)).collect();
-        let mut duels = Vec::new();
-        for peer in peers.iter().filter(|_| !verbs.is_empty()) {
-            for &verb in &verbs {
-                let (Some(ours), Some(theirs)) = (Call::of(&HAUL, verb), Call::of(peer, verb)) else {
-                    continue;
-                };
-                eprintln!("{verb:?}: haul and {}", peer.name);
-                duels.push(self.duel(verb, (ours, &HAUL), (theirs, peer), profile)?);
-            }
-            // Only haul's archive is needed again.
-            remove(&self.archive(peer))?;
-        }
-        Ok(duels)
-    }
-
-    /// What only haul does.
-    pub fn solos(&mut self, verbs: &[Verb]) -> Outcome<Vec<Solo>> {
-        let mut solos = Vec::new();
-        for &verb in verbs.iter().filter(|verb| matches!(verb, Verb::List | Verb::Verify)) {
-            let Some(call) = Call::of(&HAUL, verb) else { continue };
-            eprintln!("{verb:?}: haul");
-            self.warm_up(verb, (call, &HAUL), None)?;
-            let mut haul = self.runs(call, &HAUL);
-            for _ in 0..self.pairs {
-                haul.samples.push(self.run(verb, call, &HAUL)?);
-            }
-            haul.archive_bytes = fs::metadata(self.archive(&HAUL))?.len();
-            solos.push(Solo { verb, haul });
-        }
-        Ok(solos)
-    }
-
-    fn duel(
-        &self,
-        verb: Verb,
-        (ours, haul): (Call, &Tool),
-        (theirs, peer): (Call, &Tool),
-        profile: &Profile,
-    ) -> Outcome<Duel> {
-        if verb.goes_on() {
-            remove(&self.out())?;
-        }
-        self.warm_up(verb, (ours, haul), Some(profile))?;
-        self.warm_up(verb, (theirs, peer), Some(profile))?;
-        let mut duel =
-            Duel { verb, notes: peer.notes, haul: self.runs(ours, haul), peer: self.runs(theirs, peer) };
-        for _ in 0..self.pairs {
-            duel.haul.samples.push(self.run(verb, ours, haul)?);
-            duel.peer.samples.push(self.run(verb, theirs, peer)?);
-        }
-        if verb.has_archive() {
-            duel.haul.archive_bytes = fs::metadata(self.archive(haul))?.len();
-            duel.peer.archive_bytes = fs::metadata(self.archive(peer))?.len();
-        }
-        Ok(duel)
-    }
-
-    fn runs(&self, call: Call, tool: &Tool) -> Runs {
-        Runs { tool: tool.name, command: call.shown(self.level), archive_bytes: 0, samples: Vec::new() }
-    }
-
-    /// A run that does not count. Makes the archive if there is none yet, and looks at what was unpacked.
-    fn warm_up(&self, verb: Verb, (call, tool): (Call, &Tool), profile: Option<&Profile>) -> Outcome<()> {
-        if verb.has_archive() && verb != Verb::Pack && !self.archive(tool).exists() {
-            let pack = Call::of(tool, Verb::Pack).ok_or("a tool without a way to pack")?;
-            self.time(pack, tool)?;
-        }
-        self.clear(verb, tool)?;
-        self.time(call, tool)?;
-        if matches!(verb, Verb::Unpack | Verb::Sync)
-            && profile.is_some_and(|profile| !Profile::of(&self.out()).is_ok_and(|p| p.is_like(profile)))
+    /// Whether there was one: a peer that cannot do its first run is noted, and left out.
+    fn duel(&mut self, task: &'static Task, peer: Option<&'static Tool>) -> Outcome<bool> {
+        let copies = self.target.removal.copies(task.course, u64::from(self.pairs) + 1);
+        let room = self.target.room(Need::of(&self.profile, copies))?;
+        let mut haul = Side::new(self, task, &HAUL, &room)?;
+        let mut peer = peer.map(|peer| Side::new(self, task, peer, &room)).transpose()?;
+        haul.warm_up()?;
+        if let Some(side) = &mut peer
+            && let Err(error) = side.warm_up()
         {
-            return Err(format!("{} has not made the tree that it was given", tool.name).into());
+            interrupt::check()?;
+            // What it said may name paths of this machine, which have no place in a report.
+            eprintln!("{}: {}: {error}", task.name, side.tool.name);
+            let failure = format!("{} ({})", side.tool.name, task.name);
+            self.failures.push(failure);
+            return Ok(false);
         }
-        Ok(())
+        for _ in 0..self.pairs {
+            haul.run()?;
+            peer.iter_mut().try_for_each(Side::run)?;
+        }
+        let duel = Duel { task: task.name, haul: haul.runs, peer: peer.map(|side| side.runs) };
+        self.duels.push(duel);
+        Ok(true)
+    }
+}
+
+/// One of the two programs.
+struct Side<'b> {
+    bench: &'b Bench,
+    task: &'static Task,
+    tool: &'static Tool,
+    call: Call,
+    room: &'b Path,
+    /// How many directories it was given.
+    begun: u32,
+    runs: Runs,
+}
+
+impl<'b> Side<'b> {
+    fn new(bench: &'b Bench, task: &'static Task, tool: &'static Tool, room: &'b Path) -> Outcome<Self> {
+        let call = task.call(tool).ok_or("a tool without a call")?;
+        let command = call.shown(bench.level);
+        let runs =
+            Runs { tool: tool.name, command, notes: tool.notes, archive_bytes: 0, samples: Vec::new() };
+        Ok(Side { bench, task, tool, call, room, begun: 0, runs })
     }
 
-    fn run(&self, verb: Verb, call: Call, tool: &Tool) -> Outcome<Sample> {
-        self.clear(verb, tool)?;
-        self.time(call, tool)
+    /// What does not count: making what the runs begin with, and a first run, which must make the right tree.
+    fn warm_up(&mut self) -> Outcome<()> {
+        if matches!(self.task.course, Course::MakesTree | Course::ReadsArchive) {
+            let packing = tasks::packing(self.tool).ok_or("a tool without a way to pack")?;
+            self.time(packing, &self.standing("archive"), &self.standing("none"))?;
+            self.runs.archive_bytes = fs::metadata(self.standing("archive"))?.len();
+        }
+        if self.task.course == Course::CopiesAgain {
+            self.time(self.call, &self.standing("none"), &self.standing("copy"))?;
+        }
+        let dir = self.begin()?;
+        self.go(&dir)?;
+        if self.task.course.leaves_tree()
+            && !Profile::of(&dir.join("out")).is_ok_and(|made| made.is_like(&self.bench.profile))
+        {
+            return Err("has not made the tree that it was given".into());
+        }
+        Ok(self.bench.target.leave(&dir)?)
     }
 
-    /// Makes room for a run, and lets the disk come to rest.
-    fn clear(&self, verb: Verb, tool: &Tool) -> Outcome<()> {
-        if !verb.goes_on() {
-            remove(&self.out())?;
+    fn run(&mut self) -> Outcome<()> {
+        let dir = self.begin()?;
+        let sample = self.go(&dir)?;
+        self.runs.samples.push(sample);
+        if self.task.course == Course::MakesArchive {
+            self.runs.archive_bytes = fs::metadata(dir.join("archive"))?.len();
         }
-        match verb {
-            Verb::Pack => remove(&self.archive(tool))?,
-            Verb::Unpack if tool.needs_out => fs::create_dir(self.out())?,
-            _ => {}
-        }
-        rustix::fs::syncfs(File::open(self.scratch.path())?)?;
-        Ok(())
+        Ok(self.bench.target.leave(&dir)?)
     }
 
-    fn time(&self, call: Call, tool: &Tool) -> Outcome<Sample> {
-        let (archive, out) = (self.archive(tool), self.out());
-        let arguments =
-            call.arguments(&Places { tree: &self.tree, archive: &archive, out: &out, level: self.level });
+    /// A new directory for a run, on a disk at rest.
+    fn begin(&mut self) -> Outcome<PathBuf> {
+        self.begun += 1;
+        let dir = self.room.join(format!("{}-{}", self.tool.name, self.begun));
+        fs::create_dir(&dir)?;
+        if self.task.course == Course::MakesTree && self.tool.needs_out {
+            fs::create_dir(dir.join("out"))?;
+        }
+        rustix::fs::syncfs(File::open(self.room)?)?;
+        Ok(dir)
+    }
+
+    fn go(&self, dir: &Path) -> Outcome<Sample> {
+        let makes_archive = self.task.course == Course::MakesArchive;
+        let archive = if makes_archive { dir.join("archive") } else { self.standing("archive") };
+        let again = self.task.course == Course::CopiesAgain;
+        let out = if again { self.standing("copy") } else { dir.join("out") };
+        self.time(self.call, &archive, &out)
+    }
+
+    /// What all runs of the program share.
+    fn standing(&self, name: &str) -> PathBuf {
+        self.room.join(format!("{}-{name}", self.tool.name))
+    }
+
+    fn time(&self, call: Call, archive: &Path, out: &Path) -> Outcome<Sample> {
+        let level = self.bench.level;
+        let arguments = call.arguments(Places { tree: &self.bench.tree, archive, out, level });
         let mut messages = tempfile::tempfile()?;
         let mut command = Command::new(&arguments[0]);
         command
@@ -199,34 +212,18 @@ impl Bench {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(messages.try_clone()?);
+        interrupt::check()?;
         let start = Instant::now();
         let (status, usage) = child::wait(command.spawn()?)?;
         let wall = start.elapsed().as_secs_f64();
+        interrupt::check()?;
         if !status.success() {
             let mut text = String::new();
             messages.rewind()?;
             messages.read_to_string(&mut text)?;
-            return Err(format!("{}: {status}\n{text}", call.shown(self.level)).into());
+            return Err(format!("{}: {status}\n{text}", call.shown(level)).into());
         }
         let (user, system) = (usage.user.as_secs_f64(), usage.system.as_secs_f64());
         Ok(Sample { wall, user, system, peak_bytes: usage.peak_bytes })
-    }
-
-    fn archive(&self, tool: &Tool) -> PathBuf {
-        self.scratch.path().join(tool.name.replace([' ', ','], "-"))
-    }
-
-    fn out(&self) -> PathBuf {
-        self.scratch.path().join("out")
-    }
-}
-
-/// Removes a file, or a tree, if it is there.
-fn remove(path: &Path) -> std::io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
     }
 }

@@ -80,3 +80,29 @@ impl Profile {
 fn size(bytes: u64) -> String {
     if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_counted_by_kind_and_size() {
+        let tree = tempfile::TempDir::new().unwrap();
+        let at = |name: &str| tree.path().join(name);
+        fs::create_dir(at("d")).unwrap();
+        fs::write(at("d/empty"), "").unwrap();
+        fs::write(at("small"), [7; 1_024]).unwrap();
+        fs::write(at("larger"), [7; 1_025]).unwrap();
+        fs::hard_link(at("small"), at("d/linked")).unwrap();
+        std::os::unix::fs::symlink("small", at("link")).unwrap();
+        let profile = Profile::of(tree.path()).unwrap();
+        assert_eq!(
+            (profile.files, profile.directories, profile.symlinks, profile.linked_files),
+            (4, 2, 1, 2)
+        );
+        assert_eq!(profile.bytes, 2 * 1_024 + 1_025);
+        let classes: Vec<_> = profile.classes().collect();
+        let class = |name: &str, count| (name.to_owned(), count);
+        assert_eq!(classes, [class("empty", 1), class("to 1 KiB", 2), class("to 4 KiB", 1)]);
+    }
+}

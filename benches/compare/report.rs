@@ -1,10 +1,11 @@
 //! Writes down what was measured: Markdown for people; JSON, with every single run, is the same value serialised.
 
+use crate::floor::Floor;
 use crate::machine::Machine;
-use crate::measure::{Duel, Runs, Solo};
-use crate::plan::Verb;
+use crate::measure::{Duel, Runs};
 use crate::profile::Profile;
 use crate::stats::Spread;
+use crate::tasks::{TASKS, Task};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -16,9 +17,16 @@ pub struct Report {
     pub pairs: u32,
     pub machine: Machine,
     pub profile: Profile,
+    /// Peers that are not installed.
+    pub missing: Vec<&'static str>,
+    /// Peers that could not do a task, or made another tree.
+    pub failures: Vec<String>,
     pub duels: Vec<Duel>,
-    pub solos: Vec<Solo>,
+    pub floors: Vec<Floor>,
 }
+
+/// How many pairs of runs a figure takes that is worth telling.
+const ENOUGH_PAIRS: u32 = 5;
 
 impl Report {
     pub fn to_markdown(&self) -> String {
@@ -26,14 +34,19 @@ impl Report {
         if cfg!(debug_assertions) {
             line(&mut text, "**haul was built for debugging: these times mean nothing.**\n");
         }
+        if self.pairs < ENOUGH_PAIRS {
+            line(&mut text, "**Fewer than 5 pairs of runs: these times mean little.**\n");
+        }
         self.conditions(&mut text);
-        for verb in Verb::CONTESTED {
-            duels(&mut text, verb, self.duels.iter().filter(|duel| duel.verb == verb));
+        for task in TASKS {
+            task_table(&mut text, task, self.duels.iter().filter(|duel| duel.task == task.name));
         }
-        if !self.solos.is_empty() {
-            solos(&mut text, &self.solos);
+        if !self.floors.is_empty() {
+            floor_table(&mut text, &self.floors);
         }
-        self.commands(&mut text);
+        if !self.duels.is_empty() {
+            self.commands(&mut text);
+        }
         text
     }
 
@@ -51,6 +64,12 @@ impl Report {
         let classes: Vec<_> =
             self.profile.classes().map(|(name, count)| format!("{name}: {count}")).collect();
         line(text, &format!("* Files by size: {}.", classes.join(", ")));
+        if !self.missing.is_empty() {
+            line(text, &format!("* Not installed: {}.", self.missing.join(", ")));
+        }
+        if !self.failures.is_empty() {
+            line(text, &format!("* Failed, or made another tree: {}.", self.failures.join(", ")));
+        }
         let versions: Vec<_> = versions.values().map(String::as_str).collect();
         line(text, &format!("* Programs: {}.", versions.join("; ")));
         line(
@@ -58,7 +77,7 @@ impl Report {
             &format!(
                 "* {} pairs of runs, in turns, after one of each that does not count. Times are medians, in brackets \
                  the least and the greatest; ratios are those within each pair. Memory is the largest resident set of \
-                 any one process of a run. zstd level {}.",
+                 any one process of a run, at least that of the bench. zstd level {}.",
                 self.pairs, self.level
             ),
         );
@@ -67,13 +86,13 @@ impl Report {
     fn commands(&self, text: &mut String) {
         line(text, "\n## How each was called\n");
         let mut shown: Vec<&str> = Vec::new();
-        let ours = self.duels.iter().map(|d| (&d.haul, "")).chain(self.solos.iter().map(|s| (&s.haul, "")));
-        let theirs = self.duels.iter().map(|d| (&d.peer, d.notes));
-        for (runs, notes) in ours.chain(theirs) {
-            if !shown.contains(&runs.command.as_str()) {
-                shown.push(&runs.command);
+        let ours = self.duels.iter().map(|duel| &duel.haul);
+        let theirs = self.duels.iter().filter_map(|duel| duel.peer.as_ref());
+        for Runs { tool, command, notes, .. } in ours.chain(theirs) {
+            if !shown.contains(&command.as_str()) {
+                shown.push(command);
                 let notes = if notes.is_empty() { String::new() } else { format!(" ({notes})") };
-                line(text, &format!("* `{}`{notes}", runs.command));
+                line(text, &format!("* {tool}: `{command}`{notes}"));
             }
         }
         line(
@@ -83,43 +102,48 @@ impl Report {
     }
 }
 
-fn duels<'a>(text: &mut String, verb: Verb, duels: impl Iterator<Item = &'a Duel>) {
+fn task_table<'a>(text: &mut String, task: &Task, duels: impl Iterator<Item = &'a Duel>) {
     let mut duels = duels.peekable();
     if duels.peek().is_none() {
         return;
     }
-    line(text, &format!("\n## {verb:?}\n"));
-    let archive = if verb.has_archive() { [" Archive | haul |", "---|---|"] } else { ["", ""] };
+    line(text, &format!("\n## {}\n\n{}\n", task.name, task.about));
+    let archive = if task.course.has_archive() { [" Archive | haul |", "---|---|"] } else { ["", ""] };
     line(text, &format!("| | Time | haul | Time / haul's | CPU | haul | Memory | haul |{}", archive[0]));
     line(text, &format!("|---|---|---|---|---|---|---|---|{}", archive[1]));
     for duel in duels {
-        let Duel { haul, peer, .. } = duel;
-        let mut row = vec![
-            peer.tool.to_owned(),
-            seconds(peer.wall()),
-            seconds(haul.wall()),
-            format!("**{:.2}** ({:.2} to {:.2})", duel.ratio().median, duel.ratio().min, duel.ratio().max),
-            format!("{:.2} s", peer.cpu().median),
-            format!("{:.2} s", haul.cpu().median),
-            bytes_text(peer.peak_bytes()),
-            bytes_text(haul.peak_bytes()),
-        ];
-        if verb.has_archive() {
-            row.extend([bytes_text(peer.archive_bytes), bytes_text(haul.archive_bytes)]);
-        }
-        line(text, &format!("| {} |", row.join(" | ")));
+        line(text, &format!("| {} |", row(duel, task.course.has_archive()).join(" | ")));
     }
 }
 
-fn solos(text: &mut String, solos: &[Solo]) {
-    line(text, "\n## haul alone\n");
-    line(text, "| | Time | CPU | Memory | Archive |");
-    line(text, "|---|---|---|---|---|");
-    for Solo { verb, haul } in solos {
-        let Runs { archive_bytes, .. } = *haul;
-        let (peak, archive) = (bytes_text(haul.peak_bytes()), bytes_text(archive_bytes));
-        let (wall, cpu) = (seconds(haul.wall()), haul.cpu().median);
-        line(text, &format!("| {verb:?} | {wall} | {cpu:.3} s | {peak} | {archive} |"));
+/// The cells of a duel; those of the peer are empty where haul was alone.
+fn row(duel: &Duel, has_archive: bool) -> Vec<String> {
+    let Duel { haul, peer, .. } = duel;
+    let of_peer = |cell: fn(&Runs) -> String| peer.as_ref().map(cell).unwrap_or_default();
+    let ratio =
+        duel.ratio().map(|Spread { median, min, max }| format!("**{median:.2}** ({min:.2} to {max:.2})"));
+    let time: fn(&Runs) -> String = |runs| seconds(runs.wall());
+    let cpu: fn(&Runs) -> String = |runs| format!("{:.3} s", runs.cpu().median);
+    let memory: fn(&Runs) -> String = |runs| bytes_text(runs.peak_bytes());
+    let archive: fn(&Runs) -> String = |runs| bytes_text(runs.archive_bytes);
+    let name = peer.as_ref().map_or("(haul alone)", |peer| peer.tool);
+    let mut cells = vec![name.to_owned(), of_peer(time), time(haul), ratio.unwrap_or_default()];
+    cells.extend([of_peer(cpu), cpu(haul), of_peer(memory), memory(haul)]);
+    if has_archive {
+        cells.extend([of_peer(archive), archive(haul)]);
+    }
+    cells
+}
+
+fn floor_table(text: &mut String, floors: &[Floor]) {
+    line(text, "\n## Floors\n\nProcessor time of one thread that does nothing else, user and system.\n");
+    line(text, "| | CPU | Of |");
+    line(text, "|---|---|---|");
+    for floor in floors {
+        line(
+            text,
+            &format!("| {} | {} | {} |", floor.about, seconds(floor.spread()), bytes_text(floor.bytes)),
+        );
     }
 }
 
@@ -130,7 +154,7 @@ fn seconds(spread: Spread) -> String {
 
 /// Decimal units, as haul's own reports have them.
 #[allow(clippy::cast_precision_loss)] // four digits are shown
-fn bytes_text(bytes: u64) -> String {
+pub fn bytes_text(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
@@ -142,4 +166,30 @@ fn bytes_text(bytes: u64) -> String {
 fn line(text: &mut String, line: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Sample;
+
+    fn runs(tool: &'static str, walls: [f64; 3]) -> Runs {
+        let sample = |wall| Sample { wall, user: wall, system: 0.0, peak_bytes: 2_000_000 };
+        let samples = walls.map(sample).into();
+        Runs { tool, command: format!("{tool} it"), notes: "", archive_bytes: 1_500, samples }
+    }
+
+    #[test]
+    fn a_row_has_medians_the_ratio_of_each_pair_and_sizes() {
+        let peer = Some(runs("other", [2.0, 8.0, 3.0]));
+        let duel = Duel { task: "pack", haul: runs("haul", [1.0, 2.0, 3.0]), peer };
+        let cells = row(&duel, true);
+        assert_eq!(
+            cells[..4],
+            ["other", "3.000 s (2.000 to 8.000)", "2.000 s (1.000 to 3.000)", "**2.00** (1.00 to 4.00)"]
+        );
+        assert_eq!(cells[4..], ["3.000 s", "2.000 s", "2.0 MB", "2.0 MB", "1.5 kB", "1.5 kB"]);
+        let alone = row(&Duel { task: "open", haul: runs("haul", [1.0; 3]), peer: None }, false);
+        assert_eq!(alone, ["(haul alone)", "", "1.000 s (1.000 to 1.000)", "", "", "1.000 s", "", "2.0 MB"]);
+    }
 }

@@ -26,3 +26,22 @@ impl Spread {
         Spread::of(pairs.into_iter().map(|(over, under)| over / under))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two() {
+        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
+        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]), Spread { median: 2.5, min: 1.0, max: 4.0 });
+        assert!(Spread::of([]).median.is_nan());
+    }
+
+    #[test]
+    fn ratios_are_those_within_a_pair() {
+        // The medians of both sides alone would give 1.5.
+        let ratios = Spread::of_ratios([(3.0, 1.0), (4.0, 4.0), (2.0, 2.0)]);
+        assert_eq!(ratios, Spread { median: 1.0, min: 1.0, max: 3.0 });
+    }
+}

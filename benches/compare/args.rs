@@ -1,0 +1,144 @@
+//! The flags.
+
+use crate::mount::FileSystem;
+use crate::target::Removal;
+use crate::tasks::{TASKS, Task};
+use crate::tools::{PEERS, Tool};
+use crate::trees::Kind;
+use clap::Parser;
+use std::path::PathBuf;
+
+/// Compare haul with other archivers and copiers on a tree
+///
+/// haul and each peer run alternately, each in a new directory, after both have run once. Peers that are not installed
+/// are named as missing.
+#[derive(Debug, Parser)]
+#[command(name = "compare")]
+pub struct Args {
+    /// The tree to work on
+    #[arg(long, value_name = "DIR", conflicts_with = "make")]
+    pub tree: Option<PathBuf>,
+    /// Work on a tree that the bench makes, or has made before
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub make: Option<Kind>,
+    /// Make the made-up trees (small, flat, large, sparse) so many times smaller, to try the bench
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "tree", value_parser = clap::value_parser!(u64).range(1..))]
+    pub divide: u64,
+    /// Where the trees that were made are kept
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/trees"), hide_default_value = true)]
+    pub cache: PathBuf,
+    /// What to time: pack, unpack, sync, resync, recheck, open, list, verify; by default the first three, or with
+    /// --floor nothing
+    #[arg(long, value_name = "TASK,...", value_delimiter = ',', value_parser = task)]
+    pub only: Option<Vec<&'static Task>>,
+    /// Compare with these alone
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = peer)]
+    pub peers: Option<Vec<&'static Tool>>,
+    /// How many pairs of runs; a figure to publish takes at least 5
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pairs: u32,
+    /// zstd level of everyone who compresses with zstd
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=19))]
+    pub level: u32,
+    /// Where archives and copies go, or the image of --fs
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    pub target: PathBuf,
+    /// Make a new file system for each comparison, and unmount it at the end (root only)
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub fs: Option<FileSystem>,
+    /// When to remove what a run leaves; by default at once in memory, else at the end, since ext4 without a journal
+    /// creates files slowly for minutes after others were removed
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub remove: Option<Removal>,
+    /// Measure what the work on this tree takes at least: the floors
+    #[arg(long)]
+    pub floor: bool,
+    /// What the report calls the tree
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// Write the report to this file too, and the same in JSON beside it
+    #[arg(long, value_name = "FILE.md")]
+    pub out: Option<PathBuf>,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    pub bench: bool,
+}
+
+impl Args {
+    /// In the order of a report.
+    pub fn tasks(&self) -> Vec<&'static Task> {
+        let default: &[&str] = if self.floor { &[] } else { &["pack", "unpack", "sync"] };
+        let is_meant = |task: &&Task| match &self.only {
+            Some(only) => only.iter().any(|named| named.name == task.name),
+            None => default.contains(&task.name),
+        };
+        TASKS.iter().filter(is_meant).collect()
+    }
+
+    /// The peers that are meant: those that are installed, and the others.
+    pub fn peers(&self) -> (Vec<&'static Tool>, Vec<&'static Tool>) {
+        let is_meant = |tool: &&'static Tool| self.peers.as_ref().is_none_or(|peers| peers.contains(tool));
+        PEERS.into_iter().filter(is_meant).partition(|tool| tool.is_installed())
+    }
+
+    pub fn name(&self) -> String {
+        let made = || self.make.map_or_else(|| "a tree".to_owned(), |kind| kind.title(self.divide));
+        self.name.clone().unwrap_or_else(made)
+    }
+}
+
+fn task(name: &str) -> Result<&'static Task, String> {
+    let names = || TASKS.iter().map(|task| task.name).collect::<Vec<_>>().join(", ");
+    Task::named(name).ok_or_else(|| format!("tasks are {}", names()))
+}
+
+fn peer(name: &str) -> Result<&'static Tool, String> {
+    let names = || PEERS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ");
+    PEERS.into_iter().find(|tool| tool.name == name).ok_or_else(|| format!("peers are {}", names()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parsed(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' '))
+    }
+
+    fn names(line: &str) -> Vec<&'static str> {
+        parsed(line).unwrap().tasks().iter().map(|task| task.name).collect()
+    }
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn tasks_are_those_named_in_the_order_of_a_report() {
+        assert_eq!(names("compare --tree x"), ["pack", "unpack", "sync"]);
+        assert_eq!(names("compare --tree x --only verify,pack"), ["pack", "verify"]);
+        assert!(names("compare --tree x --floor").is_empty());
+        assert_eq!(names("compare --tree x --floor --only sync"), ["sync"]);
+    }
+
+    #[test]
+    fn peers_can_be_chosen() {
+        let (installed, missing) = parsed("compare --tree x --peers cp").unwrap().peers();
+        assert_eq!((installed.len(), installed[0].name, missing.len()), (1, "cp", 0));
+        let (installed, missing) = parsed("compare --tree x").unwrap().peers();
+        assert_eq!(installed.len() + missing.len(), PEERS.len());
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_with_what_is() {
+        let error = parsed("compare --tree x --only copy").unwrap_err().to_string();
+        assert!(error.contains("pack, unpack, sync"), "{error}");
+        let error = parsed("compare --tree x --peers tar").unwrap_err().to_string();
+        assert!(error.contains("tar-zstd, tar-zstd-T0"), "{error}");
+        assert!(parsed("compare --tree x --make small").is_err());
+        assert!(parsed("compare --tree x --divide 10").is_err());
+        assert!(parsed("compare --make small --divide 0").is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! The programs that are compared, and what each of them does not keep.
+//!
+//! Owns their names and notes; how each is called for a task stands with the task, in [`crate::tasks`].
+
+/// An archiver, or a program that copies trees.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// What reports and `--peers` call it.
+    pub name: &'static str,
+    /// The programs that it needs.
+    pub programs: &'static [&'static str],
+    /// Whether the directory to unpack into must exist.
+    pub needs_out: bool,
+    /// What it does not keep, or does otherwise.
+    pub notes: &'static str,
+}
+
+impl Tool {
+    const fn new(name: &'static str, programs: &'static [&'static str], notes: &'static str) -> Self {
+        Tool { name, programs, needs_out: false, notes }
+    }
+
+    /// One that unpacks into a directory that is there.
+    const fn into_out(self) -> Self {
+        Tool { needs_out: true, ..self }
+    }
+
+    /// Whether all its programs are on the search path.
+    pub fn is_installed(&self) -> bool {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let is_there = |program: &&str| std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
+        self.programs.iter().all(is_there)
+    }
+}
+
+pub static HAUL: Tool = Tool::new("haul", &[], "");
+
+const PLAIN: &str = "without fractions of seconds, xattrs, ACLs and holes, which take flags";
+
+pub static TAR_ZSTD: Tool = Tool::new("tar-zstd", &["tar", "zstd"], PLAIN).into_out();
+pub static TAR_ZSTD_T0: Tool =
+    Tool::new("tar-zstd-T0", &["tar", "zstd"], "as tar-zstd; a frame is unpacked on one thread").into_out();
+/// tar with the flags for what haul keeps.
+pub static TAR_FULL: Tool = Tool::new("tar-zstd-full", &["tar", "zstd"], "keeps what haul keeps").into_out();
+pub static TAR_LZ4: Tool =
+    Tool::new("tar-lz4", &["tar", "lz4"], "as tar-zstd; at lz4's own level 1").into_out();
+pub static TAR_GZIP: Tool =
+    Tool::new("tar-gzip", &["tar", "gzip"], "as tar-zstd; at gzip's own level 6").into_out();
+pub static TAR_PIGZ: Tool =
+    Tool::new("tar-pigz", &["tar", "pigz"], "as tar-gzip; compresses on all processors").into_out();
+pub static BSDTAR: Tool = Tool::new(
+    "bsdtar-zstd",
+    &["bsdtar"],
+    "on one thread; fractions of seconds only of entries with xattrs or ACLs",
+)
+.into_out();
+pub static SQUASHFS: Tool = Tool::new(
+    "squashfs",
+    &["mksquashfs", "unsquashfs"],
+    "whole seconds, up to 2106; no ACLs; stores equal files once, for a mount",
+);
+pub static ZSTD: Tool = Tool::new(
+    "zstd",
+    &["tar", "zstd"],
+    "checks zstd's own checksums, and no member by itself; on one thread",
+);
+pub static RSYNC: Tool = Tool::new(
+    "rsync",
+    &["rsync"],
+    "without hard links, xattrs, ACLs and holes, which take flags; compares whole seconds",
+);
+pub static RSYNC_FULL: Tool = Tool::new("rsync-HAX", &["rsync"], "without holes; compares whole seconds");
+pub static CP: Tool = Tool::new("cp", &["cp"], "");
+pub static CPZ: Tool =
+    Tool::new("cpz", &["cpz"], "keeps modes only: no times, owners, hard links, xattrs, ACLs or holes");
+pub static XCP: Tool = Tool::new("xcp", &["xcp"], "no hard links");
+pub static FCP: Tool =
+    Tool::new("fcp", &["fcp"], "keeps modes only: no times, owners, hard links, xattrs, ACLs or holes");
+
+/// Everyone beside haul, in the order of a report.
+pub static PEERS: [&Tool; 15] = [
+    &TAR_ZSTD,
+    &TAR_ZSTD_T0,
+    &TAR_FULL,
+    &TAR_LZ4,
+    &TAR_GZIP,
+    &TAR_PIGZ,
+    &BSDTAR,
+    &SQUASHFS,
+    &ZSTD,
+    &RSYNC,
+    &RSYNC_FULL,
+    &CP,
+    &CPZ,
+    &XCP,
+    &FCP,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_installed_when_all_its_programs_are() {
+        assert!(CP.is_installed() && HAUL.is_installed());
+        assert!(!Tool::new("x", &["cp", "no-such-program-anywhere"], "").is_installed());
+    }
+}
