@@ -8,14 +8,14 @@ use cli::exit::Exit;
 use cli::generate::generate;
 use cli::listing::Listing;
 use cli::options::{self, Environment, Place, Run, Task};
-use cli::pace::Pace;
 use cli::pipe::Pipe;
 use cli::progress::Progress;
+use cli::publish;
 use cli::render::Ended;
 use cli::signals::Signals;
 use cli::stdio;
 use haul::ops::pack::{Target, pack};
-use haul::ops::{list::list, sync::sync, unpack::unpack, verify::verify};
+use haul::ops::{list::list, publish::rollback, unpack::unpack, verify::verify};
 use haul::{cancel::Cancel, error::Error, report::Report};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -54,18 +54,18 @@ fn perform(task: &Task, cancel: &Cancel, progress: &Progress) -> Result<Report, 
     let mut stdin = None;
     let output = || stdio::output().map(|file| Pipe::new(file, cancel));
     match task {
-        Task::Sync(run) => {
-            sync(&run.src, &run.dst, &run.options, cancel, &Pace::new(progress, run.rate, cancel))
-        }
+        Task::Sync(run) => run.carry_out(cancel, progress),
         Task::Pack { src, dst: Place::Path(path), options } => {
             pack(src, Target::Path(path), options, cancel, progress)
         }
         Task::Pack { src, dst: Place::Standard, options } => {
             pack(src, Target::Writer(&mut output()?), options, cancel, progress)
         }
-        Task::Unpack { archive, dst, options, sign } => {
-            unpack(archive.source(&mut stdin, cancel)?, dst, options, cancel, &sign.around(progress))
+        Task::Unpack { archive, dst, options, sign, publish } => {
+            let (source, shown) = (archive.source(&mut stdin, cancel)?, sign.around(progress));
+            publish::at(dst, publish, (cancel, &shown), |dst| unpack(source, dst, options, cancel, &shown))
         }
+        Task::Rollback { dst, wait } => rollback(dst, *wait, cancel, progress),
         Task::List { archive, select, format } => {
             let mut listing = Listing::new(output()?, *format);
             let source = archive.source(&mut stdin, cancel)?;

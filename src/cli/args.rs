@@ -18,9 +18,11 @@ Patterns:
 }
 
 mod diff;
+mod publish;
 mod sync;
 
 pub(crate) use diff::{DiffArgs, DiffCompareArgs};
+pub(crate) use publish::{Atomic, PublishArgs, ReuseHow, RollbackArgs};
 pub(crate) use sync::{
     ChooseArgs, CompareArgs, CopyArgs, DeleteArgs, DeltaWhen, HistoryArgs, KeepArgs, SymlinkArgs, SyncArgs,
 };
@@ -77,6 +79,7 @@ pub(crate) enum Operation {
     List(ListArgs),
     Verify(VerifyArgs),
     Diff(Box<DiffArgs>),
+    Rollback(RollbackArgs),
 }
 
 /// Pack a directory into an archive
@@ -191,6 +194,8 @@ pub(crate) struct UnpackArgs {
     #[arg(long, value_name = "N", requires = "prefetch", help_heading = "Warm start")]
     pub(crate) ready_fd: Option<i32>,
     #[command(flatten)]
+    pub(crate) publish: PublishArgs,
+    #[command(flatten)]
     pub(crate) filter: FilterArgs,
 }
 
@@ -275,6 +280,7 @@ fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
 const TOP: &str = "\
 Examples:
   haul sync app /srv/app --delete    Make a directory a mirror of another
+  haul rollback /srv/app             Bring back what sync --atomic has replaced
   haul pack app app.tar.zst          Pack a directory
   haul unpack app.tar.zst /srv/app   Unpack it somewhere else
   haul list -l app.tar.zst           Show what is in it
@@ -317,6 +323,7 @@ Examples:
   haul unpack app.tar.zst /srv/app
   haul unpack app.tar.zst /srv/app lib/python3.13 bin
   haul unpack app.tar.zst /srv/app --include '*.py'
+  haul unpack --atomic app.tar.zst /srv/app
   haul unpack app.tar.zst /srv/app --keep-existing --no-same-owner
   haul unpack --update --delete app.tar.zst /srv/app
   haul unpack --update --delete --if-changed app.tar.zst /srv/app

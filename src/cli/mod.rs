@@ -18,6 +18,7 @@ pub(crate) mod owner;
 pub(crate) mod pace;
 pub(crate) mod pipe;
 pub(crate) mod progress;
+pub(crate) mod publish;
 pub(crate) mod ready;
 pub(crate) mod render;
 pub(crate) mod rules;

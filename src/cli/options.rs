@@ -9,12 +9,14 @@ use super::listing::Format;
 use super::output::{Lines, Output, Stream, Verb};
 use super::owner::{self, Accounts};
 use super::pipe::Pipe;
+use super::publish::{self, Common};
 use super::ready::{self, Sign};
 use super::stdio;
 use super::sync_options::{self, Mirror};
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::pack::{self, OwnerId, OwnerOptions};
+use haul::ops::publish::Options as PublishOptions;
 use haul::ops::unpack::{self, Select, Source, StampPlace, Update};
 use haul::ops::{self, diff, verify};
 use haul::tree::RelPathBuf;
@@ -35,10 +37,32 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) enum Task {
     Sync(Box<Mirror>),
-    Pack { src: PathBuf, dst: Place, options: pack::Options },
-    Unpack { archive: Place, dst: PathBuf, options: unpack::Options, sign: Sign },
-    List { archive: Place, select: Select, format: Format },
-    Verify { archive: Place, dir: Option<PathBuf>, options: verify::Options },
+    Pack {
+        src: PathBuf,
+        dst: Place,
+        options: pack::Options,
+    },
+    Unpack {
+        archive: Place,
+        dst: PathBuf,
+        options: unpack::Options,
+        sign: Sign,
+        publish: Option<PublishOptions>,
+    },
+    List {
+        archive: Place,
+        select: Select,
+        format: Format,
+    },
+    Verify {
+        archive: Place,
+        dir: Option<PathBuf>,
+        options: verify::Options,
+    },
+    Rollback {
+        dst: PathBuf,
+        wait: bool,
+    },
     Diff(Box<Comparison>),
 }
 
@@ -53,6 +77,7 @@ impl Task {
             Self::List { .. } => Verb::List,
             Self::Verify { .. } => Verb::Verify,
             Self::Diff(_) => Verb::Diff,
+            Self::Rollback { .. } => Verb::Rollback,
         }
     }
 }
@@ -126,6 +151,7 @@ pub(crate) fn resolve(operation: Operation, voice: &Voice, environment: &Environ
         Operation::List(args) => list_task(&args, voice, environment)?,
         Operation::Verify(args) => verify_task(args, environment)?,
         Operation::Diff(args) => diff_task(&args, voice, environment)?,
+        Operation::Rollback(args) => Task::Rollback { dst: args.dst, wait: args.wait },
     };
     let output = output(&task, voice);
     Ok(Run { task, output })
@@ -191,6 +217,13 @@ fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result
 }
 
 fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+    publish::refuse(
+        args.publish,
+        &[
+            ("--if-changed", args.if_changed.is_some(), "the note is about a tree that stays in its place"),
+            ("--prefetch", args.prefetch.is_some(), "nothing is there to be started before all is"),
+        ],
+    )?;
     // First of all: what is opened later could have the descriptor's number.
     let sign = match args.ready_fd {
         Some(number) => Sign::on(number)?,
@@ -208,7 +241,15 @@ fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Re
         prefetch: args.prefetch.map(|list| ready::read_list(&list)).transpose()?,
         if_changed: args.if_changed.map(stamp_place),
     };
-    Ok(Task::Unpack { archive: Place::input(&args.archive, environment)?, dst: args.dir, options, sign })
+    let common =
+        Common { counts_changes: args.update, threads: options.threads, fsync: args.fsync, wait: false };
+    Ok(Task::Unpack {
+        archive: Place::input(&args.archive, environment)?,
+        dst: args.dir,
+        options,
+        sign,
+        publish: publish::options(args.publish, common),
+    })
 }
 
 fn stamp_place(typed: OsString) -> StampPlace {

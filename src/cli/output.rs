@@ -53,6 +53,7 @@ pub(crate) enum Verb {
     List,
     Verify,
     Diff,
+    Rollback,
 }
 
 impl Verb {
@@ -64,6 +65,7 @@ impl Verb {
             Self::List => "list",
             Self::Verify => "verify",
             Self::Diff => "diff",
+            Self::Rollback => "rollback",
         }
     }
 
@@ -76,6 +78,7 @@ impl Verb {
             Self::List => "listed",
             Self::Verify => "verified",
             Self::Diff => "compared",
+            Self::Rollback => "brought back",
         }
     }
 }

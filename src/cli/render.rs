@@ -34,6 +34,7 @@ impl Ended {
             && output.summary
         {
             let line = match self.verb {
+                Verb::Rollback => format!("{} the tree that was published before", self.verb.past()),
                 Verb::Sync | Verb::Update => changed(self.verb, report, self.elapsed, output.dry_run),
                 verb => summary(verb, report, self.elapsed),
             };

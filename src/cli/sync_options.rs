@@ -8,11 +8,17 @@ use super::args::{
 };
 use super::options::{Environment, usage};
 use super::output::{Lines, Output};
+use super::pace::Pace;
+use super::publish::{self, Common};
 use super::stdio;
+use haul::cancel::Cancel;
 use haul::error::Error;
+use haul::event::Observer;
 use haul::ops;
-use haul::ops::sync::{Backup, Choice, Copying, Delete, DeleteWhen, Delta, Options};
+use haul::ops::publish::Options as PublishOptions;
+use haul::ops::sync::{Alternate, Backup, Choice, Copying, Delete, DeleteWhen, Delta, Options, sync};
 use haul::plan::policy::{Chmod, Compare, IdMap, Keep, LookUp, Policy, Symlinks};
+use haul::report::Report;
 use haul::tree::RelPathBuf;
 use haul::tree::path::escape;
 use haul::users;
@@ -30,6 +36,8 @@ pub(crate) struct Mirror {
     pub(crate) src: PathBuf,
     pub(crate) dst: PathBuf,
     pub(crate) options: Options,
+    /// How the mirror is published, if not where it is made.
+    pub(crate) publish: Option<PublishOptions>,
     /// At most so many bytes of content a second.
     pub(crate) rate: Option<NonZeroU64>,
     /// How often `--itemize` was given.
@@ -38,6 +46,14 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
+    /// Makes the mirror.
+    pub(crate) fn carry_out(&self, cancel: &Cancel, observer: &impl Observer) -> Result<Report, Error> {
+        let pace = Pace::new(observer, self.rate, cancel);
+        publish::at(&self.dst, &self.publish, (cancel, &pace), |dst| {
+            sync(&self.src, dst, &self.options, cancel, &pace)
+        })
+    }
+
     /// What is shown of it, beside what every verb shows.
     pub(crate) fn output(&self, common: &Output, quiet: bool, verbose: bool) -> Output {
         // Listing is what a dry run is for.
@@ -64,14 +80,19 @@ impl Mirror {
 /// Applies every rule, and reads the files that the flags name.
 pub(crate) fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Error> {
     let mut named = NamedFiles::default();
+    refuse_with_atomic(&args)?;
     let delete = delete(&args.delete)?;
     let backup = backup(&args.history)?;
     let settings = settings(&args, environment)?;
     let given = given(args.rules.given, &args.delete, delete.as_ref(), backup.as_ref());
     let rules = named.rules(&given, settings)?;
     let (src, selection) = choose(args.src, &args.choose, &mut named)?;
+    let threads = args.work.threads.unwrap_or_else(ops::default_threads);
+    let common = Common { counts_changes: true, threads, fsync: args.fsync, wait: args.wait };
+    // A dry run compares with the old tree itself.
+    let publish = publish::options(args.publish, common).filter(|_| !args.dry_run);
     let options = Options {
-        threads: args.work.threads.unwrap_or_else(ops::default_threads),
+        threads,
         policy: policy(&args.compare, &args.keep, &args.symlinks, environment, args.delete.force)?,
         choice: Choice {
             rules,
@@ -81,7 +102,7 @@ pub(crate) fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirro
         },
         copying: copying(&args.copy),
         delete,
-        alternates: args.history.alternates.alternates,
+        alternates: alternates(args.history.alternates.alternates, publish.as_ref().map(|_| &*args.dst)),
         backup,
         detect_renames: args.history.detect_renames,
         write_manifest: args.delete.write_manifest,
@@ -90,7 +111,43 @@ pub(crate) fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirro
         wait: args.wait,
     };
     let rate = args.bwlimit.unwrap_or_default().0;
-    Ok(Mirror { src, dst: args.dst, options, rate, itemize: args.show.itemize, stats: args.show.stats })
+    Ok(Mirror {
+        src,
+        dst: args.dst,
+        options,
+        publish,
+        rate,
+        itemize: args.show.itemize,
+        stats: args.show.stats,
+    })
+}
+
+fn refuse_with_atomic(args: &SyncArgs) -> Result<(), Error> {
+    let shared = "what it writes into may belong to the old tree, too";
+    publish::refuse(
+        args.publish,
+        &[
+            ("--inplace", args.copy.inplace, shared),
+            ("--append", args.copy.append, shared),
+            ("--partial", args.copy.partial, "what an interrupted run has built is removed"),
+            ("--backup-dir", args.history.backup_dir.is_some(), "--keep keeps the whole old tree"),
+            (
+                "--write-manifest",
+                args.delete.write_manifest.is_some(),
+                "the list would be there before what it lists",
+            ),
+        ],
+    )
+}
+
+/// The alternates; where the mirror is made beside `published`, relative to that all the same.
+fn alternates(mut typed: Vec<Alternate>, published: Option<&Path>) -> Vec<Alternate> {
+    if let Some(dst) = published.and_then(|dst| std::path::absolute(dst).ok()) {
+        for alternate in &mut typed {
+            alternate.dir = dst.join(&alternate.dir);
+        }
+    }
+    typed
 }
 
 fn policy(

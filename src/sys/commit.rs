@@ -86,7 +86,15 @@ pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
     let mut stack: Vec<(Vec<u8>, Dir)> = vec![(name.to_vec(), top)];
     let mut buffer = Vec::new();
     while let Some((_, current)) = stack.last() {
-        if let Some(child) = remove_leaves(current, &mut buffer)? {
+        let left = match remove_leaves(current, &mut buffer) {
+            // Its owner may not write into it, and may allow it.
+            Err(Errno::ACCESS) => {
+                fs::fchmod(current, fs::Mode::RWXU)?;
+                remove_leaves(current, &mut buffer)?
+            }
+            left => left?,
+        };
+        if let Some(child) = left {
             // What was mode 0000 in the archive may have been set already.
             let opened = current.open_dir(&child).or_else(|_| {
                 fs::chmodat(current, &child[..], fs::Mode::RWXU, fs::AtFlags::empty())?;

@@ -116,16 +116,26 @@ impl Dir {
 
     /// Lets two names of this directory change places at one moment, renameat2(2).
     pub(crate) fn exchange(&self, one: &[u8], other: &[u8]) -> Result<()> {
-        fs::renameat_with(&self.0, one, &self.0, other, RenameFlags::EXCHANGE)
+        self.exchange_with(one, self, other)
+    }
+
+    /// The same with a name of another directory.
+    pub(crate) fn exchange_with(&self, one: &[u8], dir: &Dir, other: &[u8]) -> Result<()> {
+        fs::renameat_with(&self.0, one, &dir.0, other, RenameFlags::EXCHANGE)
     }
 
     /// Renames within this directory; EEXIST when `to` exists.
     pub(crate) fn rename_new(&self, from: &[u8], to: &[u8]) -> Result<()> {
-        match fs::renameat_with(&self.0, from, &self.0, to, RenameFlags::NOREPLACE) {
+        self.rename_new_into(from, self, to)
+    }
+
+    /// Renames into another directory; EEXIST when `to` exists there.
+    pub(crate) fn rename_new_into(&self, from: &[u8], dir: &Dir, to: &[u8]) -> Result<()> {
+        match fs::renameat_with(&self.0, from, &dir.0, to, RenameFlags::NOREPLACE) {
             // Some file systems (older NFS and SMB clients) do not know the flag, renameat2(2).
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match self.stat(to) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match dir.stat(to) {
                 Ok(_) => Err(Errno::EXIST),
-                Err(Errno::NOENT) => self.rename(from, to),
+                Err(Errno::NOENT) => self.rename_into(from, dir, to),
                 Err(error) => Err(error),
             },
             result => result,

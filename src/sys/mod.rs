@@ -12,6 +12,7 @@ pub(crate) mod dir;
 pub(crate) mod handle;
 pub(crate) mod lock;
 pub(crate) mod meta;
+pub(crate) mod mounts;
 pub(crate) mod open;
 pub(crate) mod output;
 pub(crate) mod process;

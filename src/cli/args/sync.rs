@@ -3,7 +3,7 @@
 //! Names and meanings are rsync's wherever rsync has the flag. What is on by default there only with `-aHAX` is always
 //! on here, so those flags are taken and change nothing, and each has its opposite.
 
-use super::Work;
+use super::{PublishArgs, Work};
 use crate::cli::alternates::AlternateArgs;
 use crate::cli::rules::RuleArgs;
 use crate::cli::size::{Rate, parse_rate, parse_size, parse_window};
@@ -60,6 +60,8 @@ pub(crate) struct SyncArgs {
     pub(crate) symlinks: SymlinkArgs,
     #[command(flatten)]
     pub(crate) history: HistoryArgs,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
 }
 
 /// What is shown.
@@ -379,6 +381,7 @@ Examples:
   haul sync build/app /srv/app --delete -n
   haul sync build/app /srv/app --delete --exclude '*.log' --filter 'P /data/'
   haul sync build/app /srv/app --delete-manifest app.list --write-manifest app.list
+  haul sync --atomic build/app /srv/app --delete
   haul sync /home /backup/today --link-dest ../yesterday --delete
   haul sync --json -v build/app /srv/app | jq -r 'select(.action == \"delete\") | .path'
 

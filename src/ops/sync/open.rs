@@ -13,17 +13,14 @@ use super::run::{Flags, Root, Run, who};
 use crate::apply::content::Learned;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
-use crate::event::{Event, Observer};
-use crate::sys::{self, Dir, lock, meta, process};
+use crate::event::Observer;
+use crate::ops::hold::{Hold, hold};
+use crate::sys::{self, Dir, meta, process};
 use crate::walk::names::Names;
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::Duration;
-
-/// How often a run that waits for another one asks.
-const WAIT: Duration = Duration::from_millis(20);
 
 /// Opens everything that a run needs. Nothing is changed yet, but that the destination is made. `None` if the run was
 /// asked to stop while it waited for another.
@@ -50,13 +47,8 @@ pub(super) fn open<'a>(
         refuse_empty(&src, dst, options)?;
     }
     if !options.dry_run {
+        dst = take(dst_path, dst, options.wait, cancel, observer)?;
         if dst.is_none() {
-            sys::open::create_dir(dst_path).map_err(|errno| Error::io(Act::Create, dst_path, errno))?;
-            dst = open_root(dst_path)?;
-        }
-        if let Some(dst) = &dst
-            && !hold(dst, options.wait, cancel, observer)?
-        {
             return Ok(None);
         }
     }
@@ -91,6 +83,28 @@ pub(super) fn open<'a>(
         flags: Flags::default(),
         kept: Mutex::default(),
     }))
+}
+
+/// The destination, made where it is missing and held by this run. `None` if that was asked to stop while it waited.
+fn take<'a>(
+    path: &'a Path,
+    mut opened: Option<Root<'a>>,
+    wait: bool,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Option<Root<'a>>, Error> {
+    loop {
+        let Some(root) = opened else {
+            sys::open::create_dir(path).map_err(|errno| Error::io(Act::Create, path, errno))?;
+            opened = open_root(path)?;
+            continue;
+        };
+        match hold(path, &root.dir, wait, cancel, observer)? {
+            Hold::Ours => return Ok(Some(root)),
+            Hold::Stopped => return Ok(None),
+            Hold::Moved => opened = open_root(path)?,
+        }
+    }
 }
 
 /// Whether there is anything that a renamed file could be made of: it is removed afterwards.
@@ -130,27 +144,6 @@ fn refuse_empty(src: &Root<'_>, dst: &Root<'_>, options: &Options) -> Result<(),
         )));
     }
     Ok(())
-}
-
-/// Keeps other runs away from the destination. `false` if the run was asked to stop meanwhile.
-fn hold(dst: &Root<'_>, wait: bool, cancel: &Cancel, observer: &dyn Observer) -> Result<bool, Error> {
-    loop {
-        match lock::lock(&dst.dir).map_err(|errno| Error::io(Act::Lock, dst.path, errno))? {
-            lock::Locked::Yes => return Ok(true),
-            lock::Locked::Unsupported => {
-                observer.event(Event::Warning(
-                    "the destination's file system has no locks: see to it that no other run is at work there",
-                ));
-                return Ok(true);
-            }
-            lock::Locked::Held(holder) if !wait => {
-                return Err(Error::Held { path: dst.path.to_owned(), holder });
-            }
-            lock::Locked::Held(_) if cancel.is_set() => return Ok(false),
-            // Asked again and again, so that a signal can end it.
-            lock::Locked::Held(_) => std::thread::sleep(WAIT),
-        }
-    }
 }
 
 fn shown(path: &Path) -> String {

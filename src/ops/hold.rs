@@ -1,0 +1,57 @@
+//! One run at a time on a directory: how a run asks for the lock, and waits for it.
+
+use crate::cancel::Cancel;
+use crate::error::{Act, Error};
+use crate::event::{Event, Observer};
+use crate::sys::{Dir, lock};
+use std::path::Path;
+use std::time::Duration;
+
+/// How often a run that waits for another one asks.
+const WAIT: Duration = Duration::from_millis(20);
+
+/// What came of asking for a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// It is this run's, as long as it is open.
+    Ours,
+    /// The directory has lost its name meanwhile: another one is to be asked for.
+    Moved,
+    /// The run was asked to stop while it waited.
+    Stopped,
+}
+
+/// Keeps other runs away from `dir`, which `path` has led to. With `wait`, waits for the run that holds it; else that
+/// is an error.
+pub(super) fn hold(
+    path: &Path,
+    dir: &Dir,
+    wait: bool,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Hold, Error> {
+    loop {
+        match lock::lock(dir).map_err(|errno| Error::io(Act::Lock, path, errno))? {
+            // A run that publishes puts another directory in its place, and lets go of this one.
+            lock::Locked::Yes if leads_to(path, dir) => return Ok(Hold::Ours),
+            lock::Locked::Yes => return Ok(Hold::Moved),
+            lock::Locked::Unsupported => {
+                observer.event(Event::Warning(
+                    "the destination's file system has no locks: see to it that no other run is at work there",
+                ));
+                return Ok(Hold::Ours);
+            }
+            lock::Locked::Held(holder) if !wait => {
+                return Err(Error::Held { path: path.to_owned(), holder });
+            }
+            lock::Locked::Held(_) if cancel.is_set() => return Ok(Hold::Stopped),
+            // Asked again and again, so that a signal can end it.
+            lock::Locked::Held(_) => std::thread::sleep(WAIT),
+        }
+    }
+}
+
+fn leads_to(path: &Path, dir: &Dir) -> bool {
+    let now = Dir::open(path).and_then(|now| now.stat_self());
+    now.is_ok_and(|now| dir.stat_self().is_ok_and(|ours| ours.id() == now.id()))
+}

@@ -1,0 +1,165 @@
+//! The destination: the name that is to lead from the old tree to the new one.
+
+use super::{By, Options, There};
+use crate::cancel::Cancel;
+use crate::error::{Act, Error, display_path};
+use crate::event::Observer;
+use crate::ops::hold::{Hold, hold};
+use crate::sys::{Dir, FileKind, Stat, mounts, output};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A name in a directory.
+pub(super) struct Place<'a> {
+    /// As the user gave it.
+    pub(super) path: &'a Path,
+    pub(super) parent: Dir,
+    pub(super) name: Vec<u8>,
+}
+
+/// The old tree.
+pub(super) struct Tree {
+    /// Where it is: the place itself, also if that is a symlink.
+    pub(super) path: PathBuf,
+    /// Open, and so held, until it is replaced.
+    _root: Dir,
+}
+
+impl<'a> Place<'a> {
+    /// Opens the directory in which `path` lies.
+    pub(super) fn open(path: &'a Path) -> Result<Self, Error> {
+        if path.file_name().is_none() {
+            return refused(path, "has no name that another tree could take");
+        }
+        let opened = output::open_parent(path);
+        let (parent, name) = opened.map_err(|errno| Error::io(Act::Open, path, errno))?;
+        Ok(Place { path, parent, name })
+    }
+
+    /// The name of the store beside it.
+    pub(super) fn store_name(&self) -> Vec<u8> {
+        [b".", &self.name[..], b".haul"].concat()
+    }
+
+    /// The store's path.
+    pub(super) fn store_path(&self) -> PathBuf {
+        self.path.with_file_name(OsStr::from_bytes(&self.store_name()))
+    }
+
+    /// What is there of this name.
+    pub(super) fn stat(&self) -> Result<Option<Stat>, Error> {
+        match self.parent.stat(&self.name) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::io(Act::Stat, self.path, errno)),
+        }
+    }
+
+    /// Which version in the store it leads to, if it is a symlink to one.
+    pub(super) fn current(&self) -> Result<Option<u64>, Error> {
+        match self.parent.read_link(&self.name) {
+            Ok(target) => Ok(version_in(&target, &self.store_name())),
+            Err(Errno::INVAL | Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::io(Act::ReadLink, self.path, errno)),
+        }
+    }
+
+    /// What is there, if it can be replaced in the way that is asked for. `None` if the run was asked to stop.
+    pub(super) fn there(
+        &self,
+        options: &Options,
+        cancel: &Cancel,
+        observer: &dyn Observer,
+    ) -> Result<Option<There>, Error> {
+        let Some(stat) = self.stat()? else { return Ok(Some(There { tree: None, current: None })) };
+        match (stat.kind, options.by) {
+            (FileKind::Directory, By::Exchange) | (FileKind::Symlink, By::Symlink) => {}
+            (FileKind::Symlink, By::Exchange) => {
+                return refused(self.path, "is a symbolic link: --atomic=symlink replaces those");
+            }
+            (FileKind::Directory, By::Symlink) => {
+                return refused(
+                    self.path,
+                    "is a directory, which no symbolic link can replace in one step: move it away and make \
+                     a symbolic link to it first",
+                );
+            }
+            _ => return Err(Error::io(Act::Replace, self.path, Errno::NOTDIR)),
+        }
+        let current = self.current()?;
+        let Some(root) = self.hold(options.wait, cancel, observer)? else { return Ok(None) };
+        self.refuse_mounts(&root, options.by)?;
+        Ok(Some(There { tree: Some(Tree { path: self.path.to_owned(), _root: root }), current }))
+    }
+
+    /// Opens what it leads to, for this run alone.
+    pub(super) fn hold(
+        &self,
+        wait: bool,
+        cancel: &Cancel,
+        observer: &dyn Observer,
+    ) -> Result<Option<Dir>, Error> {
+        loop {
+            let root = Dir::open(self.path).map_err(|errno| Error::io(Act::Open, self.path, errno))?;
+            match hold(self.path, &root, wait, cancel, observer)? {
+                Hold::Ours => return Ok(Some(root)),
+                Hold::Stopped => return Ok(None),
+                Hold::Moved => {}
+            }
+        }
+    }
+
+    /// A mount goes where its mount point goes: what is in it would be copied, and it would be part of the old tree.
+    pub(super) fn refuse_mounts(&self, root: &Dir, by: By) -> Result<(), Error> {
+        let stat = |dir: &Dir| dir.stat_self().map_err(|errno| Error::io(Act::Stat, self.path, errno));
+        let (here, above) = (stat(root)?, stat(&self.parent)?);
+        if by == By::Exchange && (here.mount != above.mount || here.dev != above.dev) {
+            return refused(
+                self.path,
+                "is a mount point, which stays where it is: publish into a directory below it",
+            );
+        }
+        match mounts::any_below(root) {
+            Ok(true) => refused(
+                self.path,
+                "has something mounted below it, which would stay with the old tree: mount it elsewhere and let \
+                 a symbolic link lead there",
+            ),
+            Ok(false) => Ok(()),
+            Err(errno) => Err(Error::io(Act::List, Path::new("/proc/self/mountinfo"), errno)),
+        }
+    }
+}
+
+/// The number in a link's target of the form `.NAME.haul/NUMBER`.
+pub(super) fn version_in(target: &[u8], store: &[u8]) -> Option<u64> {
+    version(target.strip_prefix(store)?.strip_prefix(b"/")?)
+}
+
+/// The number of a version by its name.
+pub(super) fn version(name: &[u8]) -> Option<u64> {
+    let number = std::str::from_utf8(name).ok()?.parse::<u64>().ok()?;
+    // `+1` and `01` are no names of ours.
+    (number.to_string().as_bytes() == name).then_some(number)
+}
+
+fn refused<T>(path: &Path, why: &str) -> Result<T, Error> {
+    Err(Error::Precaution(format!("{} {why}", display_path(path))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_numbers_in_the_store_are_versions() {
+        assert_eq!(version_in(b".app.haul/12", b".app.haul"), Some(12));
+        for target in
+            [&b".app.haul/new"[..], b".app.haul/", b".app.haul/01", b".app.haul/+1", b"app/1", b"12"]
+        {
+            assert_eq!(version_in(target, b".app.haul"), None, "{}", target.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The new tree begins as a copy of the old one, which is a mirror like any other.
+
+use super::place::Tree;
+use super::store::Store;
+use super::{Options, Reuse};
+use crate::cancel::Cancel;
+use crate::error::{Act, Error};
+use crate::event::{Event, Observer};
+use crate::ops::sync::{self, Alternate, AlternateUse};
+use crate::report::{End, Report};
+use crate::sys::{commit, copy, process};
+use rustix::io::{Errno, Result as SysResult};
+
+/// Copies the old tree to where the new one is built. Entries that only root could copy are an error.
+pub(super) fn copy(
+    tree: &Tree,
+    store: &Store,
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Report, Error> {
+    let mut how = sync::Options::new(options.threads);
+    // Who is not root cannot give files away, and links need not be given.
+    how.policy.keep.users = process::identity().0 == 0;
+    if links(tree, store, options.reuse)? {
+        let dir = process::absolute(&tree.path);
+        how.alternates = vec![Alternate { dir, use_: AlternateUse::Link }];
+    }
+    let mut report = sync::sync(&tree.path, &store.stage(), &how, cancel, &Quiet(observer))?;
+    if matches!(report.end, End::Complete) && report.counts.skipped > 0 {
+        report.end = End::Stopped(Error::io(
+            Act::Publish,
+            &tree.path,
+            std::io::Error::other("it holds device nodes, which only root can copy to the new tree"),
+        ));
+    }
+    Ok(report)
+}
+
+/// Whether files are linked, and not copied.
+fn links(tree: &Tree, store: &Store, reuse: Reuse) -> Result<bool, Error> {
+    Ok(match reuse {
+        Reuse::Hardlink => true,
+        Reuse::Copy => false,
+        Reuse::Auto => try_reflink(store).is_err(),
+        Reuse::Reflink => {
+            try_reflink(store).map_err(|errno| {
+                let what = format!("--reuse=reflink: {}", crate::error::Errno(&errno.into()));
+                Error::io(Act::Publish, &tree.path, std::io::Error::other(what))
+            })?;
+            false
+        }
+    })
+}
+
+/// Learns whether files of this file system can share blocks.
+fn try_reflink(store: &Store) -> SysResult<()> {
+    let (one_name, one) = commit::create_temp_file(&store.dir)?;
+    let tried = commit::create_temp_file(&store.dir).and_then(|(other_name, other)| {
+        let tried = copy::write_at(&one, b"x", 0)
+            .and_then(|()| store.dir.open_file(&one_name))
+            .and_then(|source| copy::reflink(&source, &other, 1));
+        store.dir.remove_file(&other_name).and(tried)
+    });
+    store.dir.remove_file(&one_name).and(tried).map_err(|errno| match errno {
+        // What ioctl(2) says where there is no such request.
+        Errno::NOTTY => Errno::OPNOTSUPP,
+        errno => errno,
+    })
+}
+
+/// Passes on what went wrong, and not what is done: the user asked for another tree than this one.
+struct Quiet<'a>(&'a dyn Observer);
+
+impl Observer for Quiet<'_> {
+    fn event(&self, event: Event<'_>) {
+        if matches!(event, Event::Failed(_) | Event::Warning(_)) {
+            self.0.event(event);
+        }
+    }
+}

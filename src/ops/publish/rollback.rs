@@ -1,0 +1,61 @@
+//! `haul rollback`: the newest version that was kept comes back.
+
+use super::place::Place;
+use super::store::{Opened, Store};
+use super::{By, interrupted, swap};
+use crate::cancel::Cancel;
+use crate::error::{Act, Error, display_path};
+use crate::event::Observer;
+use crate::report::Report;
+use crate::sys::FileKind;
+use rustix::io::Errno;
+use std::path::Path;
+
+/// Puts the newest version that was kept in the place of `dst`, in one step. The tree that was there is kept in its
+/// stead, so that a second call takes the first one back.
+///
+/// An error says that nothing was done: no version is kept, or another run holds the destination.
+pub fn rollback(dst: &Path, wait: bool, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
+    let place = Place::open(dst)?;
+    match Store::open(&place, wait, cancel, observer)? {
+        Opened::Gone => Err(none_kept(&place)),
+        Opened::Stopped => Ok(interrupted(Report::default())),
+        Opened::Held(store) => {
+            let outcome = bring_back(&place, &store, wait, (cancel, observer));
+            store.close(outcome)
+        }
+    }
+}
+
+fn bring_back(
+    place: &Place<'_>,
+    store: &Store,
+    wait: bool,
+    (cancel, observer): (&Cancel, &dyn Observer),
+) -> Result<Report, Error> {
+    store.clear(place)?;
+    let current = place.current()?;
+    let kept = store.versions()?.into_iter().rfind(|&version| Some(version) != current);
+    let version = kept.ok_or_else(|| none_kept(place))?.to_string().into_bytes();
+    let there = place.stat()?.map(|stat| stat.kind);
+    match there {
+        None if current.is_none() => swap::exchange_back(place, store, &version, false)?,
+        Some(FileKind::Symlink) => swap::link_back(place, store, &version)?,
+        Some(FileKind::Directory) => {
+            let Some(root) = place.hold(wait, cancel, observer)? else {
+                return Ok(interrupted(Report::default()));
+            };
+            place.refuse_mounts(&root, By::Exchange)?;
+            swap::exchange_back(place, store, &version, true)?;
+        }
+        _ => return Err(Error::io(Act::Replace, place.path, Errno::NOTDIR)),
+    }
+    Ok(Report::default())
+}
+
+fn none_kept(place: &Place<'_>) -> Error {
+    Error::Precaution(format!(
+        "no older version of {} is kept, so none can be brought back",
+        display_path(place.path)
+    ))
+}

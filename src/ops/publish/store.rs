@@ -1,0 +1,204 @@
+//! The store: a hidden directory beside the destination, where new trees are built and old ones are kept.
+//!
+//! What its names mean is what a run finds that comes after one that was killed:
+//!
+//!     new          a tree that is being built
+//!     out.INODE    where trees change places. If the directory has this inode number, it is a whole new tree that was
+//!                  not published; if another, it is the old tree that has just come out of the destination
+//!     next         the symlink that is to become the destination; the version that it names was not published
+//!     back         the same for a version that was published before
+//!     1, 2, ...    versions: old trees, and the one that the destination's symlink leads to
+//!
+//! It is locked while a run is at work (decision 0013), and gone when nothing is in it.
+
+use super::place::{Place, version, version_in};
+use super::{By, Options};
+use crate::cancel::Cancel;
+use crate::error::{Act, Error, display_path};
+use crate::event::Observer;
+use crate::ops::hold::{Hold, hold};
+use crate::report::{Failure, Report};
+use crate::sys::{Dir, Handle, commit, mounts, process};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+pub(super) const NEW: &[u8] = b"new";
+pub(super) const NEXT: &[u8] = b"next";
+pub(super) const BACK: &[u8] = b"back";
+const OUT: &[u8] = b"out.";
+
+/// An open store.
+pub(super) struct Store {
+    pub(super) path: PathBuf,
+    pub(super) dir: Dir,
+    parent: Dir,
+    name: Vec<u8>,
+}
+
+/// What came of opening a store.
+pub(super) enum Opened {
+    /// No other run is at work on it.
+    Held(Store),
+    /// There is none.
+    Gone,
+    /// The run was asked to stop while it waited for another.
+    Stopped,
+}
+
+impl Store {
+    /// Makes it where it is missing, and holds it. `None` if the run was asked to stop while it waited for another.
+    pub(super) fn make(
+        place: &Place<'_>,
+        options: &Options,
+        cancel: &Cancel,
+        observer: &dyn Observer,
+    ) -> Result<Option<Self>, Error> {
+        let name = place.store_name();
+        loop {
+            match place.parent.create_dir(&name, 0o700) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(Error::io(Act::Create, &place.store_path(), errno)),
+            }
+            // Gone again if another run was just leaving it.
+            match Self::open(place, options.wait, cancel, observer)? {
+                Opened::Gone => {}
+                Opened::Stopped => return Ok(None),
+                Opened::Held(store) => {
+                    // Who is to read a version must be able to pass.
+                    if options.by == By::Symlink {
+                        let opened = Handle::Open(store.dir.as_fd()).set_mode(0o755);
+                        opened.map_err(|errno| Error::io(Act::SetMode, &store.path, errno))?;
+                    }
+                    return Ok(Some(store));
+                }
+            }
+        }
+    }
+
+    /// Opens and holds it.
+    pub(super) fn open(
+        place: &Place<'_>,
+        wait: bool,
+        cancel: &Cancel,
+        observer: &dyn Observer,
+    ) -> Result<Opened, Error> {
+        let path = place.store_path();
+        let io = |act| move |errno: Errno| Error::io(act, &place.store_path(), errno);
+        let dir = match place.parent.open_dir(&place.store_name()) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Ok(Opened::Gone),
+            Err(errno) => return Err(io(Act::Open)(errno)),
+        };
+        // Whoever else owns it could put another tree into the place of the one that is built there.
+        if dir.stat_self().map_err(io(Act::Stat))?.uid != process::identity().0 {
+            let what =
+                format!("{} belongs to another user, so nothing is published from it", display_path(&path));
+            return Err(Error::Precaution(what));
+        }
+        match hold(&path, &dir, wait, cancel, observer) {
+            Ok(Hold::Ours) => {
+                let parent = place.parent.open_dir(b".").map_err(io(Act::Open))?;
+                Ok(Opened::Held(Store { path, dir, parent, name: place.store_name() }))
+            }
+            Ok(Hold::Moved) => Ok(Opened::Gone),
+            Ok(Hold::Stopped) => Ok(Opened::Stopped),
+            Err(Error::Held { holder, .. }) => Err(Error::Held { path: place.path.to_owned(), holder }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where the new tree is built.
+    pub(super) fn stage(&self) -> PathBuf {
+        self.path.join(OsStr::from_bytes(NEW))
+    }
+
+    /// Removes what a killed run has left, and keeps what had been published.
+    pub(super) fn clear(&self, place: &Place<'_>) -> Result<(), Error> {
+        let at = |name: &[u8], act| {
+            let path = self.path.join(OsStr::from_bytes(name));
+            move |errno: Errno| Error::io(act, &path, errno)
+        };
+        commit::remove_tree(&self.dir, NEW).map_err(at(NEW, Act::Remove))?;
+        self.dir.remove_file_if_there(BACK).map_err(at(BACK, Act::Remove))?;
+        for name in self.names()?.iter().filter(|name| name.starts_with(OUT)) {
+            let inode = self.dir.stat(name).map_err(at(name, Act::Stat))?.ino;
+            if out_name(inode) == *name {
+                self.remove(name).map_err(at(name, Act::Remove))?;
+            } else {
+                self.dir.rename_new(name, &self.next_version()?).map_err(at(name, Act::Replace))?;
+            }
+        }
+        match self.dir.read_link(NEXT) {
+            Ok(target) => {
+                let version = version_in(&target, &self.name);
+                if let Some(version) = version
+                    && place.current()? != Some(version)
+                {
+                    let name = version.to_string().into_bytes();
+                    self.remove(&name).map_err(at(&name, Act::Remove))?;
+                }
+                self.dir.remove_file(NEXT).map_err(at(NEXT, Act::Remove))
+            }
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(at(NEXT, Act::ReadLink)(errno)),
+        }
+    }
+
+    /// Removes a tree. EBUSY if something is mounted in it, which would be emptied, too.
+    pub(super) fn remove(&self, name: &[u8]) -> rustix::io::Result<()> {
+        match self.dir.open_dir(name) {
+            Ok(tree) if mounts::any_below(&tree)? => Err(Errno::BUSY),
+            _ => commit::remove_tree(&self.dir, name),
+        }
+    }
+
+    /// The numbers of the versions, ascending.
+    pub(super) fn versions(&self) -> Result<Vec<u64>, Error> {
+        let mut versions: Vec<_> = self.names()?.iter().filter_map(|name| version(name)).collect();
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// The name of the version that comes after all that there are.
+    pub(super) fn next_version(&self) -> Result<Vec<u8>, Error> {
+        let last = self.versions()?.last().copied().unwrap_or(0);
+        Ok((last + 1).to_string().into_bytes())
+    }
+
+    fn names(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let mut names = Vec::new();
+        // A descriptor of its own: each is read once.
+        let listed = self
+            .dir
+            .open_dir(b".")
+            .and_then(|dir| dir.names(&mut Vec::new(), |name, _| names.push(name.to_vec())));
+        listed.map(|()| names).map_err(|errno| Error::io(Act::List, &self.path, errno))
+    }
+
+    /// Removes what was not published, and the store itself if it is empty.
+    pub(super) fn close(self, outcome: Result<Report, Error>) -> Result<Report, Error> {
+        let removed = commit::remove_tree(&self.dir, NEW);
+        // Mostly it is not empty.
+        let _ = self.parent.remove_dir(&self.name);
+        let mut report = outcome?;
+        if let Err(errno) = removed {
+            report.failures.push(self.failure(NEW, Act::Remove, errno));
+        }
+        Ok(report)
+    }
+
+    /// What could not be done to a tree in the store.
+    pub(super) fn failure(&self, name: &[u8], act: Act, errno: Errno) -> Failure {
+        // Failures name paths below the destination.
+        let path = [b"../", &self.name[..], b"/", name].concat().into();
+        Failure { path, act, cause: errno.into() }
+    }
+}
+
+/// Where the tree with this inode number is, while trees change places.
+pub(super) fn out_name(inode: u64) -> Vec<u8> {
+    [OUT, inode.to_string().as_bytes()].concat()
+}

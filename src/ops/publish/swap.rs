@@ -1,0 +1,140 @@
+//! The one step in which the new tree takes the place of the old one.
+//!
+//! Before it, nothing that a reader sees is changed; after it, nothing can fail that would have to be taken back.
+
+use super::place::Place;
+use super::store::{BACK, NEW, NEXT, Store, out_name};
+use crate::error::{Act, Errno as Shown, Error};
+use crate::sys::{Dir, commit};
+use rustix::io::{Errno, Result as SysResult};
+use std::path::Path;
+
+/// Lets the new tree and the old one change places. The old one, if there was one, becomes the newest version.
+pub(super) fn exchange(
+    place: &Place<'_>,
+    store: &Store,
+    is_there: bool,
+    fsync: bool,
+) -> Result<Option<u64>, Error> {
+    let fault = |act, path: &Path| {
+        let path = path.to_owned();
+        move |errno: Errno| Error::io(act, &path, errno)
+    };
+    let inode = store.dir.stat(NEW).map_err(fault(Act::Stat, &store.stage()))?.ino;
+    let out = out_name(inode);
+    store.dir.rename(NEW, &out).map_err(fault(Act::Replace, &store.stage()))?;
+    let swapped = if is_there {
+        store.dir.exchange_with(&out, &place.parent, &place.name)
+    } else {
+        store.dir.rename_new_into(&out, &place.parent, &place.name)
+    };
+    if let Err(errno) = swapped {
+        // To be removed with the store.
+        let _ = store.dir.rename(&out, NEW);
+        return Err(cannot_exchange(place, errno));
+    }
+    settle(place, store, fsync)?;
+    if is_there {
+        store.dir.rename_new(&out, &store.next_version()?).map_err(fault(Act::Replace, &store.path))?;
+    }
+    Ok(None)
+}
+
+/// Makes the new tree a version, and lets the destination's symlink lead to it. The number of the version.
+pub(super) fn link(
+    place: &Place<'_>,
+    store: &Store,
+    current: Option<u64>,
+    fsync: bool,
+) -> Result<Option<u64>, Error> {
+    // Higher than the one in use, even if that one was removed by hand.
+    let last = store.versions()?.last().copied().max(current).unwrap_or(0);
+    let name = (last + 1).to_string().into_bytes();
+    let swapped = store
+        .dir
+        .create_symlink(NEXT, &target(place, &name))
+        .and_then(|()| store.dir.rename_new(NEW, &name))
+        .and_then(|()| replace_link(place, store, NEXT))
+        .inspect_err(|_| {
+            // What is left is cleared by the next run.
+            let _ = store.dir.rename(&name, NEW);
+            let _ = store.dir.remove_file(NEXT);
+        });
+    swapped.map_err(|errno| Error::io(Act::Publish, place.path, errno))?;
+    settle(place, store, fsync)?;
+    Ok(Some(last + 1))
+}
+
+/// Lets a version and the destination change places.
+pub(super) fn exchange_back(
+    place: &Place<'_>,
+    store: &Store,
+    version: &[u8],
+    is_there: bool,
+) -> Result<(), Error> {
+    let swapped = if is_there {
+        store.dir.exchange_with(version, &place.parent, &place.name)
+    } else {
+        store.dir.rename_new_into(version, &place.parent, &place.name)
+    };
+    swapped.map_err(|errno| cannot_exchange(place, errno))?;
+    settle(place, store, true)
+}
+
+/// Lets the destination's symlink lead to a version that was published before.
+pub(super) fn link_back(place: &Place<'_>, store: &Store, version: &[u8]) -> Result<(), Error> {
+    store
+        .dir
+        .create_symlink(BACK, &target(place, version))
+        .and_then(|()| replace_link(place, store, BACK))
+        .map_err(|errno| Error::io(Act::Publish, place.path, errno))?;
+    settle(place, store, true)
+}
+
+/// Renames a symlink in the store over the destination; over nothing else than a symlink or nothing.
+fn replace_link(place: &Place<'_>, store: &Store, link: &[u8]) -> SysResult<()> {
+    store.dir.rename_into(link, &place.parent, &place.name)
+}
+
+fn target(place: &Place<'_>, version: &[u8]) -> Vec<u8> {
+    [&place.store_name()[..], b"/", version].concat()
+}
+
+/// Waits until both directories' names would survive a power cut, if that is asked for.
+fn settle(place: &Place<'_>, store: &Store, fsync: bool) -> Result<(), Error> {
+    let sync =
+        |dir: &Dir, path: &Path| commit::sync_file(dir).map_err(|errno| Error::io(Act::Sync, path, errno));
+    if fsync {
+        sync(&place.parent, place.path)?;
+        sync(&store.dir, &store.path)?;
+    }
+    Ok(())
+}
+
+/// The error of an exchange that the file system refused.
+pub(super) fn cannot_exchange(place: &Place<'_>, errno: Errno) -> Error {
+    let cannot = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::XDEV].contains(&errno);
+    if !cannot {
+        return Error::io(Act::Publish, place.path, errno);
+    }
+    let cause = format!(
+        "{}: its file system cannot let two directories change places; --atomic=symlink does without",
+        Shown(&errno.into())
+    );
+    Error::io(Act::Publish, place.path, std::io::Error::other(cause))
+}
+
+impl Store {
+    /// Learns whether the file system can exchange directories, before a tree is built in vain.
+    pub(super) fn try_exchange(&self, place: &Place<'_>) -> Result<(), Error> {
+        let tried = self.dir.create_dir(NEW, 0o700).and_then(|()| {
+            let stage = self.dir.open_dir(NEW)?;
+            stage.create_dir(b"a", 0o700)?;
+            stage.create_dir(b"b", 0o700)?;
+            stage.exchange(b"a", b"b")
+        });
+        let removed = commit::remove_tree(&self.dir, NEW);
+        tried.map_err(|errno| cannot_exchange(place, errno))?;
+        removed.map_err(|errno| Error::io(Act::Remove, &self.stage(), errno))
+    }
+}
