@@ -21,6 +21,7 @@ mod house;
 mod listing;
 mod prefetch;
 mod props;
+mod publish;
 mod real;
 mod repack;
 mod roundtrip;

@@ -102,7 +102,7 @@ fn attempt(
         None => return Ok(interrupted(Report::default())),
     };
     if options.by == By::Exchange {
-        store.try_exchange(place)?;
+        swap::try_exchange(place, store)?;
     }
     if let Some(tree) = &tree {
         let copied = reuse::copy(tree, store, options, cancel, observer)?;
@@ -118,6 +118,7 @@ fn attempt(
         return Ok(interrupted(report));
     }
     if options.only_changed && tree.is_some() && !is_changed(&report) {
+        retire::retire(store, options.keep, current, &mut report);
         return Ok(report);
     }
     let swapped = match options.by {

@@ -8,7 +8,7 @@ use crate::error::{Act, Error};
 use crate::event::{Event, Observer};
 use crate::ops::sync::{self, Alternate, AlternateUse};
 use crate::report::{End, Report};
-use crate::sys::{commit, copy, process};
+use crate::sys::{copy, process};
 use rustix::io::{Errno, Result as SysResult};
 
 /// Copies the old tree to where the new one is built. Entries that only root could copy are an error.
@@ -55,14 +55,12 @@ fn links(tree: &Tree, store: &Store, reuse: Reuse) -> Result<bool, Error> {
 
 /// Learns whether files of this file system can share blocks.
 fn try_reflink(store: &Store) -> SysResult<()> {
-    let (one_name, one) = commit::create_temp_file(&store.dir)?;
-    let tried = commit::create_temp_file(&store.dir).and_then(|(other_name, other)| {
-        let tried = copy::write_at(&one, b"x", 0)
-            .and_then(|()| store.dir.open_file(&one_name))
-            .and_then(|source| copy::reflink(&source, &other, 1));
-        store.dir.remove_file(&other_name).and(tried)
+    let tried = store.try_out(|dir| {
+        let (one, other) = (dir.create_file(b"a", 0o600)?, dir.create_file(b"b", 0o600)?);
+        copy::write_at(&one, b"x", 0)?;
+        copy::reflink(&dir.open_file(b"a")?, &other, 1)
     });
-    store.dir.remove_file(&one_name).and(tried).map_err(|errno| match errno {
+    tried.map_err(|errno| match errno {
         // What ioctl(2) says where there is no such request.
         Errno::NOTTY => Errno::OPNOTSUPP,
         errno => errno,

@@ -6,7 +6,7 @@
 //!     out.INODE    where trees change places. If the directory has this inode number, it is a whole new tree that was
 //!                  not published; if another, it is the old tree that has just come out of the destination
 //!     next         the symlink that is to become the destination; the version that it names was not published
-//!     back         the same for a version that was published before
+//!     back         the same for a version that was published before, and stays what it is
 //!     1, 2, ...    versions: old trees, and the one that the destination's symlink leads to
 //!
 //! It is locked while a run is at work (decision 0013), and gone when nothing is in it.
@@ -145,6 +145,16 @@ impl Store {
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(at(NEXT, Act::ReadLink)(errno)),
         }
+    }
+
+    /// Tries something out in a directory that is removed again.
+    pub(super) fn try_out(
+        &self,
+        what: impl FnOnce(&Dir) -> rustix::io::Result<()>,
+    ) -> rustix::io::Result<()> {
+        self.dir.create_dir(NEW, 0o700)?;
+        let tried = self.dir.open_dir(NEW).and_then(|dir| what(&dir));
+        commit::remove_tree(&self.dir, NEW).and(tried)
     }
 
     /// Removes a tree. EBUSY if something is mounted in it, which would be emptied, too.

@@ -81,11 +81,14 @@ pub(super) fn exchange_back(
     settle(place, store, true)
 }
 
-/// Lets the destination's symlink lead to a version that was published before.
+/// Lets the destination's symlink lead to a version that was published before, and that becomes the newest one: what
+/// is replaced next is to be the newest of those that are kept.
 pub(super) fn link_back(place: &Place<'_>, store: &Store, version: &[u8]) -> Result<(), Error> {
+    let newest = store.next_version()?;
     store
         .dir
-        .create_symlink(BACK, &target(place, version))
+        .create_symlink(BACK, &target(place, &newest))
+        .and_then(|()| store.dir.rename_new(version, &newest))
         .and_then(|()| replace_link(place, store, BACK))
         .map_err(|errno| Error::io(Act::Publish, place.path, errno))?;
     settle(place, store, true)
@@ -112,7 +115,7 @@ fn settle(place: &Place<'_>, store: &Store, fsync: bool) -> Result<(), Error> {
 }
 
 /// The error of an exchange that the file system refused.
-pub(super) fn cannot_exchange(place: &Place<'_>, errno: Errno) -> Error {
+fn cannot_exchange(place: &Place<'_>, errno: Errno) -> Error {
     let cannot = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::XDEV].contains(&errno);
     if !cannot {
         return Error::io(Act::Publish, place.path, errno);
@@ -124,17 +127,12 @@ pub(super) fn cannot_exchange(place: &Place<'_>, errno: Errno) -> Error {
     Error::io(Act::Publish, place.path, std::io::Error::other(cause))
 }
 
-impl Store {
-    /// Learns whether the file system can exchange directories, before a tree is built in vain.
-    pub(super) fn try_exchange(&self, place: &Place<'_>) -> Result<(), Error> {
-        let tried = self.dir.create_dir(NEW, 0o700).and_then(|()| {
-            let stage = self.dir.open_dir(NEW)?;
-            stage.create_dir(b"a", 0o700)?;
-            stage.create_dir(b"b", 0o700)?;
-            stage.exchange(b"a", b"b")
-        });
-        let removed = commit::remove_tree(&self.dir, NEW);
-        tried.map_err(|errno| cannot_exchange(place, errno))?;
-        removed.map_err(|errno| Error::io(Act::Remove, &self.stage(), errno))
-    }
+/// Learns whether the file system can exchange directories, before a tree is built in vain.
+pub(super) fn try_exchange(place: &Place<'_>, store: &Store) -> Result<(), Error> {
+    let tried = store.try_out(|dir| {
+        dir.create_dir(b"a", 0o700)?;
+        dir.create_dir(b"b", 0o700)?;
+        dir.exchange(b"a", b"b")
+    });
+    tried.map_err(|errno| cannot_exchange(place, errno))
 }
