@@ -63,7 +63,7 @@ fn perform(task: &Task, cancel: &Cancel, progress: &Progress) -> Result<Report, 
         }
         Task::Unpack { archive, dst, options, sign, publish } => {
             let (source, shown) = (archive.source(&mut stdin, cancel)?, sign.around(progress));
-            publish::at(dst, publish, (cancel, &shown), |dst| unpack(source, dst, options, cancel, &shown))
+            publish::at(dst, *publish, (cancel, &shown), |dst| unpack(source, dst, options, cancel, &shown))
         }
         Task::Rollback { dst, wait } => rollback(dst, *wait, cancel, progress),
         Task::List { archive, select, format } => {

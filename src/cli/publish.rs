@@ -51,12 +51,12 @@ pub(crate) fn refuse(args: PublishArgs, flags: &[(&str, bool, &str)]) -> Result<
 /// Lets `build` make what is to be at `dst`: there, or beside it and then in one step.
 pub(crate) fn at(
     dst: &Path,
-    how: &Option<Options>,
+    how: Option<Options>,
     (cancel, observer): (&Cancel, &dyn Observer),
     build: impl FnOnce(&Path) -> Result<Report, Error>,
 ) -> Result<Report, Error> {
     match how {
         None => build(dst),
-        Some(options) => publish(dst, options, cancel, observer, build),
+        Some(options) => publish(dst, &options, cancel, observer, build),
     }
 }

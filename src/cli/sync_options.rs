@@ -49,7 +49,7 @@ impl Mirror {
     /// Makes the mirror.
     pub(crate) fn carry_out(&self, cancel: &Cancel, observer: &impl Observer) -> Result<Report, Error> {
         let pace = Pace::new(observer, self.rate, cancel);
-        publish::at(&self.dst, &self.publish, (cancel, &pace), |dst| {
+        publish::at(&self.dst, self.publish, (cancel, &pace), |dst| {
             sync(&self.src, dst, &self.options, cancel, &pace)
         })
     }

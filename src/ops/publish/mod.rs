@@ -5,6 +5,7 @@
 //! at every moment, also when the process dies; what it leaves then lies in the store (`store`), where the next run
 //! finds it.
 
+mod clear;
 mod place;
 mod retire;
 mod reuse;
@@ -97,9 +98,8 @@ fn attempt(
     build: impl FnOnce(&Path) -> Result<Report, Error>,
 ) -> Result<Report, Error> {
     store.clear(place)?;
-    let There { tree, current } = match place.there(options, cancel, observer)? {
-        Some(there) => there,
-        None => return Ok(interrupted(Report::default())),
+    let Some(There { tree, current }) = place.there(options, cancel, observer)? else {
+        return Ok(interrupted(Report::default()));
     };
     if options.by == By::Exchange {
         swap::try_exchange(place, store)?;

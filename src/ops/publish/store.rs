@@ -11,7 +11,7 @@
 //!
 //! It is locked while a run is at work (decision 0013), and gone when nothing is in it.
 
-use super::place::{Place, version, version_in};
+use super::place::{Place, version};
 use super::{By, Options};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, display_path};
@@ -28,14 +28,14 @@ use std::path::PathBuf;
 pub(super) const NEW: &[u8] = b"new";
 pub(super) const NEXT: &[u8] = b"next";
 pub(super) const BACK: &[u8] = b"back";
-const OUT: &[u8] = b"out.";
+pub(super) const OUT: &[u8] = b"out.";
 
 /// An open store.
 pub(super) struct Store {
     pub(super) path: PathBuf,
     pub(super) dir: Dir,
     parent: Dir,
-    name: Vec<u8>,
+    pub(super) name: Vec<u8>,
 }
 
 /// What came of opening a store.
@@ -115,38 +115,6 @@ impl Store {
         self.path.join(OsStr::from_bytes(NEW))
     }
 
-    /// Removes what a killed run has left, and keeps what had been published.
-    pub(super) fn clear(&self, place: &Place<'_>) -> Result<(), Error> {
-        let at = |name: &[u8], act| {
-            let path = self.path.join(OsStr::from_bytes(name));
-            move |errno: Errno| Error::io(act, &path, errno)
-        };
-        commit::remove_tree(&self.dir, NEW).map_err(at(NEW, Act::Remove))?;
-        self.dir.remove_file_if_there(BACK).map_err(at(BACK, Act::Remove))?;
-        for name in self.names()?.iter().filter(|name| name.starts_with(OUT)) {
-            let inode = self.dir.stat(name).map_err(at(name, Act::Stat))?.ino;
-            if out_name(inode) == *name {
-                self.remove(name).map_err(at(name, Act::Remove))?;
-            } else {
-                self.dir.rename_new(name, &self.next_version()?).map_err(at(name, Act::Replace))?;
-            }
-        }
-        match self.dir.read_link(NEXT) {
-            Ok(target) => {
-                let version = version_in(&target, &self.name);
-                if let Some(version) = version
-                    && place.current()? != Some(version)
-                {
-                    let name = version.to_string().into_bytes();
-                    self.remove(&name).map_err(at(&name, Act::Remove))?;
-                }
-                self.dir.remove_file(NEXT).map_err(at(NEXT, Act::Remove))
-            }
-            Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(at(NEXT, Act::ReadLink)(errno)),
-        }
-    }
-
     /// Tries something out in a directory that is removed again.
     pub(super) fn try_out(
         &self,
@@ -178,7 +146,8 @@ impl Store {
         Ok((last + 1).to_string().into_bytes())
     }
 
-    fn names(&self) -> Result<Vec<Vec<u8>>, Error> {
+    /// All names in it.
+    pub(super) fn names(&self) -> Result<Vec<Vec<u8>>, Error> {
         let mut names = Vec::new();
         // A descriptor of its own: each is read once.
         let listed = self
