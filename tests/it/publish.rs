@@ -1,16 +1,19 @@
 //! `--atomic` and `haul rollback` from outside: what readers see, what a death leaves, what is kept.
 
+use crate::props::{draft, few, tree};
 use crate::support::mirror::{Pair, count, mirror, mirror_command};
 use crate::support::oracle::{Outcome, finish, haul, haul_command, in_private_mounts, is_root, peer, run};
 use crate::support::process::{names_in, send, spawn, wait_until};
 use crate::support::scratch::Scratch;
 use crate::support::snapshot::{Fields, Snapshot};
-use crate::support::tree::{Node, build, dir, file, hard_link, symlink};
+use crate::support::tree::{Node, build, dir, file, hard_link, keeps_xattr, symlink};
 use crate::support::trees::{modest, noise};
+use proptest::prelude::*;
+use proptest::sample::select;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::process::Signal;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -266,6 +269,40 @@ fn what_is_published_is_what_a_plain_run_makes() {
     }
 }
 
+proptest! {
+    #![proptest_config(few(60))]
+
+    #[test]
+    fn any_tree_is_published_over_any_tree_and_both_are_whole(
+        old in prop::collection::vec(draft(), 0..25),
+        new in prop::collection::vec(draft(), 1..25),
+        // A part of the old tree is in the new one, too.
+        shared in 0..25usize,
+        reuse in select(vec!["--reuse=hardlink", "--reuse=copy"]),
+    ) {
+        let scratch = Scratch::in_memory();
+        let [src, dst] = ["src", "dst"].map(|name| scratch.join(name));
+        let xattrs = keeps_xattr(scratch.path(), "user.probe", b"");
+        let shared = &old[..shared.min(old.len())];
+        build(&src, &tree(&[shared, &new].concat(), xattrs));
+        build(&dst, &tree(&old, xattrs));
+        let [wanted, before] = [&src, &dst].map(|path| Snapshot::of(path));
+        let args = ["--atomic", "--delete", "-c", reuse];
+        mirror(&args, &src, &dst).expect(0);
+        let diff = wanted.diff(&Snapshot::of(&dst), Fields::ALL);
+        prop_assert!(diff.is_empty(), "{}", diff.join("\n"));
+        let kept = scratch.join(".dst.haul/1");
+        let kept = if kept.is_dir() { kept } else { dst.clone() };
+        let diff = before.diff(&Snapshot::of(&kept), Fields::ALL);
+        prop_assert!(diff.is_empty(), "the old tree: {}", diff.join("\n"));
+        if kept != dst {
+            haul!["rollback", &dst].expect(0);
+            let diff = before.diff(&Snapshot::of(&dst), Fields::ALL);
+            prop_assert!(diff.is_empty(), "brought back: {}", diff.join("\n"));
+        }
+    }
+}
+
 #[test]
 fn unchanged_files_are_linked_or_copied_as_asked() {
     let inode = |path: &Path| path.metadata().unwrap().ino();
@@ -464,6 +501,16 @@ fn an_archive_is_unpacked_in_one_step() {
     before.assert_same(&Snapshot::of(&pair.scratch.join(".dst.haul/1")), Fields::ALL);
     haul!["unpack", "--atomic", "--update", "--delete", &archive, dst].expect(0);
     pair.assert_same();
+    // Metadata of what both trees have are the new tree's only.
+    std::fs::set_permissions(dst.join("hello.txt"), PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(dst.join("dir/below"), PermissionsExt::from_mode(0o700)).unwrap();
+    let before = Snapshot::of(dst);
+    haul!["unpack", "--atomic", "--reuse=hardlink", "--keep=9", "--update", &archive, dst].expect(0);
+    pair.assert_same();
+    let mut kept = names_in(&pair.scratch.join(".dst.haul"));
+    kept.sort();
+    let newest = pair.scratch.join(".dst.haul").join(kept.last().unwrap());
+    before.assert_same(&Snapshot::of(&newest), Fields::ALL);
     // Damage is found on the way, and then nothing is published.
     let now = Snapshot::of(dst);
     let mut bytes = std::fs::read(&archive).unwrap();

@@ -20,6 +20,7 @@ use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::event::Observer;
 use crate::report::{Counts, End, Report};
+use crate::sys::commit;
 use place::Place;
 use std::path::Path;
 use store::Store;
@@ -37,8 +38,7 @@ pub struct Options {
     pub threads: Threads,
     /// Leave the old tree in its place when the report counts no change. For builders that count changes, as mirrors do.
     pub only_changed: bool,
-    /// Return only when the new tree would survive a power cut, and under its name. Building it is to wait for that by
-    /// itself.
+    /// Return only when the new tree would survive a power cut, and under its name.
     pub fsync: bool,
     /// Wait for another run that holds the destination, in place of giving up at once.
     pub wait: bool,
@@ -119,6 +119,13 @@ fn attempt(
     }
     if options.only_changed && tree.is_some() && !is_changed(&report) {
         retire::retire(store, options.keep, current, &mut report);
+        return Ok(report);
+    }
+    // What the copy has made, too, which the builder need not know of.
+    if options.fsync
+        && let Err(errno) = commit::sync_fs(&store.dir)
+    {
+        report.end = End::Stopped(Error::io(Act::Sync, &store.stage(), errno));
         return Ok(report);
     }
     let swapped = match options.by {

@@ -69,7 +69,11 @@ impl Store {
                 Opened::Held(store) => {
                     // Who is to read a version must be able to pass.
                     if options.by == By::Symlink {
-                        let opened = Handle::Open(store.dir.as_fd()).set_mode(0o755);
+                        let stat = store.dir.stat_self();
+                        let opened = stat.and_then(|stat| {
+                            // What is made below inherits a group where this directory did.
+                            Handle::Open(store.dir.as_fd()).set_mode(0o755 | (stat.mode & 0o2000))
+                        });
                         opened.map_err(|errno| Error::io(Act::SetMode, &store.path, errno))?;
                     }
                     return Ok(Some(store));

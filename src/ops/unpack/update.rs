@@ -10,10 +10,10 @@ use crate::apply::attributes::set;
 use crate::apply::{Destination, Failed, Owners};
 use crate::archive::index::Record;
 use crate::error::{Act, Error};
-use crate::event::Event;
+use crate::ops::hold::{self, Hold};
 use crate::pool;
 use crate::report::{End, Report};
-use crate::sys::{Handle, lock};
+use crate::sys::Handle;
 use crate::tree::attributes::Changes;
 use crate::tree::{Entry, Kind};
 use crate::walk::names::Names;
@@ -114,15 +114,10 @@ pub(super) fn settle_directory(
 
 /// Keeps other runs away from a tree that is there.
 pub(super) fn hold(run: &Run<'_>, destination: &Destination) -> Result<(), Error> {
-    match lock::lock(destination.root()).map_err(|errno| Error::io(Act::Lock, run.dst, errno))? {
-        lock::Locked::Yes => Ok(()),
-        lock::Locked::Held(holder) => Err(Error::Held { path: run.dst.to_owned(), holder }),
-        lock::Locked::Unsupported => {
-            run.observer.event(Event::Warning(
-                "the destination's file system has no locks: see to it that no other run is at work there",
-            ));
-            Ok(())
-        }
+    match hold::hold(run.dst, destination.root(), false, run.cancel, run.observer)? {
+        Hold::Ours => Ok(()),
+        // Another tree was published in its place just now.
+        Hold::Moved | Hold::Stopped => Err(Error::io(Act::Lock, run.dst, Errno::STALE)),
     }
 }
 
