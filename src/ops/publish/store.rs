@@ -2,12 +2,12 @@
 //!
 //! What its names mean is what a run finds that comes after one that was killed:
 //!
-//!     new          a tree that is being built
-//!     out.INODE    where trees change places. If the directory has this inode number, it is a whole new tree that was
-//!                  not published; if another, it is the old tree that has just come out of the destination
-//!     next         the symlink that is to become the destination; the version that it names was not published
-//!     back         the same for a version that was published before, and stays what it is
-//!     1, 2, ...    versions: old trees, and the one that the destination's symlink leads to
+//! * `new`: a tree that is being built.
+//! * `out.INODE`: where trees change places. If the directory has this inode number, it is a whole new tree that was not
+//!   published; if another, it is the old tree that has just come out of the destination.
+//! * `next`: the symlink that is to become the destination; the version that it names was not published.
+//! * `back`: the same for a version that was published before, and stays what it is.
+//! * `1`, `2` and so on, the versions: old trees, and the one that the destination's symlink leads to.
 //!
 //! It is locked while a run is at work (decision 0013), and gone when nothing is in it.
 
