@@ -4,6 +4,7 @@
 //! while they work.
 
 use crate::error::{Act, Errno, Error};
+use crate::event::{Event, Observer};
 use crate::tree::RelPath;
 use std::fmt;
 use std::io;
@@ -155,6 +156,18 @@ impl Report {
     /// Notes that `act` failed for the entry at `path`.
     pub fn fail(&mut self, path: RelPath<'_>, act: Act, cause: impl Into<Cause>) {
         self.failures.push(Failure { path: path.as_bytes().into(), act, cause: cause.into() });
+    }
+
+    /// The same, and tells the observer.
+    pub(crate) fn fail_aloud(
+        &mut self,
+        observer: &dyn Observer,
+        path: RelPath<'_>,
+        (act, cause): (Act, impl Into<Cause>),
+    ) {
+        let failure = Failure { path: path.as_bytes().into(), act, cause: cause.into() };
+        observer.event(Event::Failed(&failure));
+        self.failures.push(failure);
     }
 
     /// Puts failures and differences in path order, so that the report does not depend on timing.

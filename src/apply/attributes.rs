@@ -11,7 +11,7 @@ use crate::tree::attributes::Changes;
 use rustix::io::Errno;
 
 /// In a mode: the owner may write.
-const OWNER_WRITES: u32 = 0o200;
+const OWNER_WRITE: u32 = 0o200;
 
 /// What came of setting.
 #[derive(Debug, Default)]
@@ -59,8 +59,8 @@ fn is_symlink(handle: Handle<'_>) -> bool {
 /// Lets the owner write, as setting `user.` attributes needs it (xattr(7)), where the mode does not. Returns the mode
 /// that it had.
 fn lift(handle: Handle<'_>) -> Option<u32> {
-    let stat = handle.stat().ok().filter(|stat| stat.mode & OWNER_WRITES == 0)?;
-    handle.set_mode(stat.mode | OWNER_WRITES).ok().map(|()| stat.mode)
+    let stat = handle.stat().ok().filter(|stat| stat.mode & OWNER_WRITE == 0)?;
+    handle.set_mode(stat.mode | OWNER_WRITE).ok().map(|()| stat.mode)
 }
 
 impl Set {

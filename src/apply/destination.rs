@@ -3,8 +3,9 @@
 use super::{Failed, failed};
 use crate::error::{Act, Error};
 use crate::sys::output::open_parent;
-use crate::sys::{Dir, FileKind, Stat, commit, meta, process, xattr};
+use crate::sys::{Dir, FileKind, commit, meta, process, xattr};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
+use crate::tree::stat::{OWNER_CHANGES, SET_GROUP_ID};
 use crate::tree::{Device, Entry, RelPath, RelPathBuf, Standing};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
@@ -14,9 +15,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The mode of a directory until it is complete.
 pub(super) const NEW_DIRECTORY: u32 = 0o700;
-
-/// In a directory's mode: its owner may change what is in it.
-const WRITABLE: u32 = 0o300;
 
 /// What is set on what is made.
 #[derive(Debug, Clone)]
@@ -149,9 +147,9 @@ impl Destination {
         let dir = self.root.open_dir_beneath(entry.path.as_path()).map_err(failed(Act::Open))?;
         let mode = dir.stat_self().map_err(failed(Act::Stat))?.mode;
         let is_settled = !entry.path.as_path().is_root() || self.settles_root();
-        if self.identity.0 != 0 && mode & WRITABLE != WRITABLE && is_settled {
+        if self.identity.0 != 0 && mode & OWNER_CHANGES != OWNER_CHANGES && is_settled {
             // Where that is not allowed, making what is to be in it will tell.
-            let _ = meta::set_mode(&dir, mode | WRITABLE);
+            let _ = meta::set_mode(&dir, mode | OWNER_CHANGES);
         }
         self.note_directory(entry.clone(), Made::Found);
         Ok(())
@@ -268,10 +266,8 @@ impl Destination {
         let gives_acl = !staged
             && xattr::of(dir.as_fd()).is_ok_and(|xattrs| xattrs.iter().any(|x| *x.name == *ACL_DEFAULT));
         let stat = if staged { None } else { dir.stat_self().ok() };
-        let gives_group = stat.as_ref().is_some_and(|stat| stat.mode & 0o2000 != 0);
-        let is_closed =
-            |stat: &Stat| stat.uid == self.identity.0 && stat.uid != 0 && stat.mode & WRITABLE != WRITABLE;
-        let closed = stat.filter(is_closed).map(|stat| stat.mode);
+        let gives_group = stat.as_ref().is_some_and(|stat| stat.mode & SET_GROUP_ID != 0);
+        let closed = stat.filter(|stat| stat.is_closed_to(self.identity.0)).map(|stat| stat.mode);
         Ok(Held { dir, staged, gives_acl, gives_group, closed })
     }
 
@@ -280,7 +276,7 @@ impl Destination {
         if let Some(mode) = held.closed {
             lock(&self.opened).entry(path.to_buf()).or_insert(mode);
             // Where that is not allowed, making what is to be in it will tell.
-            let _ = meta::set_mode(&held.dir, mode | WRITABLE);
+            let _ = meta::set_mode(&held.dir, mode | OWNER_CHANGES);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::error::Act;
 use crate::sys::{Dir, FileKind, Handle, Stat, commit, xattr};
 use crate::tree::attributes::{Attributes, Who};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
+use crate::tree::stat::{OWNER_CHANGES, SET_GROUP_ID};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -38,12 +39,6 @@ struct Locked {
     unlocked: OnceLock<()>,
 }
 
-/// What a directory's owner needs to make and remove names in it.
-const OWNER_WRITES: u32 = 0o300;
-
-/// In a directory's mode: what is made in it has its group, inode(7).
-pub(crate) const SET_GROUP_ID: u32 = 0o2000;
-
 /// Something new that is not complete.
 #[derive(Debug)]
 pub(crate) struct Draft<T> {
@@ -65,9 +60,8 @@ pub(crate) enum Node<'a> {
 impl Target {
     /// A directory that is there, and what `stat` said of it.
     pub(crate) fn live(dir: Dir, stat: &Stat, who: &Who) -> Self {
-        // Root may write everywhere.
-        let is_locked = !who.is_root() && stat.uid == who.uid && stat.mode & OWNER_WRITES != OWNER_WRITES;
-        let locked = is_locked.then(|| Locked { mode: stat.mode, unlocked: OnceLock::new() });
+        let locked =
+            stat.is_closed_to(who.uid).then(|| Locked { mode: stat.mode, unlocked: OnceLock::new() });
         Target { dir, staged: false, inherits: inheritance(stat), locked }
     }
 
@@ -78,7 +72,7 @@ impl Target {
         locked.unlocked.get_or_init(|| {
             // It may have got another mode since.
             let mode = self.dir.stat_self().map_or(locked.mode, |stat| stat.mode);
-            let _ = Handle::Open(self.dir.as_fd()).set_mode(mode | OWNER_WRITES);
+            let _ = Handle::Open(self.dir.as_fd()).set_mode(mode | OWNER_CHANGES);
         });
     }
 

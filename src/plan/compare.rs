@@ -23,18 +23,22 @@ pub struct Fields {
     pub acls: bool,
 }
 
+impl Fields {
+    /// All of them, owners by name.
+    pub const ALL: Fields = Fields {
+        modes: true,
+        users: true,
+        groups: true,
+        numeric_owner: false,
+        times: true,
+        xattrs: true,
+        acls: true,
+    };
+}
+
 impl Default for Fields {
-    /// All of them.
     fn default() -> Self {
-        Fields {
-            modes: true,
-            users: true,
-            groups: true,
-            numeric_owner: false,
-            times: true,
-            xattrs: true,
-            acls: true,
-        }
+        Fields::ALL
     }
 }
 

@@ -161,15 +161,8 @@ fn told(name: Name<'_>, deed: Deed, what: Vec<Differs>) -> Step {
 }
 
 fn file_kind(inode: &Entry) -> FileKind {
-    match inode.kind {
-        // A link whose first name an archive does not hold; only files are linked, as a rule.
-        Kind::File { .. } | Kind::HardLink(_) => FileKind::File,
-        Kind::Directory => FileKind::Directory,
-        Kind::Symlink(_) => FileKind::Symlink,
-        Kind::Fifo => FileKind::Fifo,
-        Kind::CharDevice(_) => FileKind::CharDevice,
-        Kind::BlockDevice(_) => FileKind::BlockDevice,
-    }
+    // A link whose first name an archive does not hold; only files are linked, as a rule.
+    FileKind::of(&inode.kind).unwrap_or(FileKind::File)
 }
 
 #[cfg(test)]
@@ -178,19 +171,8 @@ mod tests {
     use crate::tree::{Metadata, Owner, Timestamp};
     use std::sync::Arc;
 
-    const RULES: Rules = Rules {
-        fields: Fields {
-            modes: true,
-            users: true,
-            groups: true,
-            numeric_owner: false,
-            times: true,
-            xattrs: true,
-            acls: true,
-        },
-        trust: Trust::Nothing,
-        coarse: Coarse { src: false, dst: false },
-    };
+    const RULES: Rules =
+        Rules { fields: Fields::ALL, trust: Trust::Nothing, coarse: Coarse { src: false, dst: false } };
 
     fn entry(kind: Kind) -> Entry {
         let (owner, mtime) = (Arc::new(Owner::default()), Timestamp { seconds: 5, nanos: 6 });

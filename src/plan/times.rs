@@ -16,18 +16,14 @@ pub(crate) fn is_same_time(src: Timestamp, dst: Timestamp, window: u64) -> bool 
     if src == dst {
         return true;
     }
-    let (src, dst) = (nanos(src), nanos(dst));
+    let (src, dst) = (src.nanos_since_epoch(), dst.nanos_since_epoch());
     (src - dst).unsigned_abs() <= u128::from(window)
         || UNITS.iter().any(|unit| src.div_euclid(*unit) * unit == dst)
 }
 
 /// Whether a destination's time is later than the source's by more than `window` nanoseconds.
 pub(crate) fn is_newer(dst: Timestamp, src: Timestamp, window: u64) -> bool {
-    nanos(dst) - nanos(src) > i128::from(window)
-}
-
-fn nanos(time: Timestamp) -> i128 {
-    i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos)
+    dst.nanos_since_epoch() - src.nanos_since_epoch() > i128::from(window)
 }
 
 #[cfg(test)]

@@ -32,11 +32,6 @@ pub fn umask() -> Option<u32> {
     umask_in(&text)
 }
 
-/// Lets so much time pass.
-pub(crate) fn wait(time: std::time::Duration) {
-    std::thread::sleep(time);
-}
-
 /// What tells this start of the system from all others, random(4); `None` where it cannot be known.
 pub(crate) fn boot_id() -> Option<String> {
     let path = "/proc/sys/kernel/random/boot_id";

@@ -72,7 +72,25 @@ impl Stat {
     }
 }
 
+/// In a directory's mode: what is made in it has its group, inode(7).
+pub(crate) const SET_GROUP_ID: u32 = 0o2000;
+/// In a directory's mode: what its owner needs to make and remove names in it.
+pub(crate) const OWNER_CHANGES: u32 = 0o300;
+
 impl FileKind {
+    /// The kind of an entry; `None` for a hard link, which is what it links to.
+    pub(crate) fn of(kind: &Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::File { .. } => FileKind::File,
+            Kind::Directory => FileKind::Directory,
+            Kind::Symlink(_) => FileKind::Symlink,
+            Kind::Fifo => FileKind::Fifo,
+            Kind::CharDevice(_) => FileKind::CharDevice,
+            Kind::BlockDevice(_) => FileKind::BlockDevice,
+            Kind::HardLink(_) => return None,
+        })
+    }
+
     /// One word for people and for JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -96,14 +114,12 @@ impl Stat {
     /// What stat(2) would tell of an entry that is no hard link, as far as the entry says it: not which inode it is.
     pub(crate) fn of_entry(entry: &Entry) -> Option<Self> {
         let none = Device::default();
-        let (kind, size, rdev) = match &entry.kind {
-            Kind::File { size, .. } => (FileKind::File, *size, none),
-            Kind::Directory => (FileKind::Directory, 0, none),
-            Kind::Symlink(target) => (FileKind::Symlink, target.len() as u64, none),
-            Kind::Fifo => (FileKind::Fifo, 0, none),
-            Kind::CharDevice(rdev) => (FileKind::CharDevice, 0, *rdev),
-            Kind::BlockDevice(rdev) => (FileKind::BlockDevice, 0, *rdev),
-            Kind::HardLink(_) => return None,
+        let kind = FileKind::of(&entry.kind)?;
+        let (size, rdev) = match &entry.kind {
+            Kind::Symlink(target) => (target.len() as u64, none),
+            Kind::CharDevice(rdev) | Kind::BlockDevice(rdev) => (0, *rdev),
+            // 0 for all but files.
+            kind => (kind.size(), none),
         };
         let (owner, time) = (&entry.meta.owner, entry.meta.mtime);
         Some(Stat {
@@ -122,6 +138,11 @@ impl Stat {
             ctime: time,
             rdev,
         })
+    }
+
+    /// Whether a directory belongs to this user, who may not change what is in it and may allow it. Root may anyway.
+    pub(crate) fn is_closed_to(&self, user: u32) -> bool {
+        user != 0 && self.uid == user && self.mode & OWNER_CHANGES != OWNER_CHANGES
     }
 
     /// What tells an inode from all others.

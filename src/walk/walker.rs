@@ -11,7 +11,7 @@ use crate::cancel::Cancel;
 use crate::error::Act;
 use crate::event::{Event, Observer};
 use crate::pool;
-use crate::report::{Cause, End, Failure, Report};
+use crate::report::{Cause, End, Report};
 use crate::sys::{Dir, FileKind, Stat, xattr};
 use crate::tree::{Device, Entry, Kind, Metadata, Owner, RelPath, RelPathBuf};
 use rustix::io::Errno;
@@ -277,9 +277,7 @@ impl<'a> Worker<'a> {
     }
 
     fn fail(&mut self, path: RelPath<'_>, act: Act, cause: impl Into<Cause>) {
-        let failure = Failure { path: path.as_bytes().into(), act, cause: cause.into() };
-        self.shared.observer.event(Event::Failed(&failure));
-        self.report.failures.push(failure);
+        self.report.fail_aloud(self.shared.observer, path, (act, cause));
     }
 }
 

@@ -8,13 +8,20 @@ use crate::support::snapshot::Snapshot;
 use crate::support::tree::{Node, build, file, hard_link, keeps_xattr, sparse};
 use crate::support::trees::{everything, noise, text};
 use crate::update::frames;
+use haul::cancel::Cancel;
+use haul::event::{Event, Observer};
+use haul::ops::pack;
+use haul::report::End;
+use haul::walk::Filter;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn pack_command(args: &[&str], tree: &Path, archive: &Path) -> Command {
     let mut command = haul_command();
@@ -283,6 +290,41 @@ fn a_damaged_base_gives_no_archive() {
     std::fs::write(&packed.base, &damaged).unwrap();
     packed.repack(&[]).expect(5);
     assert!(!packed.new.exists());
+}
+
+/// Asks for the end at the first entry that is done.
+struct EndAtOnce(Cancel, AtomicUsize);
+
+impl Observer for EndAtOnce {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Done(_) = event {
+            self.0.set();
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn taking_over_frames_ends_when_it_is_asked_to() {
+    let packed = Packed::of(&several_frames());
+    let options = pack::Options {
+        threads: NonZeroUsize::MIN,
+        level: 3,
+        filter: Filter::default(),
+        one_file_system: false,
+        single_frame: false,
+        latest_mtime: None,
+        owner: pack::OwnerOptions::default(),
+        fsync: false,
+        base: Some(pack::BaseOptions { path: packed.base.clone(), checksum: false }),
+    };
+    let watch = EndAtOnce(Cancel::default(), AtomicUsize::new(0));
+    let report =
+        pack::pack(&packed.tree, pack::Target::Path(&packed.new), &options, &watch.0, &watch).unwrap();
+    assert!(matches!(report.end, End::Interrupted), "{:?}", report.end);
+    assert!(!packed.new.exists());
+    let done = watch.1.into_inner();
+    assert!((1..300).contains(&done), "{done} entries were taken over after all");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::ops::pairs::{HasEntry, Pair, Pairs};
 use crate::plan::Coarse;
 use crate::plan::diff::{Name, Rules, Step, create, delete, needs_content, step};
 use crate::pool;
-use crate::report::{Cause, End, Failure, Report};
+use crate::report::{Cause, End, Report};
 use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::content::Reader;
 use std::borrow::Cow;
@@ -101,10 +101,8 @@ impl<'a> Comparer<'a> {
         let entry = pair.entry();
         match step {
             Ok(step) => self.steps.extend(step),
-            Err((act, cause)) => {
-                let failure = Failure { path: entry.path.as_path().as_bytes().into(), act, cause };
-                self.run.observer.event(Event::Failed(&failure));
-                self.report.failures.push(failure);
+            Err(failed) => {
+                self.report.fail_aloud(self.run.observer, entry.path.as_path(), failed);
                 return;
             }
         }

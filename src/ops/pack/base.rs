@@ -5,16 +5,16 @@
 //! A time speaks for the content because packing never reads a file that could still be changed without its time being
 //! moved on ([`super::settle`]).
 
+use super::frames::read;
 use super::{Options, Run};
 use crate::archive::index::Record;
 use crate::archive::reader::Archive;
 use crate::error::{Act, Error};
 use crate::pool;
-use crate::report::Cause;
 use crate::sys::open;
-use crate::tree::{Entry, Kind};
+use crate::tree::Kind;
 use crate::walk::Found;
-use crate::walk::content::Reader;
+use crate::walk::content::{Content, Reader};
 use std::cmp::Ordering;
 use std::fs::File;
 use std::path::Path;
@@ -81,6 +81,12 @@ fn pairs(found: &[Found], records: &[Record]) -> impl Iterator<Item = (usize, us
     })
 }
 
+/// Whether packing the file would store of it, beside its content, what the record says.
+fn is_told_as(content: &Content, found: &Found, record: &Record) -> bool {
+    read::complete(content, found)
+        .is_ok_and(|completed| completed.as_deref().unwrap_or(&found.entry) == &record.entry)
+}
+
 /// One thread's looking.
 struct Looking<'a> {
     run: &'a Run<'a>,
@@ -113,24 +119,13 @@ impl Looking<'_> {
             return matches!(record.entry.kind, Kind::File { extents: None, .. })
                 && xattrs.is_ok_and(|xattrs| xattrs == record.entry.meta.xattrs);
         }
-        self.completed(found).is_ok_and(|entry| entry == record.entry)
-    }
-
-    /// What packing the file would store of it beside its content.
-    fn completed(&mut self, found: &Found) -> Result<Entry, Cause> {
-        let content = self.reader.open(found)?;
-        let mut entry = found.entry.clone();
-        entry.meta.xattrs = content.xattrs()?;
-        entry.kind = Kind::File { size: entry.kind.size(), extents: content.extents(found)? };
-        Ok(entry)
+        self.reader.open(found).is_ok_and(|content| is_told_as(&content, found, record))
     }
 
     fn has_content(&mut self, found: &Found, record: &Record) -> bool {
-        let Ok(entry) = self.completed(found) else { return false };
         let Ok(content) = self.reader.open(found) else { return false };
-        let digest = content.digest(found, &mut self.buffer);
-        entry == record.entry
-            && digest.is_ok_and(|digest| Some(digest) == record.digest)
+        is_told_as(&content, found, record)
+            && content.digest(found, &mut self.buffer).is_ok_and(|digest| Some(digest) == record.digest)
             && content.check(found).is_ok()
     }
 }

@@ -3,7 +3,7 @@
 mod carry;
 mod fill;
 mod jobs;
-mod read;
+pub(super) mod read;
 
 use super::{Options, Run};
 use crate::archive::frame::Compressor;

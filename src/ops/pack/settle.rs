@@ -19,16 +19,14 @@ pub(super) fn settle(found: &[Found]) {
     let now = process::now();
     let newest = found.iter().map(|one| one.stamp.mtime).filter(|&mtime| mtime <= now).max();
     if let Some(wait) = newest.and_then(|newest| TICK.checked_sub(since(newest, now))) {
-        process::wait(wait);
+        std::thread::sleep(wait);
     }
 }
 
 fn since(then: Timestamp, now: Timestamp) -> Duration {
-    let seconds = now.seconds.saturating_sub(then.seconds).cast_unsigned();
-    let nanos = i64::from(now.nanos) - i64::from(then.nanos);
-    Duration::from_secs(seconds)
-        .saturating_sub(Duration::from_nanos(u64::from(nanos < 0) * nanos.unsigned_abs()))
-        + Duration::from_nanos(u64::from(nanos > 0) * nanos.unsigned_abs())
+    Duration::from_nanos(
+        u64::try_from(now.nanos_since_epoch() - then.nanos_since_epoch()).unwrap_or(u64::MAX),
+    )
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::event::Observer;
 use crate::ops::hold::{Hold, hold};
 use crate::report::{Failure, Report};
 use crate::sys::{Dir, Handle, commit, mounts, process};
+use crate::tree::stat::SET_GROUP_ID;
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -72,7 +73,7 @@ impl Store {
                         let stat = store.dir.stat_self();
                         let opened = stat.and_then(|stat| {
                             // What is made below inherits a group where this directory did.
-                            Handle::Open(store.dir.as_fd()).set_mode(0o755 | (stat.mode & 0o2000))
+                            Handle::Open(store.dir.as_fd()).set_mode(0o755 | (stat.mode & SET_GROUP_ID))
                         });
                         opened.map_err(|errno| Error::io(Act::SetMode, &store.path, errno))?;
                     }

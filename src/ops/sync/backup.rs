@@ -11,6 +11,7 @@ use crate::error::{Act, Error};
 use crate::plan::attributes::takes_part;
 use crate::sys::{Dir, FileKind, Handle, open, xattr};
 use crate::tree::attributes::{Attributes, Changes};
+use crate::tree::stat::OWNER_CHANGES;
 use crate::tree::{RelPath, RelPathBuf, Xattr};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
@@ -153,7 +154,8 @@ fn like_in_mirror(run: &Run<'_>, root: &Dir, path: RelPath<'_>) -> rustix::io::R
             let mut attributes =
                 Attributes { atime: None, mtime: None, ..Attributes::of(&like.stat_self()?) };
             // What comes into it is still to be made.
-            attributes.mode = attributes.mode.map(|mode| if run.who.is_root() { mode } else { mode | 0o300 });
+            attributes.mode =
+                attributes.mode.map(|mode| if run.who.is_root() { mode } else { mode | OWNER_CHANGES });
             let takes_part = |xattr: &Xattr| xattr.is_acl() && takes_part(xattr, run.keep(), &run.who);
             let set = xattr::of(like.as_fd())?.into_iter().filter(takes_part).collect();
             // Best effort: it is open to its owner only until then.

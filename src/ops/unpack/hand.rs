@@ -8,9 +8,9 @@ use crate::archive::Fault;
 use crate::error::{Error, ends_run};
 use crate::event::Event;
 use crate::plan::{Action, Existing, decide};
-use crate::report::{Cause, Failure, Report};
+use crate::report::{Cause, Report};
 use crate::tree::attributes::Changes;
-use crate::tree::{Entry, FileKind, Kind, Standing, Stat};
+use crate::tree::{Entry, FileKind, Kind, Standing};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -89,7 +89,7 @@ impl<'a> Hand<'a> {
     /// Takes account of an entry that is there as it should be.
     pub(super) fn found(&mut self, entry: &Entry) {
         self.report.counts.count(&entry.kind);
-        let kind = Stat::of_entry(entry).map_or(FileKind::File, |stat| stat.kind);
+        let kind = FileKind::of(&entry.kind).unwrap_or(FileKind::File);
         self.run.observer.event(Event::Unchanged(entry.path.as_path(), kind));
     }
 
@@ -159,9 +159,7 @@ impl<'a> Hand<'a> {
                 Err(Halt::Error(Error::io(act, &at, error)))
             }
             Err(Failed::Entry(act, cause)) => {
-                let failure = Failure { path: path.as_bytes().into(), act, cause };
-                self.run.observer.event(Event::Failed(&failure));
-                self.report.failures.push(failure);
+                self.report.fail_aloud(self.run.observer, path, (act, cause));
                 Ok(())
             }
         }

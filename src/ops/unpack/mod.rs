@@ -22,8 +22,8 @@ use crate::apply::{Destination, Failed, Owners, Settings};
 use crate::archive::reader::Archive;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
-use crate::event::{Event, Observer};
-use crate::report::{End, Failure, Report};
+use crate::event::Observer;
+use crate::report::{End, Report};
 use crate::sys::{open, process};
 use crate::tree::Entry;
 use delete::{Deletion, Held};
@@ -143,8 +143,6 @@ impl Run<'_> {
 
     fn fail(&self, report: &mut Report, entry: &Entry, failed: Failed) {
         let Failed::Entry(act, cause) = failed else { return };
-        let failure = Failure { path: entry.path.as_path().as_bytes().into(), act, cause };
-        self.observer.event(Event::Failed(&failure));
-        report.failures.push(failure);
+        report.fail_aloud(self.observer, entry.path.as_path(), (act, cause));
     }
 }

@@ -3,7 +3,7 @@
 use super::{Run, Select};
 use crate::error::Act;
 use crate::event::{Aspects, Change, Deed, Event};
-use crate::report::{Cause, Failure, Report};
+use crate::report::Report;
 use crate::sys::{Dir, FileKind, meta, process};
 use crate::tree::{Device, RelPath, RelPathBuf};
 use crate::walk::Verdict;
@@ -163,8 +163,6 @@ impl<'a> Remover<'a> {
     }
 
     pub(super) fn fail(&mut self, path: RelPath<'_>, act: Act, errno: Errno) {
-        let failure = Failure { path: path.as_bytes().into(), act, cause: Cause::from(errno) };
-        self.run.observer.event(Event::Failed(&failure));
-        self.report.failures.push(failure);
+        self.report.fail_aloud(self.run.observer, path, (act, errno));
     }
 }

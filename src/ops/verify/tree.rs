@@ -2,12 +2,11 @@
 
 use super::{Held, Run};
 use crate::error::Act;
-use crate::event::Event;
 use crate::ops::owners::name_owners;
 use crate::ops::pairs::{Pair, Pairs};
 use crate::plan::{Coarse, Fields, differences};
 use crate::pool;
-use crate::report::{Cause, Difference, Differs, End, Failure, Report};
+use crate::report::{Cause, Difference, Differs, End, Report};
 use crate::sys::Dir;
 use crate::tree::{Kind, RelPath};
 use crate::walk::content::Reader;
@@ -62,11 +61,9 @@ impl Comparer<'_> {
             Pair::Dst(found) => self.differ(found.entry.path.as_path(), vec![Differs::Extra]),
             Pair::Both(held, found) => match self.both(held, found) {
                 Ok(what) => self.differ(held.entry.path.as_path(), what),
-                Err((act, cause)) => {
-                    let path = held.entry.path.as_path().as_bytes().into();
-                    let failure = Failure { path, act, cause };
-                    self.run.observer.event(Event::Failed(&failure));
-                    self.report.failures.push(failure);
+                Err(failed) => {
+                    let path = held.entry.path.as_path();
+                    self.report.fail_aloud(self.run.observer, path, failed);
                 }
             },
         }

@@ -13,6 +13,7 @@ use crate::archive::Fault;
 use crate::archive::cut::{self, Place};
 use crate::archive::index::Record;
 use crate::archive::reader::{self, Archive, Decoder};
+use crate::event::Event;
 use crate::report::End;
 use crate::tree::digest::part_digests;
 use crate::tree::{Digest, Kind};
@@ -73,6 +74,10 @@ impl Filler<'_> {
     /// Takes a frame over. Returns the length of its tar.
     pub(super) fn carry(&mut self, job: &Job, carried: Carried, frame: &mut Vec<u8>) -> usize {
         let Some(base) = &self.run.base else { return 0 };
+        if self.run.cancel.is_set() {
+            self.report.end = End::Interrupted;
+            return 0;
+        }
         let taken =
             base.archive.read(carried.frame, frame).and_then(|()| self.take(&base.archive, job, carried));
         if let Err(fault) = taken {
@@ -98,6 +103,7 @@ impl Filler<'_> {
                 _ => {
                     let content = record.digest.map_or(Content::None, Content::Whole);
                     self.held(number, record, record.header_bytes, content);
+                    self.run.observer.event(Event::Moved(record.entry.kind.stored_bytes()));
                     self.done(&record.entry);
                 }
             }
@@ -120,6 +126,9 @@ impl Filler<'_> {
         };
         let header_bytes = if pieces.start == 0 { record.header_bytes } else { 0 };
         self.held(large.number, record, header_bytes, content);
+        self.run
+            .observer
+            .event(Event::Moved(large.pieces[pieces.clone()].iter().map(|piece| piece.stored).sum()));
         if pieces.end == large.pieces.len() {
             self.done(&record.entry);
         }

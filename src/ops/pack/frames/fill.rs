@@ -8,7 +8,7 @@ use crate::archive::frame::Compressor;
 use crate::archive::writer::TarBuffer;
 use crate::error::{Act, Error};
 use crate::event::Event;
-use crate::report::{Cause, End, Failure, Report};
+use crate::report::{Cause, End, Report};
 use crate::tree::digest::part_digests;
 use crate::tree::{Digest, Entry, Kind};
 use crate::walk::Found;
@@ -188,8 +188,6 @@ impl<'a> Filler<'a> {
     }
 
     pub(super) fn fail(&mut self, entry: &Entry, (act, cause): Failed) {
-        let failure = Failure { path: entry.path.as_path().as_bytes().into(), act, cause };
-        self.run.observer.event(Event::Failed(&failure));
-        self.report.failures.push(failure);
+        self.report.fail_aloud(self.run.observer, entry.path.as_path(), (act, cause));
     }
 }
