@@ -35,10 +35,14 @@ pub(crate) fn lock(dir: &Dir) -> Result<Locked> {
 fn holder(dir: &Dir) -> Option<u32> {
     let stat = dir.stat_self().ok()?;
     let inode = format!("{:02x}:{:02x}:{}", stat.dev.major, stat.dev.minor, stat.ino);
-    let file = rustix::fs::open("/proc/locks", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let mut text = String::new();
-    File::from(file).read_to_string(&mut text).ok()?;
-    holder_in(&text, &inode)
+    // Each read takes up the list where the one before ended, by number: a lock that is let go in between hides another.
+    // So a read is as large as the kernel lets it be, and there is more than one try.
+    (0..3).find_map(|_| {
+        let file = rustix::fs::open("/proc/locks", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let mut text = String::with_capacity(1 << 16);
+        File::from(file).read_to_string(&mut text).ok()?;
+        holder_in(&text, &inode)
+    })
 }
 
 /// A line is `1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF`; one that waits has a `->` behind its number.
