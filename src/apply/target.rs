@@ -81,11 +81,15 @@ impl Target {
         self.locked.as_ref().filter(|locked| locked.unlocked.get().is_some()).map(|locked| locked.mode)
     }
 
+    /// Whether it is known that what is made in it inherits nothing; a new directory then has inherited nothing itself.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.inherits.get() == Some(&false)
+    }
+
     /// Whether what is made in it has its group.
     pub(crate) fn gives_group(&self) -> bool {
         // What inherits nothing was not made in a directory with that bit.
-        self.inherits.get() != Some(&false)
-            && self.dir.stat_self().is_ok_and(|stat| stat.mode & SET_GROUP_ID != 0)
+        !self.is_plain() && self.dir.stat_self().is_ok_and(|stat| stat.mode & SET_GROUP_ID != 0)
     }
 
     /// Lets what is made in it have its group from now on, or the user's.
@@ -175,7 +179,7 @@ impl Target {
 
     /// Takes the ACLs away that it was created with, so that what is made below it has nothing that it was not given.
     pub(crate) fn drop_acls(&mut self) -> Result<(), Failed> {
-        if self.inherits.get() == Some(&false) {
+        if self.is_plain() {
             return Ok(());
         }
         for acl in [ACL_DEFAULT, ACL_ACCESS] {

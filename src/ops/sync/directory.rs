@@ -129,7 +129,9 @@ impl Worker<'_> {
             // It has the bit from the directory above, mkdir(2), and no mode of the source's takes it away.
             wanted.mode = wanted.mode.map(|mode| mode | SET_GROUP_ID);
         }
-        match self.read_xattrs(|| xattr::of(src.as_fd()), || xattr::of(target.dir.as_fd())) {
+        let has_none = opened.dst_stat.is_none() && target.is_plain();
+        let ours = || if has_none { Ok(Box::default()) } else { xattr::of(target.dir.as_fd()) };
+        match self.read_xattrs(|| xattr::of(src.as_fd()), ours) {
             Ok(xattrs) => {
                 let xattrs = xattrs.as_ref().map(|(theirs, ours)| (&**theirs, &**ours));
                 Some(self.changes(&wanted, &opened.have, xattrs))

@@ -39,6 +39,51 @@ pub fn counts(command: &Command) -> Option<(Outcome, BTreeMap<String, i64>)> {
     Some((outcome, counts))
 }
 
+/// Entries that one of two trees has more.
+const MORE: i64 = 100;
+
+/// What depends on timing, or belongs to memory and threads; and fcntl, by which debug builds of Rust's library ask at
+/// each close whether the descriptor is open.
+const NOT_COUNTED: &[&str] =
+    &["futex", "mmap", "munmap", "mprotect", "mremap", "madvise", "brk", "sched_yield", "fcntl"];
+
+/// What each entry costs a command, by call: those are compared that `prepare` gives for trees that differ only in how
+/// many entries they have, so that what a run costs by itself cancels out. What comes with a command is kept while it
+/// runs. `None`, said aloud, without strace.
+#[track_caller]
+pub fn cost_of_each<T>(prepare: impl Fn(i64) -> (Command, T)) -> Option<BTreeMap<String, i64>> {
+    let run = |count| {
+        let (command, _kept) = prepare(count);
+        let (outcome, counts) = counts(&command)?;
+        outcome.expect(0);
+        Some(counts)
+    };
+    let (few, many) = (run(MORE)?, run(2 * MORE)?);
+    let names = few.keys().chain(many.keys()).filter(|name| !NOT_COUNTED.contains(&name.as_str()));
+    let difference = |name: &String| many.get(name).unwrap_or(&0) - few.get(name).unwrap_or(&0);
+    let mut cost = BTreeMap::new();
+    for name in names {
+        let more = difference(name);
+        assert_eq!(more % MORE, 0, "{more} calls of {name} for {MORE} entries more");
+        if more != 0 {
+            cost.insert(name.clone(), more / MORE);
+        }
+    }
+    Some(cost)
+}
+
+/// listxattrat(2) of Linux 6.13 has the number 465, and no name in an older strace. Before, llistxattr(2) is called.
+#[track_caller]
+pub fn assert_cost(cost: BTreeMap<String, i64>, expected: &[(&str, i64)]) {
+    let name = |name: String| match name.as_str() {
+        "syscall_0x1d1" | "llistxattr" => "listxattrat".to_owned(),
+        _ => name,
+    };
+    let cost: BTreeMap<_, _> = cost.into_iter().map(|(call, count)| (name(call), count)).collect();
+    let expected: BTreeMap<_, _> = expected.iter().map(|&(call, count)| (call.to_owned(), count)).collect();
+    assert_eq!(cost, expected);
+}
+
 #[track_caller]
 fn traced(command: &Command, flags: &[&str]) -> Option<(Outcome, String)> {
     let scratch = Scratch::new();

@@ -4,50 +4,18 @@
 //! out.
 
 use crate::support::mirror::{Pair, mirror_command};
-use crate::support::trace::counts;
+use crate::support::trace::{self, assert_cost};
 use crate::support::tree::{Node, dir, file, symlink};
 use std::collections::BTreeMap;
 
-/// Entries that one of the two trees has more.
-const MORE: i64 = 100;
-
-/// What depends on timing, or belongs to memory and threads; and fcntl, by which debug builds of Rust's library ask at
-/// each close whether the descriptor is open.
-const NOT_COUNTED: &[&str] =
-    &["futex", "mmap", "munmap", "mprotect", "madvise", "brk", "sched_yield", "fcntl"];
-
 /// What each entry costs on a second run with these flags, by call. `None`, said aloud, without strace.
 fn cost_of_each(args: &[&str], node: impl Fn(i64) -> Node) -> Option<BTreeMap<String, i64>> {
-    let traced = |count: i64| {
+    trace::cost_of_each(|count| {
         let pair = Pair::new(&(0..count).map(&node).collect::<Vec<_>>());
         pair.mirror(args).expect(0);
-        let (outcome, counts) = counts(&mirror_command(args, &pair.src, &pair.dst))?;
-        outcome.expect(0);
-        Some(counts)
-    };
-    let (few, many) = (traced(MORE)?, traced(2 * MORE)?);
-    let names = few.keys().chain(many.keys()).filter(|name| !NOT_COUNTED.contains(&name.as_str()));
-    let difference = |name: &String| many.get(name).unwrap_or(&0) - few.get(name).unwrap_or(&0);
-    let mut cost = BTreeMap::new();
-    for name in names {
-        let more = difference(name);
-        assert_eq!(more % MORE, 0, "{more} calls of {name} for {MORE} entries more");
-        if more != 0 {
-            cost.insert(name.clone(), more / MORE);
-        }
-    }
-    Some(cost)
-}
-
-/// listxattrat(2) of Linux 6.13 has the number 465, and no name in an older strace. Before, llistxattr(2) is called.
-fn assert_cost(cost: BTreeMap<String, i64>, expected: &[(&str, i64)]) {
-    let name = |name: String| match name.as_str() {
-        "syscall_0x1d1" | "llistxattr" => "listxattrat".to_owned(),
-        _ => name,
-    };
-    let cost: BTreeMap<_, _> = cost.into_iter().map(|(call, count)| (name(call), count)).collect();
-    let expected: BTreeMap<_, _> = expected.iter().map(|&(call, count)| (call.to_owned(), count)).collect();
-    assert_eq!(cost, expected);
+        let command = mirror_command(args, &pair.src, &pair.dst);
+        (command, pair)
+    })
 }
 
 #[test]
@@ -79,4 +47,33 @@ fn an_empty_directory_that_is_right_costs_six_calls_on_each_side() {
         let each = [("openat", 2), ("statx", 2), ("getdents64", 4), ("flistxattr", 2), ("close", 2)];
         assert_cost(cost, &each);
     }
+}
+
+/// What each entry costs when it is copied into an empty directory.
+fn cost_of_copying(nodes: impl Fn(i64) -> Vec<Node>) -> Option<BTreeMap<String, i64>> {
+    trace::cost_of_each(|count| {
+        let pair = Pair::new(&(0..count).flat_map(&nodes).collect::<Vec<_>>());
+        let command = mirror_command(&["-j", "1"], &pair.src, &pair.dst);
+        (command, pair)
+    })
+}
+
+#[test]
+fn a_small_file_costs_eight_calls_and_its_content_to_copy() {
+    // The directory is new, so that it has its name at once.
+    let small = |i| vec![file(format!("d/{i:04}"), "content")];
+    let Some(mut cost) = cost_of_copying(small) else { return };
+    // How content is copied depends on the file system.
+    cost.retain(|call, _| !["copy_file_range", "ioctl", "pread64", "pwrite64"].contains(&call.as_str()));
+    let each = [("statx", 2), ("openat", 2), ("flistxattr", 1), ("utimensat", 1), ("close", 2)];
+    assert_cost(cost, &each);
+}
+
+#[test]
+fn an_empty_directory_costs_twelve_calls_to_copy() {
+    let Some(cost) = cost_of_copying(|i| vec![dir(format!("d/{i:04}"))]) else { return };
+    let both = [("openat", 2), ("close", 2)];
+    let src = [("statx", 1), ("getdents64", 2), ("flistxattr", 1)];
+    let dst = [("mkdirat", 1), ("renameat2", 1), ("fchmod", 1), ("utimensat", 1)];
+    assert_cost(cost, &[&both[..], &src, &dst].concat());
 }
