@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-/// The mode of a directory until it is complete.
+/// The mode of a directory until it is complete, unless it can have its own at once.
 pub(super) const NEW_DIRECTORY: u32 = 0o700;
 
 /// What is set on what is made.
@@ -69,18 +69,16 @@ struct StagedRoot {
 
 /// A directory whose metadata are set at the end.
 #[derive(Debug)]
-pub(super) struct Directory {
-    pub(super) entry: Entry,
-    /// Whether this run made it.
-    pub(super) is_new: bool,
-    /// Its own temporary name, when it is a topmost new one.
-    pub(super) temp: Option<Vec<u8>>,
+pub(crate) struct Directory {
+    pub(crate) entry: Entry,
+    pub(super) made: Made,
 }
 
 /// What came of making a directory.
+#[derive(Debug)]
 pub(super) enum Made {
-    /// It is new, under this temporary name if it is the topmost new one.
-    New(Option<Vec<u8>>),
+    /// It is new, with this mode, and under this temporary name if it is a topmost new one.
+    New { mode: u32, temp: Option<Vec<u8>> },
     /// It was there.
     Found,
 }
@@ -157,7 +155,7 @@ impl Destination {
 
     /// What came of making the root.
     pub(super) fn root_made(&self) -> Made {
-        if self.is_new() { Made::New(None) } else { Made::Found }
+        if self.is_new() { Made::New { mode: NEW_DIRECTORY, temp: None } } else { Made::Found }
     }
 
     /// Whether the root is new and has no name yet.
@@ -188,11 +186,7 @@ impl Destination {
 
     /// Notes a directory whose metadata are to be set at the end.
     pub(super) fn note_directory(&self, entry: Entry, made: Made) {
-        let (is_new, temp) = match made {
-            Made::New(temp) => (true, temp),
-            Made::Found => (false, None),
-        };
-        lock(&self.directories).push(Directory { entry, is_new, temp });
+        lock(&self.directories).push(Directory { entry, made });
     }
 
     /// Forgets a directory that something else is to replace.
@@ -207,12 +201,13 @@ impl Destination {
         }
     }
 
-    /// Makes the directory at `path` in `held` if there is none; anything else there gives way at the end.
-    pub(super) fn make_directory(&self, held: &Held, path: RelPath<'_>) -> Result<Made, Failed> {
+    /// Makes the directory at `path` in `held` if there is none; anything else there gives way at the end. In a staged
+    /// directory, which nobody else can look into, it has `mode` at once.
+    pub(super) fn make_directory(&self, held: &Held, path: RelPath<'_>, mode: u32) -> Result<Made, Failed> {
         let name = path.file_name();
         if held.staged {
-            return match held.dir.create_dir(name, NEW_DIRECTORY) {
-                Ok(()) => Ok(Made::New(None)),
+            return match held.dir.create_dir(name, mode) {
+                Ok(()) => Ok(Made::New { mode, temp: None }),
                 Err(Errno::EXIST) if standing(&held.dir, name) == Ok(Standing::Directory) => Ok(Made::Found),
                 Err(errno) => Err(failed(Act::Create)(errno)),
             };
@@ -226,7 +221,7 @@ impl Destination {
         let (temp, dir) = commit::create_temp_dir(&held.dir).map_err(failed(Act::Create))?;
         self.make_plain(&dir).map_err(failed(Act::Create))?;
         self.staged.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_buf(), temp.clone());
-        Ok(Made::New(Some(temp)))
+        Ok(Made::New { mode: NEW_DIRECTORY, temp: Some(temp) })
     }
 
     /// Takes from a new directory what it inherited: a default ACL, and set-group-ID with the parent's group. What is

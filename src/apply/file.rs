@@ -55,7 +55,7 @@ impl<'a> Applier<'a> {
         let made = match path.parent() {
             Some(parent) => {
                 let held = self.hold(parent)?;
-                self.destination.make_directory(&held, path)?
+                self.destination.make_directory(&held, path, self.destination.directory_mode(entry))?
             }
             None => self.destination.root_made(),
         };

@@ -1,12 +1,12 @@
 //! The end of a run: directories get their metadata, and what was staged its names.
 
 use super::destination::{Destination, Directory, Made, NEW_DIRECTORY, lock, standing};
-use super::file::try_publish;
+use super::file::{Applier, try_publish};
 use super::owner::Owners;
 use super::settle::Created;
 use super::{Failed, failed};
 use crate::error::{Act, Error};
-use crate::sys::{Dir, commit, process};
+use crate::sys::{Dir, commit, meta, process};
 use crate::tree::{Entry, Kind, Metadata, Owner, RelPath, RelPathBuf, Standing};
 use rustix::io::Errno;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ impl Destination {
     pub(super) fn implied_directory(&self, path: RelPath<'_>) -> Result<(), Failed> {
         for above in path.ancestors().chain([path]) {
             let (parent, _) = above.split();
-            let made = self.make_directory(&self.hold(parent)?, above)?;
-            if matches!(made, Made::New(_)) {
+            let made = self.make_directory(&self.hold(parent)?, above, NEW_DIRECTORY)?;
+            if matches!(made, Made::New { .. }) {
                 self.note_directory(self.implied_entry(above), made);
             }
         }
@@ -33,32 +33,32 @@ impl Destination {
         Entry { path: path.to_buf(), kind: Kind::Directory, meta }
     }
 
-    /// Gives everything that is complete its name, but for the root. `fail` is told of what could not be completed.
+    /// Gives everything that is no directory, and waits for its name, that name. `fail` is told of what could not be
+    /// completed.
     ///
     /// With `fsync` there is a barrier before the first name appears, and one after the last ([`Destination::finish`]):
     /// files whose names are known to be on the disk then are there, too. A barrier that failed is not tried again.
     pub(crate) fn publish(&mut self, fail: &mut dyn FnMut(&Entry, Failed)) -> Result<(), Error> {
         self.barrier(&self.root)?;
         self.publish_waiting(fail);
+        Ok(())
+    }
+
+    /// The directories that this run has made, to be completed ([`Applier::complete_directory`]), the deepest first:
+    /// making an entry changes the mtime of the directory above it, and a mode can forbid to come to what is below.
+    pub(crate) fn take_new(&mut self) -> Vec<Directory> {
         let mut directories = std::mem::take(&mut *lock(&self.directories));
         if self.is_new() && !directories.iter().any(|directory| directory.entry.path.as_path().is_root()) {
-            directories.push(Directory {
-                entry: self.implied_entry(RelPath::ROOT),
-                is_new: true,
-                temp: None,
-            });
+            directories.push(Directory { entry: self.implied_entry(RelPath::ROOT), made: self.root_made() });
         }
-        let (mut new, found) = directories.into_iter().partition::<Vec<_>, _>(|directory| directory.is_new);
-        // The deepest first: making an entry changes the mtime of the directory above it.
-        new.sort_by(|a, b| b.entry.path.cmp(&a.entry.path));
-        let mut owners = Owners::default();
-        for directory in new {
-            if let Err(failure) = self.finish_directory(&directory, &mut owners) {
-                fail(&directory.entry, failure);
-            }
-        }
+        let is_new = |directory: &Directory| matches!(directory.made, Made::New { .. });
+        let (mut new, found) = directories.into_iter().partition::<Vec<_>, _>(is_new);
+        new.sort_by(|a, b| {
+            let depth = |directory: &Directory| directory.entry.path.as_path().depth();
+            depth(b).cmp(&depth(a)).then_with(|| a.entry.path.cmp(&b.entry.path))
+        });
         *lock(&self.directories) = found;
-        Ok(())
+        new
     }
 
     /// Publishes what waits, but for what finds a directory at its place that may give way and is not empty.
@@ -127,19 +127,34 @@ impl Destination {
         }
         commit::sync_fs(dir).map_err(|errno| Error::io(Act::Sync, self.path(), errno))
     }
+}
 
-    fn finish_directory(&self, directory: &Directory, owners: &mut Owners) -> Result<(), Failed> {
-        let Directory { entry, temp, .. } = directory;
+impl Applier<'_> {
+    /// Gives a new directory its metadata and, if it has none yet, its name. Everything in it is complete.
+    pub(crate) fn complete_directory(&mut self, directory: &Directory) -> Result<(), Failed> {
+        let Directory { entry, made: Made::New { mode, temp } } = directory else { return Ok(()) };
         let path = entry.path.as_path();
-        let settled = self
-            .hold(path)
-            .and_then(|held| self.settle(&held.dir, entry, Created::As(NEW_DIRECTORY), owners));
+        let settled = self.settle_new(entry, *mode, temp.is_some());
         let Some(temp) = temp else { return settled };
         let (parent, name) = path.split();
-        let held = self.hold(parent)?;
-        publish_directory(&held.dir, temp, name)?;
-        self.is_published(path);
+        publish_directory(&self.destination.hold(parent)?.dir, temp, name)?;
+        self.destination.is_published(path);
         settled
+    }
+
+    fn settle_new(&mut self, entry: &Entry, mode: u32, is_topmost: bool) -> Result<(), Failed> {
+        let destination = self.destination;
+        let path = entry.path.as_path();
+        match path.parent() {
+            Some(parent) if !is_topmost && destination.lacks_time_only(entry, mode, &mut self.owners) => {
+                let dir = &self.hold(parent)?.dir;
+                meta::set_mtime_at(dir, path.file_name(), entry.meta.mtime).map_err(failed(Act::SetTimes))
+            }
+            _ => {
+                let held = destination.hold(path)?;
+                destination.settle(&held.dir, entry, Created::As(mode), &mut self.owners)
+            }
+        }
     }
 }
 

@@ -19,7 +19,7 @@ mod owner;
 mod settle;
 pub(crate) mod target;
 
-pub(crate) use destination::{Destination, Settings};
+pub(crate) use destination::{Destination, Directory, Settings};
 pub(crate) use file::{Applier, LargeFile};
 pub(crate) use owner::Owners;
 

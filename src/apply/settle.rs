@@ -4,7 +4,7 @@
 //! still lets the owner write them; then the mode; then ACLs, whose mask the group bits of a mode would overwrite
 //! (acl(5)); the times last.
 
-use super::destination::{Destination, Held};
+use super::destination::{Destination, Held, NEW_DIRECTORY};
 use super::owner::Owners;
 use super::{Failed, failed};
 use crate::error::Act;
@@ -36,6 +36,20 @@ impl Destination {
         let mode = self.final_mode(&entry.meta);
         let is_reached = self.umask.is_some_and(|umask| mode & umask == 0) && mode <= 0o777;
         if staged && is_reached && entry.meta.xattrs.is_empty() { mode } else { PRIVATE }
+    }
+
+    /// The mode with which to create a directory in a staged one: its own, where it can be reached at once, and lets
+    /// its owner fill it.
+    pub(super) fn directory_mode(&self, entry: &Entry) -> u32 {
+        let mode = self.create_mode(entry, true);
+        if mode & NEW_DIRECTORY == NEW_DIRECTORY { mode } else { NEW_DIRECTORY }
+    }
+
+    /// Whether a directory that was created with this mode lacks its time alone.
+    pub(super) fn lacks_time_only(&self, entry: &Entry, mode: u32, owners: &mut Owners) -> bool {
+        mode == self.final_mode(&entry.meta)
+            && entry.meta.xattrs.is_empty()
+            && self.new_owner(entry, true, owners).is_none()
     }
 
     /// The mode that an entry gets in the end.

@@ -272,3 +272,34 @@ fn another_user_unpacks_what_a_user_can_have() {
     assert_eq!((copy.get("read-only").mode, copy.get("read-only/file").mode), (0o555, 0o444));
     assert!(copy.0.values().all(|node| node.uid == copy.get("").uid));
 }
+
+#[test]
+fn another_user_unpacks_closed_directories_on_many_threads() {
+    let scratch = Scratch::new();
+    let (tree, archive) = (scratch.join("tree"), scratch.join("a.tar.zst"));
+    // Enough of one depth for several threads, closed at every depth.
+    let modes = [0o755, 0o555, 0o500, 0o700, 0o1755];
+    let names = || (0..240).map(|i| (format!("{}/{i:03}", i % 3), modes[i % modes.len()]));
+    let nodes = names().flat_map(|(name, mode)| {
+        let inner = format!("{name}/inner");
+        let file = file(format!("{inner}/file"), name.clone()).mode(0o444);
+        [file, dir(inner).mode(mode), dir(name).mode(mode)]
+    });
+    build(&tree, &nodes.chain([dir("0").mode(0o555)]).collect::<Vec<_>>());
+    haul!["pack", &tree, &archive].expect(0);
+    let place = scratch.mkdir("place");
+    std::fs::set_permissions(&place, PermissionsExt::from_mode(0o777)).unwrap();
+    let copy = place.join("copy");
+    let args: [&Path; 5] = ["unpack".as_ref(), "-j".as_ref(), "8".as_ref(), &archive, &copy];
+    as_nobody(&scratch, &args).expect(0);
+    let (src, dst) = (Snapshot::of(&tree), Snapshot::of(&copy));
+    for (name, mode) in names() {
+        for path in [name.clone(), format!("{name}/inner")] {
+            // The sticky bit is not for others to give.
+            assert_eq!(dst.get(&path).mode, mode & 0o777, "{path}");
+            assert_eq!(dst.get(&path).mtime, src.get(&path).mtime, "{path}");
+        }
+        assert_eq!(dst.get(format!("{name}/inner/file")).mode, 0o444);
+    }
+    assert_eq!(dst.get("0").mode, 0o555);
+}

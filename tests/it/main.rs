@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr, clippy::missing_panics_doc)]
 #![allow(unreachable_pub, missing_debug_implementations)]
 
+mod calls;
 mod change;
 mod cli;
 mod compare;

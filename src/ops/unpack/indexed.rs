@@ -1,6 +1,7 @@
 //! Unpacks an archive by its index.
 
 use super::super::frames::{Decoding, Halt};
+use super::directories;
 use super::hand::Hand;
 use super::large::{large_files, part};
 use super::prefetch::{self, Split};
@@ -119,12 +120,12 @@ impl Pass<'_> {
         }
         let records = self.archive.records();
         let chosen = || records.iter().zip(&self.choices).filter_map(|(record, choice)| choice.entry(record));
-        let mut hand = Hand::new(run, destination);
         let is_directory = |entry: &&Entry| entry.kind == Kind::Directory;
-        match chosen().filter(is_directory).try_for_each(|entry| hand.directory(entry)) {
-            Ok(()) => report.merge(self.files(run, destination)),
-            Err(halt) => report.merge(stopped(halt, run)),
+        report.merge(directories::make(run, destination, chosen().filter(is_directory).collect()));
+        if matches!(report.end, End::Complete) {
+            report.merge(self.files(run, destination));
         }
+        let mut hand = Hand::new(run, destination);
         if matches!(report.end, End::Complete) {
             // Symlinks after all files, so that no file can be written through one; links after what they link to.
             let is_link = |entry: &&Entry| matches!(entry.kind, Kind::HardLink(_));

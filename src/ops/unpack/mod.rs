@@ -3,6 +3,7 @@
 mod batch;
 mod compare;
 mod delete;
+mod directories;
 mod groups;
 mod hand;
 mod indexed;
@@ -119,6 +120,8 @@ impl Run<'_> {
         held: Option<&Held<'_>>,
     ) -> Result<(), Error> {
         destination.publish(&mut |entry, failed| self.fail(report, entry, failed))?;
+        let new = destination.take_new();
+        report.merge(directories::complete(self, destination, &new));
         if report.failures.is_empty() && self.options.deletes() {
             report.merge(delete::blocking(self, destination.root(), &destination.blocked()));
         }

@@ -1,0 +1,69 @@
+//! Directories, of one depth after the other: those of the same depth wait for none of each other, so all threads share
+//! in them.
+
+use super::super::frames::Halt;
+use super::Run;
+use super::hand::Hand;
+use crate::apply::{Destination, Directory};
+use crate::pool::{lock, scatter};
+use crate::report::{End, Report};
+use crate::tree::Entry;
+use std::sync::Mutex;
+
+/// How many a thread takes at a time. They are in path order, so most are in the directory of the one before. Fewer are
+/// not worth a thread.
+const AT_A_TIME: usize = 64;
+
+/// Makes directories, those above first.
+pub(super) fn make(run: &Run<'_>, destination: &Destination, mut entries: Vec<&Entry>) -> Report {
+    let depth = |entry: &&Entry| entry.path.as_path().depth();
+    entries.sort_by_key(depth);
+    by_depth(run, destination, &entries, depth, |hand, entry| hand.directory(entry))
+}
+
+/// Completes directories that this run has made. They come the deepest first.
+pub(super) fn complete(run: &Run<'_>, destination: &Destination, new: &[Directory]) -> Report {
+    let depth = |directory: &Directory| directory.entry.path.as_path().depth();
+    by_depth(run, destination, new, depth, |hand, directory| {
+        if let Err(failed) = hand.applier.complete_directory(directory) {
+            run.fail(&mut hand.report, &directory.entry, failed);
+        }
+        Ok(())
+    })
+}
+
+fn by_depth<T: Sync>(
+    run: &Run<'_>,
+    destination: &Destination,
+    items: &[T],
+    depth: impl Fn(&T) -> usize,
+    work: impl Fn(&mut Hand<'_>, &T) -> Result<(), Halt> + Sync,
+) -> Report {
+    let halt = Mutex::new(None);
+    let mut hand = Hand::new(run, destination);
+    let mut report = Report::default();
+    for level in items.chunk_by(|a, b| depth(a) == depth(b)) {
+        let take = |hand: &mut Hand<'_>, some: &[T]| {
+            for item in some {
+                if lock(&halt).is_some() {
+                    return;
+                }
+                if let Err(error) = work(hand, item) {
+                    lock(&halt).get_or_insert(error);
+                }
+            }
+        };
+        if level.len() <= AT_A_TIME {
+            take(&mut hand, level);
+        } else {
+            let start = || Hand::new(run, destination);
+            let hands = scatter(run.options.threads, level.chunks(AT_A_TIME), start, take);
+            report.merge_all(hands.into_iter().map(|hand| hand.report));
+        }
+    }
+    report.merge(hand.report);
+    if let Some(halt) = lock(&halt).take() {
+        report.merge(Report { end: End::Stopped(halt.at(run.path)), ..Report::default() });
+    }
+    report
+}
