@@ -237,7 +237,7 @@ fn index(count: usize) -> Index {
         hash: start.wrapping_mul(0x9E37_79B9_7F4A_7C15),
     };
     let frames = (0..offset + END_OF_ARCHIVE.len() as u64).step_by(4 << 20).map(stretch).collect();
-    Index { frames, records }
+    Index { frames, records, delta: None }
 }
 
 fn stat(ino: u64, size: u64) -> Stat {

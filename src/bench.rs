@@ -15,7 +15,7 @@ pub fn encode_index(index: &Index) -> Vec<u8> {
         digest: record.digest,
         header_bytes: record.header_bytes,
     });
-    index::encode(&index.frames, records)
+    index::encode(&index.frames, records, index.delta.as_ref())
 }
 
 /// Whether a mirror leaves the content of `dst` as it is. `trusted` is the time before which an mtime tells a file's

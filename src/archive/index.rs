@@ -15,10 +15,10 @@ mod columns;
 mod decode;
 mod encode;
 
-use crate::tree::{Digest, Entry};
+use crate::tree::{Digest, Entry, RelPathBuf};
 
-pub use decode::decode;
 pub(crate) use decode::decode_frames;
+pub use decode::{decode, decode_delta};
 pub(crate) use encode::encode;
 
 /// What an archive holds and where.
@@ -28,6 +28,28 @@ pub struct Index {
     pub frames: Vec<Frame>,
     /// The entries, in path order.
     pub records: Vec<Record>,
+    /// What the archive is a delta of; `None` if it holds a whole tree.
+    pub delta: Option<Delta>,
+}
+
+/// What an archive is a delta of, and what is not there any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    /// The archive that it is a delta of.
+    pub base: Identity,
+    /// Paths of the base that are gone with everything below them, in path order: none is below another one, and none
+    /// has an entry at or below it. What gives way to an entry that is no directory is not among them.
+    pub removed: Vec<RelPathBuf>,
+}
+
+/// What tells an archive from every other: its index names everything in it, and has a hash of every frame. That of a
+/// delta tells its base, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The xxh3-128 of the index frame's payload.
+    pub index: u128,
+    /// The length of the file.
+    pub len: u64,
 }
 
 /// No frame decodes to more than 1 GiB, which is also the limit of the seekable format's reference writer. A frame is

@@ -6,6 +6,7 @@
 pub(crate) mod cut;
 pub(crate) mod frame;
 pub mod index;
+pub(crate) mod layers;
 pub(crate) mod reader;
 pub(crate) mod single;
 pub(crate) mod split;

@@ -4,9 +4,11 @@
 //! anybody sees it: its length, every header field, and the digest of every content.
 
 use super::frame::Decompressor;
-use super::index::{self, Index, Record};
+use super::index::{self, Delta, Identity, Index, Record};
 use super::tar::{self, Event};
-use super::trailer::{self, INDEX_MAGIC, LOCATOR_FRAME, Locator, SEEK_FOOTER, SKIPPABLE_HEADER, SeekEntry};
+use super::trailer::{
+    self, LOCATOR_FRAME, Locator, MAGIC_BYTES, SEEK_FOOTER, SKIPPABLE_HEADER, SeekEntry, Version,
+};
 use super::{Fault, Malformed, malformed};
 use crate::tree::digest::{Digest, part_digests};
 use crate::tree::{Entry, Kind};
@@ -25,6 +27,7 @@ const LARGEST_INDEX: u64 = 4 << 30;
 #[derive(Debug)]
 pub(crate) struct Archive<'f> {
     file: &'f File,
+    identity: Identity,
     index: Index,
     /// For each frame, where it begins in the file and in the tar stream, and the first record that begins in it.
     places: Vec<FramePlace>,
@@ -35,15 +38,6 @@ struct FramePlace {
     offset: u64,
     tar_offset: u64,
     first_record: usize,
-}
-
-/// What tells an archive from every other: its index names everything in it, and has a hash of every frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// The xxh3-128 of the index frame's payload.
-    pub(crate) index: u128,
-    /// The length of the file.
-    pub(crate) len: u64,
 }
 
 impl Identity {
@@ -76,6 +70,23 @@ pub(crate) enum Member<'a> {
     Part { record: usize, stored: u64, data: &'a [u8] },
 }
 
+impl<'t> Member<'t> {
+    /// The number of its record.
+    pub(crate) fn record(self) -> usize {
+        match self {
+            Member::Whole { record, .. } | Member::Part { record, .. } => record,
+        }
+    }
+
+    /// The same under another number.
+    pub(crate) fn with_record(self, record: usize) -> Member<'t> {
+        match self {
+            Member::Whole { data, .. } => Member::Whole { record, data },
+            Member::Part { stored, data, .. } => Member::Part { record, stored, data },
+        }
+    }
+}
+
 impl<'f> Archive<'f> {
     /// Reads the index of an archive; `None` when it has none, and an error when it has one that cannot be believed.
     pub(crate) fn open(file: &'f File) -> Result<Option<Self>, Fault> {
@@ -94,7 +105,18 @@ impl<'f> Archive<'f> {
         let places = places(&index, &locator);
         let table = trailer::decode_seek_table(&reach.bytes(len - table_len, table_len)?);
         check_table(&index, &locator, len - end, table.as_deref())?;
-        Ok(Some(Archive { file, index, places }))
+        let identity = Identity { index: locator.digest, len };
+        Ok(Some(Archive { file, identity, index, places }))
+    }
+
+    /// What tells it from every other archive.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// What it is a delta of, if it is one.
+    pub(crate) fn delta(&self) -> Option<&Delta> {
+        self.index.delta.as_ref()
     }
 
     /// The entries, in path order.
@@ -322,23 +344,30 @@ fn read_at(file: &File, offset: u64, len: u64) -> Result<Vec<u8>, Fault> {
 
 fn read_index(reach: &Reach<'_>, locator: &Locator, file_len: u64) -> Result<Index, Fault> {
     let end = locator.offset.checked_add(locator.len);
-    let least = (SKIPPABLE_HEADER + INDEX_MAGIC.len()) as u64;
+    let least = (SKIPPABLE_HEADER + MAGIC_BYTES) as u64;
     if end.is_none_or(|end| end > file_len) || locator.len < least || locator.decoded_len > LARGEST_INDEX {
         return Err(malformed("the index locator points outside the archive").into());
     }
     let frame = reach.bytes(locator.offset, locator.len)?;
     let (header, payload) = frame.split_at(SKIPPABLE_HEADER);
     let expected = trailer::skippable(trailer::HAUL_SKIPPABLE, &[]);
-    let compressed = payload.strip_prefix(&INDEX_MAGIC);
-    let (Some(compressed), true) = (compressed, xxh3_128(payload) == locator.digest) else {
+    let (Some((version, compressed)), true) =
+        (Version::of_index(payload), xxh3_128(payload) == locator.digest)
+    else {
         return Err(malformed("the index is damaged").into());
     };
+    if version != locator.version {
+        return Err(malformed("the index and its locator are of different versions").into());
+    }
     if header[..4] != expected[..4] || header[4..] != (payload.len() as u32).to_le_bytes() {
         return Err(malformed("the index is damaged").into());
     }
     let mut bytes = Vec::new();
     Decompressor::new()?.decompress(compressed, &mut bytes, locator.decoded_len as usize)?;
-    Ok(index::decode(&bytes)?)
+    Ok(match version {
+        Version::Tree => index::decode(&bytes)?,
+        Version::Delta => index::decode_delta(&bytes)?,
+    })
 }
 
 /// Where each frame is. The last one, which ends the tar stream, stands behind the index.

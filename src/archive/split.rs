@@ -117,7 +117,7 @@ impl<R: Read> Split<R> {
             left -= bytes.len() as u64;
             frame.payload(&bytes);
         }
-        Ok(self.check.end_skippable(frame)?)
+        self.check.end_skippable(frame)
     }
 
     /// How long the frame at the front of the input is; `Large` once it is too long to be handed on.

@@ -15,16 +15,50 @@ pub(crate) const SEEK_SKIPPABLE: u32 = 0x184D_2A5E;
 /// The length of a skippable frame's own header.
 pub(crate) const SKIPPABLE_HEADER: usize = 8;
 
-/// The first bytes of the index frame's payload.
-pub(crate) const INDEX_MAGIC: [u8; 8] = *b"haulIDX1";
-/// The first bytes of the locator's payload.
-pub(crate) const LOCATOR_MAGIC: [u8; 8] = *b"haulLOC1";
+/// The length of what an index frame's and a locator's payload begin with.
+pub(crate) const MAGIC_BYTES: usize = 8;
 /// The length of the locator's frame, its header included.
 pub(crate) const LOCATOR_FRAME: usize = SKIPPABLE_HEADER + 56;
 
 const SEEK_MAGIC: u32 = 0x8F92_EAB1;
 /// The end of the seek table: number of frames, descriptor, magic.
 pub(crate) const SEEK_FOOTER: usize = 9;
+
+/// The version of an index and its locator: what columns it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Of an archive that holds a whole tree.
+    Tree,
+    /// Of a delta: the same, and what it is a delta of.
+    Delta,
+}
+
+impl Version {
+    const ALL: [Version; 2] = [Version::Tree, Version::Delta];
+
+    /// The first bytes of the index frame's payload.
+    pub(crate) fn index_magic(self) -> [u8; MAGIC_BYTES] {
+        match self {
+            Version::Tree => *b"haulIDX1",
+            Version::Delta => *b"haulIDX2",
+        }
+    }
+
+    /// The first bytes of the locator's payload.
+    fn locator_magic(self) -> [u8; MAGIC_BYTES] {
+        match self {
+            Version::Tree => *b"haulLOC1",
+            Version::Delta => *b"haulLOC2",
+        }
+    }
+
+    /// That of an index frame with this payload, and what follows the magic.
+    pub(crate) fn of_index(payload: &[u8]) -> Option<(Self, &[u8])> {
+        Self::ALL
+            .into_iter()
+            .find_map(|version| Some((version, payload.strip_prefix(&version.index_magic())?)))
+    }
+}
 
 /// Whether a magic number is that of a skippable frame of any variant.
 pub(crate) fn is_skippable(magic: u32) -> bool {
@@ -51,19 +85,20 @@ pub(crate) struct Locator {
     pub(crate) digest: u128,
     /// How many bytes the index decodes to.
     pub(crate) decoded_len: u64,
+    pub(crate) version: Version,
 }
 
 impl Locator {
     /// The locator of an index frame with this payload.
-    pub(crate) fn of(offset: u64, payload: &[u8], decoded_len: u64) -> Self {
+    pub(crate) fn of(offset: u64, payload: &[u8], decoded_len: u64, version: Version) -> Self {
         let len = (SKIPPABLE_HEADER + payload.len()) as u64;
-        Locator { offset, len, digest: xxh3_128(payload), decoded_len }
+        Locator { offset, len, digest: xxh3_128(payload), decoded_len, version }
     }
 
     /// The locator's frame.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut payload = Vec::with_capacity(LOCATOR_FRAME - SKIPPABLE_HEADER);
-        payload.extend_from_slice(&LOCATOR_MAGIC);
+        payload.extend_from_slice(&self.version.locator_magic());
         payload.extend_from_slice(&self.offset.to_le_bytes());
         payload.extend_from_slice(&self.len.to_le_bytes());
         payload.extend_from_slice(&self.decoded_len.to_le_bytes());
@@ -75,11 +110,11 @@ impl Locator {
     /// Reads a locator's frame; `None` when it is none, an error when it is one and damaged.
     pub(crate) fn decode(frame: &[u8]) -> Result<Option<Self>, Malformed> {
         let mut rest = Bytes(frame);
-        if frame.len() != LOCATOR_FRAME
-            || frame[SKIPPABLE_HEADER..SKIPPABLE_HEADER + LOCATOR_MAGIC.len()] != LOCATOR_MAGIC
-        {
+        if frame.len() != LOCATOR_FRAME {
             return Ok(None);
         }
+        let magic = |version: &Version| frame[SKIPPABLE_HEADER..].starts_with(&version.locator_magic());
+        let Some(version) = Version::ALL.into_iter().find(magic) else { return Ok(None) };
         let header_fits =
             rest.u32() == HAUL_SKIPPABLE && rest.u32() as usize == LOCATOR_FRAME - SKIPPABLE_HEADER;
         let payload = &frame[SKIPPABLE_HEADER..];
@@ -87,9 +122,9 @@ impl Locator {
         if !header_fits || xxh3_64(hashed) != Bytes(hash).u64() {
             return Err(malformed("the index locator is damaged"));
         }
-        rest.skip(LOCATOR_MAGIC.len());
+        rest.skip(MAGIC_BYTES);
         let (offset, len, decoded_len) = (rest.u64(), rest.u64(), rest.u64());
-        Ok(Some(Locator { offset, len, digest: rest.u128(), decoded_len }))
+        Ok(Some(Locator { offset, len, digest: rest.u128(), decoded_len, version }))
     }
 }
 
@@ -182,13 +217,16 @@ impl Bytes<'_> {
 mod tests {
     use super::*;
 
-    const LOCATOR: Locator = Locator { offset: 1 << 40, len: 99, digest: 7 << 100, decoded_len: 5 };
+    const LOCATOR: Locator =
+        Locator { offset: 1 << 40, len: 99, digest: 7 << 100, decoded_len: 5, version: Version::Tree };
 
     #[test]
     fn any_flipped_bit_of_a_locator_is_found() {
         let frame = LOCATOR.encode();
         assert_eq!(frame.len(), LOCATOR_FRAME);
         assert_eq!(Locator::decode(&frame).unwrap(), Some(LOCATOR));
+        let delta = Locator { version: Version::Delta, ..LOCATOR };
+        assert_eq!(Locator::decode(&delta.encode()).unwrap(), Some(delta));
         for bit in 0..frame.len() * 8 {
             let mut flipped = frame.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);

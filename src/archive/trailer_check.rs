@@ -6,7 +6,7 @@
 use super::frame::Decompressor;
 use super::index::{self, Frame};
 use super::trailer::{
-    HAUL_SKIPPABLE, INDEX_MAGIC, LOCATOR_FRAME, Locator, SEEK_SKIPPABLE, SKIPPABLE_HEADER, SeekEntry,
+    HAUL_SKIPPABLE, LOCATOR_FRAME, Locator, SEEK_SKIPPABLE, SKIPPABLE_HEADER, SeekEntry, Version,
     decode_seek_table,
 };
 use super::{Fault, Malformed, malformed};
@@ -72,14 +72,20 @@ impl TrailerCheck {
         }
     }
 
-    /// A skippable frame was read.
-    pub(crate) fn end_skippable(&mut self, frame: Skippable) -> Result<(), Malformed> {
+    /// A skippable frame was read. That of a delta is refused: by itself it makes no tree, and what it removes comes too
+    /// late here.
+    pub(crate) fn end_skippable(&mut self, frame: Skippable) -> Result<(), Fault> {
         let Skippable { offset, len, magic, hash, kept } = frame;
         let payload = &kept[SKIPPABLE_HEADER.min(kept.len())..];
-        if magic == HAUL_SKIPPABLE && payload.starts_with(&INDEX_MAGIC) {
+        let index = Version::of_index(payload).filter(|_| magic == HAUL_SKIPPABLE);
+        if let Some((version, compressed)) = index {
+            if version == Version::Delta {
+                let what = "it is a delta, which is read from a file, behind its base";
+                return Err(Fault::Refused(what.to_owned()));
+            }
             self.index = Some((offset, len, hash.digest128()));
             if len == kept.len() as u64 {
-                self.listed = listed_frames(&payload[INDEX_MAGIC.len()..])?;
+                self.listed = listed_frames(compressed)?;
             }
         } else if kept.len() == LOCATOR_FRAME && len == LOCATOR_FRAME as u64 {
             self.locator = Locator::decode(&kept)?.or(self.locator);

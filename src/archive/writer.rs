@@ -1,9 +1,9 @@
 //! Writes an archive: the data frames as they come, then everything that lets a reader begin anywhere.
 
 use super::frame::Compressor;
-use super::index::{self, Frame, RecordRef};
+use super::index::{self, Delta, Frame, RecordRef};
 use super::tar;
-use super::trailer::{self, HAUL_SKIPPABLE, INDEX_MAGIC, Locator, SeekEntry};
+use super::trailer::{self, HAUL_SKIPPABLE, Locator, MAGIC_BYTES, SeekEntry, Version};
 use crate::tree::Entry;
 use std::io::{self, Write};
 use xxhash_rust::xxh3::xxh3_64;
@@ -37,13 +37,14 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes the index of `records`, the end of the tar stream, the locator and the seek table, and returns the
-    /// archive's length.
+    /// archive's length. With `delta` the archive is one.
     ///
     /// The frame that ends the tar stream comes behind the index, so that an archive cut off at any byte is missed
     /// something: in front of it, a cut between them would leave a complete tar without an index.
     pub(crate) fn finish<'a>(
         mut self,
         records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
+        delta: Option<&Delta>,
     ) -> io::Result<u64> {
         let mut end_frame = Vec::new();
         Compressor::new(INDEX_LEVEL)?.compress(&tar::END_OF_ARCHIVE, &mut end_frame)?;
@@ -51,7 +52,7 @@ impl<W: Write> Writer<W> {
         let mut table: Vec<SeekEntry> = self.frames.iter().map(data_entry).collect();
         self.frames.push(end);
 
-        let (index_frame, locator) = self.index_frame(records)?;
+        let (index_frame, locator) = self.index_frame(records, delta)?;
         self.put(&index_frame)?;
         self.put(&end_frame)?;
         let locator_frame = locator.encode();
@@ -68,17 +69,19 @@ impl<W: Write> Writer<W> {
     fn index_frame<'a>(
         &self,
         records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
+        delta: Option<&Delta>,
     ) -> io::Result<(Vec<u8>, Locator)> {
-        let bytes = index::encode(&self.frames, records);
+        let version = if delta.is_some() { Version::Delta } else { Version::Tree };
+        let bytes = index::encode(&self.frames, records, delta);
         let mut compressed = Vec::new();
         Compressor::new(INDEX_LEVEL)?.compress(&bytes, &mut compressed)?;
         if compressed.len() > (u32::MAX - 1024) as usize {
             return Err(io::Error::other("the index is larger than a skippable frame can be"));
         }
-        let mut payload = Vec::with_capacity(INDEX_MAGIC.len() + compressed.len());
-        payload.extend_from_slice(&INDEX_MAGIC);
+        let mut payload = Vec::with_capacity(MAGIC_BYTES + compressed.len());
+        payload.extend_from_slice(&version.index_magic());
         payload.extend_from_slice(&compressed);
-        let locator = Locator::of(self.written, &payload, bytes.len() as u64);
+        let locator = Locator::of(self.written, &payload, bytes.len() as u64, version);
         Ok((trailer::skippable(HAUL_SKIPPABLE, &payload), locator))
     }
 

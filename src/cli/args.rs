@@ -118,10 +118,14 @@ pub(crate) struct PackArgs {
     pub(crate) group: Option<OsString>,
     /// Take over from this earlier archive of DIR what is unchanged by path, size, time and metadata, without reading or
     /// compressing it again; ARCHIVE may be the same file
-    #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath, conflicts_with = "single_frame")]
+    #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath, conflicts_with = "single_frame", group = "earlier")]
     pub(crate) base: Option<PathBuf>,
-    /// With --base, compare content and not time
-    #[arg(long, requires = "base")]
+    /// Write a delta: only what is new or changed since this earlier archive of DIR, and what is gone. It is unpacked
+    /// behind OLD: haul unpack OLD ARCHIVE DIR. Given again for a delta of OLD, it is that to which the new one is a delta
+    #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath, conflicts_with = "single_frame", group = "earlier")]
+    pub(crate) delta: Vec<PathBuf>,
+    /// With --base or --delta, compare content and not time
+    #[arg(long, requires = "earlier")]
     pub(crate) checksum: bool,
     /// Return only when the archive would survive a power cut
     #[arg(long)]
@@ -137,12 +141,13 @@ pub(crate) struct PackArgs {
 #[derive(Debug, Args)]
 #[command(after_help = UNPACK)]
 pub(crate) struct UnpackArgs {
-    /// The archive to read: any tar, plain or compressed with zstd; - for stdin
+    /// The archive to read: any tar, plain or compressed with zstd; - for stdin. Deltas of it (pack --delta) may follow,
+    /// each of what is before it
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
-    /// The directory to unpack into
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub(crate) dir: PathBuf,
+    /// The directory to unpack into: the first argument that is not another file
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) dir: OsString,
     /// Unpack only these entries and what lies below them
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<OsString>,
@@ -212,7 +217,7 @@ pub(crate) struct ListArgs {
     /// List only these entries and what lies below them
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<OsString>,
-    /// Show mode, owner, size and time (in UTC) as `tar -tv` does; so does -v
+    /// Show mode, owner, size and time (in UTC) as `tar -tv` does, and what a delta removes; so does -v
     #[arg(short, long)]
     pub(crate) long: bool,
     #[command(flatten)]
@@ -306,6 +311,7 @@ Examples:
   haul pack app app.tar.zst --exclude-vcs --exclude '*.pyc' --exclude /build/
   haul pack app app.tar.zst --level 12 -j 4
   haul pack app app-2.tar.zst --base app-1.tar.zst
+  haul pack app app-2.delta.tar.zst --delta app-1.tar.zst
   haul pack app - | ssh host haul unpack - /srv/app
   SOURCE_DATE_EPOCH=0 haul pack app app.tar.zst --owner root:0 --group root:0
 
@@ -324,6 +330,7 @@ Examples:
   haul unpack app.tar.zst /srv/app lib/python3.13 bin
   haul unpack app.tar.zst /srv/app --include '*.py'
   haul unpack --atomic app.tar.zst /srv/app
+  haul unpack --update --delete app-1.tar.zst app-2.delta.tar.zst /srv/app
   haul unpack app.tar.zst /srv/app --keep-existing --no-same-owner
   haul unpack --update --delete app.tar.zst /srv/app
   haul unpack --update --delete --if-changed app.tar.zst /srv/app

@@ -123,6 +123,22 @@ pub(crate) struct Line {
     digest: Option<String>,
 }
 
+/// What a delta says is gone, as one line of a listing.
+#[derive(Serialize)]
+pub(crate) struct Gone {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    removed: bool,
+}
+
+impl Gone {
+    pub(crate) fn new(path: RelPath<'_>) -> Self {
+        let (path, path_bytes) = text(path.as_bytes());
+        Self { path, path_bytes, removed: true }
+    }
+}
+
 impl Line {
     pub(crate) fn new(listed: Listed<'_>) -> Self {
         let Listed { entry, digest } = listed;

@@ -5,10 +5,10 @@
 
 use super::json;
 use haul::error::{Act, Error};
-use haul::ops::list::Listed;
+use haul::ops::list::{Item, Listed};
 use haul::report::{End, Report};
 use haul::tree::path::escape;
-use haul::tree::{Entry, Kind, Owner, Timestamp};
+use haul::tree::{Entry, Kind, Owner, RelPath, Timestamp};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -37,13 +37,29 @@ impl<W: Write> Listing<W> {
     }
 
     /// Writes one line. An error ends the listing; [`Self::finish`] knows why.
-    pub(crate) fn show(&mut self, listed: Listed<'_>) -> io::Result<()> {
-        let written = match self.format {
+    pub(crate) fn show(&mut self, item: Item<'_>) -> io::Result<()> {
+        let written = match item {
+            Item::Entry(listed) => self.entry(listed),
+            Item::Removed(path) => self.removed(path),
+        };
+        written.map_err(|error| self.note(error))
+    }
+
+    fn entry(&mut self, listed: Listed<'_>) -> io::Result<()> {
+        match self.format {
             Format::Names => writeln!(self.out, "{}", shown_name(listed.entry)),
             Format::Long => writeln!(self.out, "{}", long(listed.entry)),
             Format::Json => json::write_line(&mut self.out, &json::Line::new(listed)),
-        };
-        written.map_err(|error| self.note(error))
+        }
+    }
+
+    /// What is gone is no name that the archive holds, so it is shown only where the line can say so.
+    fn removed(&mut self, path: RelPath<'_>) -> io::Result<()> {
+        match self.format {
+            Format::Names => Ok(()),
+            Format::Long => writeln!(self.out, "removed {}", path.display()),
+            Format::Json => json::write_line(&mut self.out, &json::Gone::new(path)),
+        }
     }
 
     fn note(&mut self, error: io::Error) -> io::Error {
@@ -239,7 +255,7 @@ mod tests {
         let mut listing = Listing::new(Failing(errno), Format::Names);
         let entry = entry("some/name", Kind::file(1), 0o644);
         for _ in 0..lines {
-            if let Err(error) = listing.show(Listed { entry: &entry, digest: None }) {
+            if let Err(error) = listing.show(Item::Entry(Listed { entry: &entry, digest: None })) {
                 return listing.finish(Err(Error::io(Act::Write, Path::new("archive"), error)));
             }
         }

@@ -24,7 +24,7 @@ use haul::tree::path::escape;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What one call of the program is to do, and how it voices it.
 #[derive(Debug)]
@@ -212,6 +212,8 @@ fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result
         },
         fsync: args.fsync,
         base: args.base.map(|path| pack::BaseOptions { path, checksum: args.checksum }),
+        delta: (!args.delta.is_empty())
+            .then_some(pack::DeltaOptions { layers: args.delta, checksum: args.checksum }),
     };
     Ok(Task::Pack { src: args.dir, dst, options })
 }
@@ -229,9 +231,10 @@ fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Re
         Some(number) => Sign::on(number)?,
         None => Sign::Standard(if voice.json { Stream::Stderr } else { Stream::Stdout }),
     };
+    let Behind { deltas, dst, paths } = behind(args.dir, args.paths, stdio::is_file)?;
     let options = unpack::Options {
         threads: args.work.threads.unwrap_or_else(ops::default_threads),
-        select: Select { paths: member_paths(&args.paths)?, filter: args.filter.compile()? },
+        select: Select { paths: member_paths(&paths)?, filter: args.filter.compile()? },
         same_owner: either(args.same_owner, args.no_same_owner, environment.is_root),
         same_permissions: either(args.same_permissions, args.no_same_permissions, environment.is_root),
         numeric_owner: args.numeric_owner,
@@ -240,16 +243,42 @@ fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Re
         update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
         prefetch: args.prefetch.map(|list| ready::read_list(&list)).transpose()?,
         if_changed: args.if_changed.map(stamp_place),
+        deltas,
     };
     let common =
         Common { counts_changes: args.update, threads: options.threads, fsync: args.fsync, wait: false };
     Ok(Task::Unpack {
         archive: Place::input(&args.archive, environment)?,
-        dst: args.dir,
+        dst,
         options,
         sign,
         publish: publish::options(args.publish, common),
     })
+}
+
+/// What the arguments behind the archive are.
+#[derive(Debug, PartialEq, Eq)]
+struct Behind {
+    deltas: Vec<PathBuf>,
+    dst: PathBuf,
+    paths: Vec<OsString>,
+}
+
+/// A file is no directory to unpack into, so those in front are deltas.
+fn behind(dir: OsString, paths: Vec<OsString>, is_file: fn(&Path) -> bool) -> Result<Behind, Error> {
+    let mut rest = std::iter::once(dir).chain(paths).peekable();
+    let mut deltas = Vec::new();
+    while let Some(delta) = rest.next_if(|argument| is_file(Path::new(argument))) {
+        deltas.push(PathBuf::from(delta));
+    }
+    match (rest.next(), deltas.last()) {
+        (Some(dst), _) => Ok(Behind { deltas, dst: dst.into(), paths: rest.collect() }),
+        (None, Some(file)) => {
+            let file = escape(file.as_os_str().as_bytes()).into_owned();
+            usage(&format!("'{file}' is a file, and no directory to unpack into is behind it"))
+        }
+        (None, None) => usage("there is no directory to unpack into"),
+    }
 }
 
 fn stamp_place(typed: OsString) -> StampPlace {
@@ -393,6 +422,26 @@ mod tests {
             Task::Unpack { options, .. } => options,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn files_behind_an_archive_are_deltas() {
+        let words = |line: &str| line.split_whitespace().map(OsString::from).collect::<Vec<_>>();
+        let told = |line: &str| {
+            let mut all = words(line);
+            let first = all.remove(0);
+            behind(first, all, |path| path.extension().is_some_and(|extension| extension == "zst"))
+        };
+        for (line, deltas, dst, paths) in [
+            ("d", "", "d", ""),
+            ("d a b", "", "d", "a b"),
+            ("1.zst 2.zst d 3.zst", "1.zst 2.zst", "d", "3.zst"),
+        ] {
+            let deltas = words(deltas).into_iter().map(PathBuf::from).collect();
+            let expected = Behind { deltas, dst: dst.into(), paths: words(paths) };
+            assert_eq!(told(line).unwrap(), expected, "{line}");
+        }
+        assert!(told("1.zst 2.zst").unwrap_err().to_string().contains("no directory"));
     }
 
     #[test]

@@ -48,6 +48,12 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
+/// Whether a file is there, not a directory or anything else, also behind a symlink.
+#[expect(clippy::disallowed_methods, reason = "the user's own path, outside every root")]
+pub(crate) fn is_file(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
 /// All of stdin.
 pub(crate) fn read_input() -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();

@@ -1,7 +1,8 @@
 //! Decoding the frames of an archive in parallel, for every verb that reads content.
 
 use crate::archive::Fault;
-use crate::archive::reader::{Archive, Decoder, Member};
+use crate::archive::layers::Layers;
+use crate::archive::reader::{Decoder, Member};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool;
@@ -37,9 +38,7 @@ impl From<Fault> for Halt {
 
 /// What is decoded, and how.
 pub(super) struct Decoding<'a> {
-    pub(super) archive: &'a Archive<'a>,
-    /// The archive's path, for errors.
-    pub(super) path: &'a Path,
+    pub(super) archive: &'a Layers<'a>,
     pub(super) threads: NonZeroUsize,
     pub(super) cancel: &'a Cancel,
 }
@@ -69,7 +68,7 @@ impl Decoding<'_> {
                 if let Err(error) = decoded {
                     halted.store(true, Ordering::Relaxed);
                     let mut first = halt.lock().unwrap_or_else(PoisonError::into_inner);
-                    first.get_or_insert(error.at(self.path));
+                    first.get_or_insert(error.at(self.archive.path_of(frame)));
                 }
             },
         );
@@ -87,7 +86,6 @@ impl Decoding<'_> {
         decoder: &mut Decoder,
         member: impl FnMut(Member<'_>) -> Result<(), Halt>,
     ) -> Result<(), Halt> {
-        let tar = self.archive.decode(frame, decoder)?;
-        self.archive.members(frame, tar, member)
+        self.archive.members(frame, decoder, member)
     }
 }

@@ -10,7 +10,7 @@ use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::report::{Cause, End, Report};
 use crate::sys::open;
-use crate::tree::{Digest, Entry, Kind, RelPathBuf};
+use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::Verdict;
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -25,13 +25,22 @@ pub struct Listed<'a> {
     pub digest: Option<Digest>,
 }
 
-/// Calls `each` for every selected entry of `archive`, in the archive's order; its error ends the listing. With an
-/// index no data is read.
+/// What an archive says of one path.
+#[derive(Debug, Clone, Copy)]
+pub enum Item<'a> {
+    /// It holds an entry.
+    Entry(Listed<'a>),
+    /// It is a delta, in which this path of its base is gone, with everything below.
+    Removed(RelPath<'a>),
+}
+
+/// Calls `each` for every selected entry of `archive`, in the archive's order, and then for what a delta removes; its
+/// error ends the listing. With an index no data is read.
 pub fn list(
     archive: Source<'_>,
     select: &Select,
     cancel: &Cancel,
-    each: &mut dyn FnMut(Listed<'_>) -> io::Result<()>,
+    each: &mut dyn FnMut(Item<'_>) -> io::Result<()>,
 ) -> Result<Report, Error> {
     match archive {
         Source::Reader(reader) => listed(Path::new("-"), reader, select, cancel, each),
@@ -46,7 +55,7 @@ pub fn list(
 }
 
 /// Where a listing goes.
-type Each<'a> = &'a mut dyn FnMut(Listed<'_>) -> io::Result<()>;
+type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> io::Result<()>;
 
 fn indexed(archive: &Archive<'_>, select: &Select, cancel: &Cancel, each: Each<'_>) -> Result<Report, Error> {
     let mut report = Report::default();
@@ -57,8 +66,16 @@ fn indexed(archive: &Archive<'_>, select: &Select, cancel: &Cancel, each: Each<'
         }
         show(&record.entry, record.digest, select, &mut report, each).map_err(shown)?;
     }
-    let is_there =
-        |path: &RelPathBuf| archive.records().binary_search_by(|record| record.entry.path.cmp(path)).is_ok();
+    let removed = archive.delta().map_or(&[][..], |delta| &delta.removed);
+    for path in removed.iter().map(|path| path.as_path()) {
+        if select.verdict(path, false) == Verdict::Keep {
+            each(Item::Removed(path)).map_err(shown)?;
+        }
+    }
+    let is_there = |path: &RelPathBuf| {
+        removed.binary_search(path).is_ok()
+            || archive.records().binary_search_by(|record| record.entry.path.cmp(path)).is_ok()
+    };
     not_found(select, is_there, &mut report);
     Ok(report)
 }
@@ -98,7 +115,7 @@ fn show(
         return Ok(());
     }
     report.counts.count(&entry.kind);
-    each(Listed { entry, digest })
+    each(Item::Entry(Listed { entry, digest }))
 }
 
 /// An error of whoever is shown the listing.

@@ -5,6 +5,7 @@ mod events;
 mod frames;
 mod gather;
 mod hold;
+mod layers;
 pub mod list;
 mod owners;
 pub mod pack;

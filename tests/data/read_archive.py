@@ -4,7 +4,8 @@
     read_archive.py ARCHIVE
 
 Prints each entry as one JSON object a line: path and path_hex, kind, size, mode, uid, gid, mtime as seconds and
-nanoseconds, and, where the entry has them, target_hex, device, extents, xattrs (both in hexadecimal) and digest.
+nanoseconds, and, where the entry has them, target_hex, device, extents, xattrs (both in hexadecimal) and digest. Of a
+delta, then, what it is a delta of (base_hex, base_length), and path and path_hex of all that it removes.
 Decodes every frame (with the zstd program) and checks everything that the page says a reader must check, except what
 needs XXH3, which Python's standard library lacks. What does not hold is named on stderr, with exit status 1.
 """
@@ -94,17 +95,17 @@ def read_seek_table(data):
 def read_locator(data, table_start):
     check(table_start >= 64, "no room for a locator")
     payload, end = skippable(data, table_start - 64, HAUL_MAGIC, "locator")
-    check(end == table_start and payload[:8] == b"haulLOC1", "no locator")
+    check(end == table_start and payload[:8] in (b"haulLOC1", b"haulLOC2"), "no locator")
     offset, length, decoded = struct.unpack_from("<QQQ", payload, 8)
-    return offset, length, decoded
+    return offset, length, decoded, payload[7:8]
 
 
 def read_trailer(data):
-    """The index's bytes, and the place in the file of every frame: (offset, length), the end frame last."""
+    """The index's bytes and version, and the place in the file of every frame: (offset, length), the end frame last."""
     table, table_start = read_seek_table(data)
-    index_start, index_length, index_decoded = read_locator(data, table_start)
+    index_start, index_length, index_decoded, version = read_locator(data, table_start)
     payload, end = skippable(data, index_start, HAUL_MAGIC, "index")
-    check(end == index_start + index_length and payload[:8] == b"haulIDX1", "the locator points at no index")
+    check(end == index_start + index_length and payload[:8] == b"haulIDX" + version, "the locator points at no index")
     index = decompress(payload[8:])
     check(len(index) == index_decoded, "the index has another length than the locator says")
     frames = read_frames(Columns(index))
@@ -118,7 +119,7 @@ def read_trailer(data):
         offset += length
     check(offset == index_start, "the index does not follow the last data frame")
     places.append((end, *frames[-1]))
-    return index, places
+    return index, version, places
 
 
 # The index
@@ -190,8 +191,8 @@ def read_extents(columns):
     return extents
 
 
-def read_index(data):
-    """The entries, each a dictionary."""
+def read_index(data, version):
+    """The entries, each a dictionary, and of a delta what it says of its base: digest, length, removed paths."""
     columns = Columns(data)
     read_frames(columns)
     count = columns.number()
@@ -233,9 +234,27 @@ def read_index(data):
     for entry in entries:
         if entry["kind"] == 0:
             entry["digest"] = columns.bytes(16)
+    delta = None
+    if version == b"2":
+        delta = columns.bytes(16), columns.number(), read_paths(columns, columns.number())
     check(columns.at == len(data), "something is behind the last column")
     check_entries(entries)
-    return entries
+    if delta:
+        check_removed(entries, delta[2])
+    return entries, delta
+
+
+def check_removed(entries, removed):
+    """What holds of what a delta removes."""
+    order = [path.replace(b"/", b"\0") for path in removed]
+    check(all(a < b for a, b in zip(order, order[1:])), "removed paths do not ascend")
+    held = {entry["path"]: entry["kind"] for entry in entries}
+    for number, path in enumerate(removed):
+        check(path and path not in held, f"{path!r} is removed and held")
+        check(not any(name.startswith(path + b"/") for name in held), f"{path!r} is removed and holds something")
+        above = [path[:at] for at, byte in enumerate(path) if byte == ord("/")]
+        check(not any(name in removed[:number] for name in above), f"{path!r} is removed twice")
+        check(all(held.get(name, 1) == 1 for name in above), f"{path!r} is below what is no directory")
 
 
 def check_entries(entries):
@@ -448,9 +467,9 @@ def check_cuts(starts, places, entries):
 
 def read_archive(data):
     if not data.endswith(b"\xb1\xea\x92\x8f"):
-        return read_single_frame(data)
-    index, frames = read_trailer(data)
-    entries = read_index(index)
+        return read_single_frame(data), None
+    index, version, frames = read_trailer(data)
+    entries, delta = read_index(index, version)
     tar, starts = bytearray(), []
     for offset, length, decoded in frames:
         frame = data[offset : offset + length]
@@ -461,7 +480,7 @@ def read_archive(data):
         tar += content
     check(content == bytes(2 * BLOCK), "the end frame is not two blocks of zeros")
     check_cuts(starts[:-1], check_tar(bytes(tar), entries), entries)
-    return entries
+    return entries, delta
 
 
 def read_single_frame(data):
@@ -499,8 +518,14 @@ def main():
     with open(sys.argv[1], "rb") as archive:
         data = archive.read()
     try:
-        for entry in read_archive(data):
+        entries, delta = read_archive(data)
+        for entry in entries:
             print(show(entry))
+        if delta:
+            base, length, removed = delta
+            print(json.dumps({"base_hex": base.hex(), "base_length": length}))
+            for path in removed:
+                print(json.dumps({"path": path.decode(errors="backslashreplace"), "path_hex": path.hex()}))
     except (Malformed, ValueError, IndexError, KeyError, struct.error) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 

@@ -184,7 +184,7 @@ fn a_directory_that_becomes_a_symlink_is_not_followed() {
 }
 
 /// haul, run as a user who may not read everything.
-fn as_nobody(scratch: &Scratch, args: &[&Path]) -> Outcome {
+pub fn as_nobody(scratch: &Scratch, args: &[&Path]) -> Outcome {
     if !is_root() {
         return run(haul_command().args(args), None);
     }

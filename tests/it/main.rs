@@ -12,6 +12,7 @@ mod change;
 mod cli;
 mod compare;
 mod damage;
+mod delta;
 mod determinism;
 mod diff;
 mod filters;

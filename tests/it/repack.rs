@@ -317,6 +317,7 @@ fn taking_over_frames_ends_when_it_is_asked_to() {
         owner: pack::OwnerOptions::default(),
         fsync: false,
         base: Some(pack::BaseOptions { path: packed.base.clone(), checksum: false }),
+        delta: None,
     };
     let watch = EndAtOnce(Cancel::default(), AtomicUsize::new(0));
     let report =

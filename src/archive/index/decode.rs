@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::encode as code;
-use super::{Frame, Index, LARGEST_FRAME, Record};
+use super::{Delta, Frame, Identity, Index, LARGEST_FRAME, Record};
 use crate::archive::{Malformed, malformed};
 use crate::tree::{
     Device, Digest, Entry, Extent, Kind, Metadata, Owner, RelPath, RelPathBuf, Timestamp, Xattr, extent,
@@ -16,14 +16,43 @@ const END_BYTES: u64 = 1_024;
 /// Reads the decompressed bytes of an index, and checks every invariant of [`crate::archive::index`].
 pub fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
     let mut columns = Columns(bytes);
-    let frames = frames(&mut columns)?;
+    let index = tree(&mut columns)?;
+    end(&columns)?;
+    Ok(index)
+}
+
+/// The same for the index of a delta, which says more.
+pub fn decode_delta(bytes: &[u8]) -> Result<Index, Malformed> {
+    let mut columns = Columns(bytes);
+    let mut index = tree(&mut columns)?;
+    let base = Identity { index: number128(&mut columns)?, len: columns.number()? };
+    let count = columns.count(2)?;
+    let removed = paths(&mut columns, count)?;
+    end(&columns)?;
+    check_removed(&index.records, &removed)?;
+    index.delta = Some(Delta { base, removed });
+    Ok(index)
+}
+
+fn end(columns: &Columns<'_>) -> Result<(), Malformed> {
+    if columns.0.is_empty() { Ok(()) } else { Err(malformed("the index is longer than it says")) }
+}
+
+fn number128(columns: &mut Columns<'_>) -> Result<u128, Malformed> {
+    let bytes = columns.bytes(16)?.try_into().map_err(|_| malformed("the index is cut short"))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+/// What the indexes of all archives have.
+fn tree(columns: &mut Columns<'_>) -> Result<Index, Malformed> {
+    let frames = frames(columns)?;
     let count = columns.count(1)?;
     let kinds = columns.bytes(count)?;
-    let paths = paths(&mut columns, count)?;
-    let owners = owners(&mut columns, count)?;
-    let modes = numbers(&mut columns, count)?;
-    let times = times(&mut columns, count)?;
-    let headers = numbers(&mut columns, count)?;
+    let paths = paths(columns, count)?;
+    let owners = owners(columns, count)?;
+    let modes = numbers(columns, count)?;
+    let times = times(columns, count)?;
+    let headers = numbers(columns, count)?;
     let mut entries = Vec::with_capacity(count);
     for (i, path) in paths.into_iter().enumerate() {
         let mode = modes[i] & 0o7777;
@@ -35,19 +64,16 @@ pub fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
             *size = columns.number()?;
         }
     }
-    entries.iter_mut().try_for_each(|entry| target(&mut columns, entry))?;
+    entries.iter_mut().try_for_each(|entry| target(columns, entry))?;
     let flagged = |flag: u8| move |pair: &(&u8, &mut Entry)| pair.0 & flag != 0;
     for (_, entry) in kinds.iter().zip(&mut entries).filter(flagged(code::HAS_EXTENTS)) {
-        extents(&mut columns, entry)?;
+        extents(columns, entry)?;
     }
     for (_, entry) in kinds.iter().zip(&mut entries).filter(flagged(code::HAS_XATTRS)) {
-        entry.meta.xattrs = xattrs(&mut columns)?;
+        entry.meta.xattrs = xattrs(columns)?;
     }
-    let records = place(&mut columns, entries, &headers)?;
-    if !columns.0.is_empty() {
-        return Err(malformed("the index is longer than it says"));
-    }
-    let index = Index { frames, records };
+    let records = place(columns, entries, &headers)?;
+    let index = Index { frames, records, delta: None };
     check_names(&index.records)?;
     check_frames(&index)?;
     Ok(index)
@@ -202,9 +228,7 @@ fn place(columns: &mut Columns<'_>, entries: Vec<Entry>, headers: &[u32]) -> Res
     let mut records = Vec::with_capacity(entries.len());
     for (entry, &blocks) in entries.into_iter().zip(headers) {
         let digest = match entry.kind {
-            Kind::File { .. } => Some(Digest(u128::from_be_bytes(
-                columns.bytes(16)?.try_into().map_err(|_| malformed("the index is cut short"))?,
-            ))),
+            Kind::File { .. } => Some(Digest(number128(columns)?)),
             _ => None,
         };
         let header_bytes = blocks.checked_mul(512).filter(|&bytes| bytes > 0);
@@ -255,6 +279,25 @@ fn check_names(records: &[Record]) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// What is removed is in path order, topmost, and has no entry at or below it.
+fn check_removed(records: &[Record], removed: &[RelPathBuf]) -> Result<(), Malformed> {
+    let mut before: Option<RelPath<'_>> = None;
+    for path in removed.iter().map(|path| path.as_path()) {
+        let follows = before.is_none_or(|before| before < path && !path.is_within(before));
+        // What is at or below it would be the first entry that is not before it.
+        let next = records.partition_point(|record| record.entry.path.as_path() < path);
+        let is_held = records.get(next).is_some_and(|record| record.entry.path.as_path().is_within(path));
+        let is_implied = records[..next].last().is_some_and(|before| {
+            before.entry.kind != Kind::Directory && path.is_within(before.entry.path.as_path())
+        });
+        if !follows || is_held || is_implied || path.is_root() {
+            return Err(malformed(format!("the index removes {}, which cannot be", path.display())));
+        }
+        before = Some(path);
+    }
+    Ok(())
+}
+
 /// Invariant 4.
 fn check_frames(index: &Index) -> Result<(), Malformed> {
     let decoded: u64 = index.frames.iter().map(|frame| u64::from(frame.decoded)).sum();
@@ -288,7 +331,8 @@ mod tests {
             offset = record.end();
         }
         let frame = Frame { compressed: 9, decoded: offset as u32, hash: 1 << 60 };
-        Index { frames: vec![frame, Frame { compressed: 20, decoded: 1_024, hash: 7 }], records }
+        let end = Frame { compressed: 20, decoded: 1_024, hash: 7 };
+        Index { frames: vec![frame, end], records, delta: None }
     }
 
     fn encode(index: &Index) -> Vec<u8> {
@@ -297,7 +341,7 @@ mod tests {
             digest: r.digest,
             header_bytes: r.header_bytes,
         });
-        encode_records(&index.frames, records)
+        encode_records(&index.frames, records, index.delta.as_ref())
     }
 
     fn everything() -> Index {
@@ -320,8 +364,34 @@ mod tests {
     fn an_index_survives() {
         assert_eq!(decode(&encode(&everything())).unwrap(), everything());
         let empty =
-            Index { frames: vec![Frame { compressed: 20, decoded: 1_024, hash: 7 }], records: vec![] };
+            Index { frames: vec![Frame { compressed: 20, decoded: 1_024, hash: 7 }], ..Index::default() };
         assert_eq!(decode(&encode(&empty)).unwrap(), empty);
+    }
+
+    fn delta(removed: &[&str]) -> Index {
+        let path = |text: &&str| RelPathBuf::from_member_name(text.as_bytes()).unwrap();
+        let base = Identity { index: 3 << 100, len: 1 << 40 };
+        let delta = Delta { base, removed: removed.iter().map(path).collect() };
+        Index { delta: Some(delta), ..everything() }
+    }
+
+    #[test]
+    fn the_index_of_a_delta_survives_and_is_no_other() {
+        for removed in [&[][..], &["0", "c/a", "c/x", "c.a", "z"]] {
+            let bytes = encode(&delta(removed));
+            assert_eq!(decode_delta(&bytes).unwrap(), delta(removed));
+            assert!(decode(&bytes).is_err() && decode_delta(&encode(&everything())).is_err());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_refused() {
+        for removed in
+            [&["."][..], &["a"], &["c"], &["a/x"], &["x", "x/y"], &["x", "x"], &["z", "y"], &["c/e"]]
+        {
+            let error = decode_delta(&encode(&delta(removed))).unwrap_err().to_string();
+            assert!(error.contains("cannot be"), "{removed:?}: {error}");
+        }
     }
 
     #[test]
@@ -364,11 +434,18 @@ mod tests {
             let _ = decode(&bytes);
             bytes.truncate(cut.index(bytes.len()));
             prop_assert!(decode(&bytes).is_err());
+            let mut bytes = encode(&delta(&["0", "c/a", "z"]));
+            let at = flip.index(bytes.len());
+            bytes[at] = to;
+            let _ = decode_delta(&bytes);
+            bytes.truncate(cut.index(bytes.len()));
+            prop_assert!(decode_delta(&bytes).is_err());
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = decode(&bytes);
+            let _ = decode_delta(&bytes);
         }
     }
 }

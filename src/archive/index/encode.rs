@@ -1,8 +1,8 @@
 //! From an index to its bytes.
 
 use super::columns::{put, put_bytes, put_signed};
-use super::{Frame, RecordRef};
-use crate::tree::{Device, Entry, Kind, Owner};
+use super::{Delta, Frame, RecordRef};
+use crate::tree::{Device, Entry, Kind, Owner, RelPath};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,10 +17,11 @@ pub(super) const BLOCK_DEVICE: u8 = 6;
 pub(super) const HAS_EXTENTS: u8 = 0x10;
 pub(super) const HAS_XATTRS: u8 = 0x20;
 
-/// The bytes of an index, before compression.
+/// The bytes of an index, before compression; of a delta's, if there is one.
 pub(crate) fn encode<'a>(
     frames: &[Frame],
     records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
+    delta: Option<&Delta>,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(records.len() * 64);
     put(&mut out, frames.len() as u64);
@@ -32,7 +33,7 @@ pub(crate) fn encode<'a>(
     put(&mut out, records.len() as u64);
     let entries = || records.clone().map(|record| record.entry);
     out.extend(entries().map(kind_code));
-    paths(&mut out, entries());
+    paths(&mut out, entries().map(|entry| entry.path.as_path()));
     owners(&mut out, entries());
     entries().for_each(|e| put(&mut out, e.meta.mode.into()));
     times(&mut out, entries());
@@ -42,6 +43,12 @@ pub(crate) fn encode<'a>(
     entries().for_each(|e| extents(&mut out, e));
     entries().for_each(|e| xattrs(&mut out, e));
     records.for_each(|r| digest(&mut out, r));
+    if let Some(Delta { base, removed }) = delta {
+        out.extend_from_slice(&base.index.to_be_bytes());
+        put(&mut out, base.len);
+        put(&mut out, removed.len() as u64);
+        paths(&mut out, removed.iter().map(|path| path.as_path()));
+    }
     out
 }
 
@@ -60,12 +67,11 @@ fn kind_code(entry: &Entry) -> u8 {
 }
 
 /// How many bytes each path shares with the one before, how many follow, then all those that follow.
-fn paths<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = &'a Entry>) {
+fn paths<'a>(out: &mut Vec<u8>, paths: impl Iterator<Item = RelPath<'a>>) {
     let mut before: &[u8] = b"";
     let mut suffixes = Vec::new();
     let mut lengths = Vec::new();
-    for entry in entries {
-        let path = entry.path.as_path().as_bytes();
+    for path in paths.map(RelPath::as_bytes) {
         let shared = before.iter().zip(path).take_while(|(a, b)| a == b).count();
         put(out, shared as u64);
         put(&mut lengths, (path.len() - shared) as u64);

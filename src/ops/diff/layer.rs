@@ -11,6 +11,7 @@ use crate::error::{Act, Error};
 use crate::event::Event;
 use crate::ops::events::each_event;
 use crate::ops::gather::Gathered;
+use crate::ops::layers::refuse_delta;
 use crate::ops::unpack::Source;
 use crate::report::{End, Report};
 use crate::sys::{Dir, open};
@@ -51,6 +52,7 @@ impl Run<'_> {
             Layer::Reader(reader) => self.stream(Path::new("-"), reader),
             Layer::Archive(path, file) => match Archive::open(&file).map_err(|fault| fault.at(path))? {
                 Some(archive) => {
+                    refuse_delta(path, &archive)?;
                     let node =
                         |record: crate::archive::index::Record| Node::Held(record.entry, record.digest);
                     let nodes = archive.into_records().into_iter().map(node).collect();

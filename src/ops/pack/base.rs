@@ -10,6 +10,7 @@ use super::{Options, Run};
 use crate::archive::index::Record;
 use crate::archive::reader::Archive;
 use crate::error::{Act, Error};
+use crate::ops::layers::refuse_delta;
 use crate::pool;
 use crate::sys::open;
 use crate::tree::Kind;
@@ -39,6 +40,7 @@ impl<'a> Base<'a> {
         let (Some(base), Some(file)) = (&options.base, file) else { return Ok(None) };
         let path = base.path.as_path();
         if let Some(archive) = Archive::open(file).map_err(|fault| fault.at(path))? {
+            refuse_delta(path, &archive)?;
             return Ok(Some(Base { path, archive }));
         }
         let path = crate::error::display_path(path);
@@ -46,12 +48,20 @@ impl<'a> Base<'a> {
     }
 }
 
-/// For each entry the number of the base's record of it, if it is unchanged.
-pub(super) fn unchanged(run: &Run<'_>, base: &Archive<'_>, found: &[Found]) -> Vec<Option<usize>> {
-    let pairs = pairs(found, base.records()).take_while(|_| !run.cancel.is_set());
-    let start = || (Looking { run, reader: Reader::new(run.root), buffer: Vec::new() }, Vec::new());
+/// For each entry the number of the record of it, if it is unchanged; by the digest of its content with `checksum`.
+pub(super) fn unchanged(
+    run: &Run<'_>,
+    records: &[Record],
+    found: &[Found],
+    checksum: bool,
+) -> Vec<Option<usize>> {
+    let pairs = pairs(found, records).take_while(|_| !run.cancel.is_set());
+    let start = || {
+        let looking = Looking { run, checksum, reader: Reader::new(run.root), buffer: Vec::new() };
+        (looking, Vec::new())
+    };
     let states = pool::scatter(run.options.threads, pairs, start, |(looking, same), (number, record)| {
-        if looking.is_same(&found[number], &base.records()[record]) {
+        if looking.is_same(&found[number], &records[record]) {
             same.push((number, record));
         }
     });
@@ -90,6 +100,7 @@ fn is_told_as(content: &Content, found: &Found, record: &Record) -> bool {
 /// One thread's looking.
 struct Looking<'a> {
     run: &'a Run<'a>,
+    checksum: bool,
     reader: Reader<'a>,
     buffer: Vec<u8>,
 }
@@ -105,11 +116,14 @@ impl Looking<'_> {
         {
             return false;
         }
-        let checksum = self.run.options.base.as_ref().is_some_and(|base| base.checksum);
         // Times that the archive does not show as they are tell nothing.
         let is_hidden =
             self.run.options.latest_mtime.is_some_and(|latest| found.stamp.mtime.seconds >= latest);
-        if checksum || is_hidden { self.has_content(found, record) } else { self.has_metadata(found, record) }
+        if self.checksum || is_hidden {
+            self.has_content(found, record)
+        } else {
+            self.has_metadata(found, record)
+        }
     }
 
     fn has_metadata(&mut self, found: &Found, record: &Record) -> bool {

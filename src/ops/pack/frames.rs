@@ -7,7 +7,7 @@ pub(super) mod read;
 
 use super::{Options, Run};
 use crate::archive::frame::Compressor;
-use crate::archive::index::RecordRef;
+use crate::archive::index::{Delta, RecordRef};
 use crate::archive::single::SingleFrame;
 use crate::archive::writer::Writer;
 use crate::pool;
@@ -23,8 +23,13 @@ use std::io::{self, Write};
 /// slow frame (one of a large text, say) is compressed.
 const FRAMES_AHEAD: usize = 2;
 
-/// Reads, encodes and compresses all frames, and writes them and the index to `sink`.
-pub(super) fn write(run: &Run<'_>, found: &[Found], sink: impl Write) -> io::Result<Report> {
+/// Reads, encodes and compresses all frames, and writes them and the index to `sink`; that of a delta, if it is one.
+pub(super) fn write(
+    run: &Run<'_>,
+    found: &[Found],
+    delta: Option<&Delta>,
+    sink: impl Write,
+) -> io::Result<Report> {
     let Options { threads, level, single_frame, .. } = *run.options;
     // What a level cannot do is found out before anything is written.
     Compressor::new(level)?;
@@ -53,7 +58,7 @@ pub(super) fn write(run: &Run<'_>, found: &[Found], sink: impl Write) -> io::Res
         End::Complete => {}
         _ => return Ok(report),
     }
-    report.counts.archive_bytes = archive.finish(&outcomes.records(found))?;
+    report.counts.archive_bytes = archive.finish(&outcomes.records(found), delta)?;
     Ok(report)
 }
 
@@ -147,9 +152,9 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    fn finish(self, records: &[RecordRef<'_>]) -> io::Result<u64> {
+    fn finish(self, records: &[RecordRef<'_>], delta: Option<&Delta>) -> io::Result<u64> {
         match self {
-            Sink::Frames(writer) => writer.finish(records.iter().copied()),
+            Sink::Frames(writer) => writer.finish(records.iter().copied(), delta),
             Sink::Single(single) => single.finish(),
         }
     }

@@ -1,13 +1,15 @@
 //! `haul pack`: a tree becomes an archive.
 
 mod base;
+mod delta;
 mod frames;
 mod present;
 mod settle;
 
-use super::Threads;
+use super::{Threads, layers};
+use crate::archive::layers::Layers;
 use crate::cancel::Cancel;
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, display_path};
 use crate::event::{Event, Observer};
 use crate::report::{End, Report};
 use crate::sys::output::Place;
@@ -39,6 +41,8 @@ pub struct Options {
     pub fsync: bool,
     /// An earlier archive of the tree: what is unchanged is taken over from it as it is compressed.
     pub base: Option<BaseOptions>,
+    /// Write a delta: only what is new or changed since earlier archives of the tree, and what is gone.
+    pub delta: Option<DeltaOptions>,
 }
 
 /// From where unchanged frames are taken over.
@@ -46,6 +50,15 @@ pub struct Options {
 pub struct BaseOptions {
     /// An archive with an index. The new one may take its name.
     pub path: PathBuf,
+    /// Compare contents by their digests, in place of size and time.
+    pub checksum: bool,
+}
+
+/// Of what a delta is one.
+#[derive(Debug, Clone)]
+pub struct DeltaOptions {
+    /// An archive with an index and, if there are any, deltas over it, each of what is before it.
+    pub layers: Vec<PathBuf>,
     /// Compare contents by their digests, in place of size and time.
     pub checksum: bool,
 }
@@ -94,7 +107,12 @@ pub fn pack(
     let root = Dir::open(src).map_err(|errno| Error::io(Act::Open, src, errno))?;
     let base = base::file(options)?;
     let base = Base::open(options, base.as_ref())?;
-    let run = Run { root: &root, options, base, cancel, observer };
+    let files = delta::files(options)?;
+    let under = if files.is_empty() { None } else { layers::stack(&files)? };
+    if let (None, Some((path, _))) = (&under, files.first()) {
+        return Err(Error::Usage(format!("{} has no index", display_path(path))));
+    }
+    let run = Run { root: &root, options, base, under, cancel, observer };
     match dst {
         Target::Writer(writer) => {
             let scan = run.scan(process::stdout_file());
@@ -103,6 +121,7 @@ pub fn pack(
         Target::Path(path) => {
             let at = |act| move |errno: rustix::io::Errno| Error::io(act, path, errno);
             let place = Place::open(path).map_err(at(Act::Create))?;
+            delta::refuse_loss(&files, &place)?;
             let leave_out = place.existing().map(|stat| (stat.dev, stat.ino));
             // The temporary file is made after the scan, so that it is not in it, and changes no time in it.
             let scan = run.scan(leave_out);
@@ -123,6 +142,8 @@ struct Run<'a> {
     root: &'a Dir,
     options: &'a Options,
     base: Option<Base<'a>>,
+    /// What the archive is a delta of, if it is one.
+    under: Option<Layers<'a>>,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
 }
@@ -132,8 +153,6 @@ impl Run<'_> {
     fn pack(&self, scan: Scan, sink: impl Write) -> io::Result<Report> {
         let Scan { mut found, mut report } = scan;
         if matches!(report.end, End::Complete) {
-            let bytes = found.iter().map(|one| one.entry.kind.stored_bytes()).sum();
-            self.observer.event(Event::Planned { entries: found.len() as u64, bytes });
             settle::settle(&found);
             let failures = content::examine(self.root, &mut found);
             for failure in &failures {
@@ -141,7 +160,13 @@ impl Run<'_> {
             }
             report.failures.extend(failures);
             present::present(&mut found, self.options);
-            match frames::write(self, &found, sink) {
+            let mut delta = None;
+            if let Some(under) = &self.under {
+                (found, delta) = delta::changes(self, under, found, report.failures.is_empty());
+            }
+            let bytes = found.iter().map(|one| one.entry.kind.stored_bytes()).sum();
+            self.observer.event(Event::Planned { entries: found.len() as u64, bytes });
+            match frames::write(self, &found, delta.as_ref(), sink) {
                 // Who waits for a pipe's reader is told to stop by an error of the write.
                 Err(_) if self.cancel.is_set() => report.end = End::Interrupted,
                 written => report.merge(written?),

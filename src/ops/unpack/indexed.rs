@@ -11,13 +11,14 @@ use super::update::{self, refuse_empty};
 use super::{Prefetch, Run};
 use crate::apply::Destination;
 use crate::archive::index::Record;
-use crate::archive::reader::{Archive, Member};
+use crate::archive::layers::Layers;
+use crate::archive::reader::Member;
 use crate::error::{Act, Error};
 use crate::event::Event;
 use crate::report::{Cause, End, Report};
 use crate::tree::{Entry, Kind, RelPath};
 
-pub(super) fn unpack(run: &Run<'_>, archive: &Archive<'_>, stamp: Option<&Stamp>) -> Result<Report, Error> {
+pub(super) fn unpack(run: &Run<'_>, archive: &Layers<'_>, stamp: Option<&Stamp>) -> Result<Report, Error> {
     let records = archive.records();
     let choices = choose(records, &run.options.select);
     let mut destination = run.destination()?;
@@ -71,7 +72,7 @@ fn is_whole(run: &Run<'_>) -> bool {
 
 /// What is made in one go, and which frames were read before.
 struct Pass<'a> {
-    archive: &'a Archive<'a>,
+    archive: &'a Layers<'a>,
     choices: Vec<Choice>,
     is_read: Vec<bool>,
     /// All frames that were not read before are, also those that hold nothing of this: then all of the archive is
@@ -82,7 +83,7 @@ struct Pass<'a> {
 /// Makes what is to come first and lets it appear. Returns the rest.
 fn first<'a>(
     run: &Run<'_>,
-    archive: &'a Archive<'a>,
+    archive: &'a Layers<'a>,
     (prefetch, choices, missing): (&Prefetch, &[Choice], Vec<Choice>),
     destination: &mut Destination,
     report: &mut Report,
@@ -153,8 +154,9 @@ impl Pass<'_> {
         let Pass { archive, choices, is_read, .. } = self;
         let records = archive.records();
         let large = large_files(archive, choices);
-        let wanted = |frame: usize| (self.is_whole && !is_read[frame]) || self.needs(frame);
-        let decoding = Decoding { archive, path: run.path, threads: run.options.threads, cancel: run.cancel };
+        let is_left = |frame: usize| archive.records_in(frame).next().is_some() || archive.is_single();
+        let wanted = |frame: usize| (self.is_whole && !is_read[frame] && is_left(frame)) || self.needs(frame);
+        let decoding = Decoding { archive, threads: run.options.threads, cancel: run.cancel };
         let (hands, end) = decoding.each_member(
             wanted,
             || Hand::new(run, destination),

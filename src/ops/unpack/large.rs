@@ -7,7 +7,8 @@ use super::select::Choice;
 use crate::apply::LargeFile;
 use crate::archive::Fault;
 use crate::archive::index::Record;
-use crate::archive::reader::{Archive, PartDigests};
+use crate::archive::layers::Layers;
+use crate::archive::reader::PartDigests;
 use crate::event::Event;
 use crate::tree::Entry;
 use std::collections::HashMap;
@@ -29,7 +30,7 @@ enum Opened {
 }
 
 /// The chosen files that lie in more than one frame.
-pub(super) fn large_files(archive: &Archive<'_>, choices: &[Choice]) -> HashMap<usize, Large> {
+pub(super) fn large_files(archive: &Layers<'_>, choices: &[Choice]) -> HashMap<usize, Large> {
     let parts = |number: &usize| archive.is_split(*number) && choices[*number] != Choice::Left;
     let large = |number: usize| {
         let digests = PartDigests::new(&archive.records()[number]);

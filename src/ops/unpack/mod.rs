@@ -20,18 +20,18 @@ mod update;
 mod writers;
 
 use crate::apply::{Destination, Failed, Owners, Settings};
-use crate::archive::reader::Archive;
 use crate::cancel::Cancel;
-use crate::error::{Act, Error};
+use crate::error::Error;
 use crate::event::Observer;
+use crate::ops::layers;
 use crate::report::{End, Report};
-use crate::sys::{open, process};
+use crate::sys::process;
 use crate::tree::Entry;
 use delete::{Deletion, Held};
 pub use options::{Options, Prefetch, Select, StampPlace, Update};
 use stamp::Stamp;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the archive comes from.
 #[allow(missing_debug_implementations)] // a reader has none
@@ -61,14 +61,17 @@ pub fn unpack(
         }
         Source::Path(path) => {
             let run = Run { path, dst, options, cancel, observer };
-            let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
-            let stamp = Stamp::of(&run, &file)?;
+            let deltas = options.deltas.iter().map(PathBuf::as_path);
+            let files = layers::open(std::iter::once(path).chain(deltas))?;
+            // The topmost tells those below, too.
+            let Some((top, file)) = files.last() else { return Ok(Report::default()) };
+            let stamp = Stamp::of(&run, (top, file))?;
             if stamp.as_ref().is_some_and(|stamp| stamp.holds(dst)) {
                 return Ok(Report::default());
             }
-            match Archive::open(&file).map_err(|fault| fault.at(path))? {
+            match layers::stack(&files)? {
                 Some(archive) => indexed::unpack(&run, &archive, stamp.as_ref()),
-                None => stream::unpack(&run, &file),
+                None => stream::unpack(&run, file),
             }
         }
     }

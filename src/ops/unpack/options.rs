@@ -29,6 +29,8 @@ pub struct Options {
     /// Return at once when the destination is noted, in this place, to be what this run would make of it. Needs an
     /// archive with an index.
     pub if_changed: Option<StampPlace>,
+    /// Deltas over the archive, each of what is before it. Need archives with an index, in files.
+    pub deltas: Vec<PathBuf>,
 }
 
 /// What is unpacked before everything else, and can be used while the rest is still being unpacked. Needs an archive with
@@ -66,6 +68,7 @@ impl Options {
             ("--if-changed", self.if_changed.is_some()),
             ("--prefetch", self.prefetch.is_some()),
             ("--checksum", self.update.is_some_and(|update| update.checksum)),
+            ("a delta over it", !self.deltas.is_empty()),
         ]
         .into_iter()
         .find_map(|(flag, is_wanted)| is_wanted.then_some(flag))

@@ -5,7 +5,7 @@
 
 use super::{Options, Run, StampPlace};
 use crate::archive::Fault;
-use crate::archive::reader::Identity;
+use crate::archive::index::Identity;
 use crate::error::{Act, Error};
 use crate::sys::output::{self, Place};
 use crate::sys::{Dir, meta, open, process};
@@ -27,7 +27,7 @@ pub(super) struct Stamp {
 impl Stamp {
     /// The note that belongs to this run, whether it is there or not; `None` if none is asked for, or the archive has no
     /// index, without which it cannot be told from another.
-    pub(super) fn of(run: &Run<'_>, archive: &File) -> Result<Option<Self>, Error> {
+    pub(super) fn of(run: &Run<'_>, (archive, file): (&Path, &File)) -> Result<Option<Self>, Error> {
         let Some(place) = &run.options.if_changed else { return Ok(None) };
         let path = match place {
             StampPlace::At(path) => path.clone(),
@@ -37,7 +37,7 @@ impl Stamp {
                 )
             })?,
         };
-        let identity = Identity::of(archive).map_err(|fault: Fault| fault.at(run.path))?;
+        let identity = Identity::of(file).map_err(|fault: Fault| fault.at(archive))?;
         let Some(Identity { index, len }) = identity else { return Ok(None) };
         let options = options_digest(run.options);
         let what = format!("haul-stamp 1\narchive {index:032x} {len}\noptions {options:032x}\n");

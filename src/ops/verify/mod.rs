@@ -6,8 +6,10 @@ use super::Threads;
 use super::events::each_event;
 use super::frames::Decoding;
 use super::gather::Gathered;
+use super::layers::refuse_delta;
 use super::pairs::HasEntry;
 use super::unpack::Source;
+use crate::archive::layers::Layers;
 use crate::archive::reader::{Archive, Member, PartDigests};
 use crate::archive::{Fault, tar};
 use crate::cancel::Cancel;
@@ -49,7 +51,12 @@ pub fn verify(
         Source::Path(path) => {
             let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
             match Archive::open(&file).map_err(|fault| fault.at(path))? {
-                Some(archive) => Ok(run.indexed(path, &archive)),
+                Some(archive) => {
+                    if root.is_some() {
+                        refuse_delta(path, &archive)?;
+                    }
+                    Ok(run.indexed(&Layers::alone(path, archive)))
+                }
                 None => run.stream(path, &file),
             }
         }
@@ -78,7 +85,7 @@ impl HasEntry for Held<'_> {
 }
 
 impl Run<'_> {
-    fn indexed(&self, path: &Path, archive: &Archive<'_>) -> Report {
+    fn indexed(&self, archive: &Layers<'_>) -> Report {
         let records = archive.records();
         let bytes = records.iter().map(|record| record.entry.kind.stored_bytes()).sum();
         self.observer.event(Event::Planned { entries: records.len() as u64, bytes });
@@ -87,7 +94,7 @@ impl Run<'_> {
             .filter(is_split)
             .map(|number| (number, PartDigests::new(&records[number])))
             .collect();
-        let decoding = Decoding { archive, path, threads: self.options.threads, cancel: self.cancel };
+        let decoding = Decoding { archive, threads: self.options.threads, cancel: self.cancel };
         let (reports, end) = decoding.each_member(
             |_| true,
             Report::default,

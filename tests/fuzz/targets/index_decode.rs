@@ -2,13 +2,18 @@
 //! invariants that nobody checks again.
 #![no_main]
 
-use haul::archive::index::decode;
+use haul::archive::index::{Index, decode, decode_delta};
 use haul::tree::Kind;
 use libfuzzer_sys::fuzz_target;
 use std::collections::HashSet;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(index) = decode(bytes) else { return };
+    for index in [decode(bytes), decode_delta(bytes)].into_iter().flatten() {
+        check(&index);
+    }
+});
+
+fn check(index: &Index) {
     let mut end = 0;
     let (mut directories, mut linkable) = (HashSet::new(), HashSet::new());
     for record in &index.records {
@@ -27,4 +32,11 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(index.records.is_sorted_by(|a, b| a.entry.path < b.entry.path));
     let decoded: u64 = index.frames.iter().map(|frame| u64::from(frame.decoded)).sum();
     assert_eq!(end + 1_024, decoded, "the end-of-archive marker ends the last frame");
-});
+    let removed = index.delta.as_ref().map_or(&[][..], |delta| &delta.removed);
+    for (number, path) in removed.iter().map(|path| path.as_path()).enumerate() {
+        let is_apart = |other: &haul::tree::RelPathBuf| !other.as_path().is_within(path);
+        assert!(index.records.iter().all(|record| is_apart(&record.entry.path)), "nothing is removed and held");
+        assert!(removed[number + 1..].iter().all(is_apart), "the topmost path alone is removed");
+    }
+    assert!(removed.is_sorted_by(|a, b| a < b));
+}

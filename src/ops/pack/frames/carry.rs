@@ -33,7 +33,8 @@ pub(super) struct Carried {
 /// The frames to be written, with those of the base that are the same.
 pub(super) fn plan(run: &Run<'_>, found: &[Found], spans: Vec<Span>) -> Vec<(Span, Option<Carried>)> {
     let Some(base) = &run.base else { return spans.into_iter().map(|span| (span, None)).collect() };
-    let same = unchanged(run, &base.archive, found);
+    let checksum = run.options.base.as_ref().is_some_and(|base| base.checksum);
+    let same = unchanged(run, base.archive.records(), found, checksum);
     let frames: Vec<_> = spans.iter().map(|&span| frame_of(&base.archive, &same, span)).collect();
     let made = spans.iter().zip(&frames).filter(|(_, frame)| frame.is_none());
     let torn: HashSet<usize> = made.filter_map(|(span, _)| span.large()).collect();

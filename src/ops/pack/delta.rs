@@ -1,0 +1,90 @@
+//! What a delta holds of a tree: what is new or changed, and what belongs to it.
+//!
+//! Directories above what is held are held, too, as every archive has them. A hard-link group is held as a whole or not
+//! at all: its names in the delta then name nothing that only the base has, and a tar reader that unpacks the delta over
+//! the base makes the group anew.
+
+use super::base::unchanged;
+use super::{Options, Run};
+use crate::archive::index::Delta;
+use crate::archive::layers::{self, Layers};
+use crate::error::{Error, display_path};
+use crate::ops::layers::{Files, open};
+use crate::sys::Stat;
+use crate::sys::output::Place;
+use crate::tree::{Kind, RelPath};
+use crate::walk::Found;
+use std::collections::HashSet;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+/// Opens the archives that the new one is to be a delta of, if it is to be one.
+pub(super) fn files(options: &Options) -> Result<Files<'_>, Error> {
+    let Some(delta) = &options.delta else { return Ok(Files::new()) };
+    if options.single_frame || options.base.is_some() {
+        let what = "a delta has an index, and no frames of another archive";
+        return Err(Error::Usage(what.to_owned()));
+    }
+    open(delta.layers.iter().map(PathBuf::as_path))
+}
+
+/// Refuses to write the delta over what it is a delta of, without which it is nothing.
+pub(super) fn refuse_loss(files: &Files<'_>, place: &Place) -> Result<(), Error> {
+    let Some(existing) = place.existing() else { return Ok(()) };
+    for (path, file) in files {
+        if Stat::of(file.as_fd()).is_ok_and(|stat| stat.id() == existing.id()) {
+            let path = display_path(path);
+            return Err(Error::Usage(format!("{path} cannot be replaced by a delta of it")));
+        }
+    }
+    Ok(())
+}
+
+/// Takes what is unchanged out of a scanned tree. Nothing counts as removed where the tree could not be read as a whole.
+pub(super) fn changes(
+    run: &Run<'_>,
+    base: &Layers<'_>,
+    mut found: Vec<Found>,
+    is_complete: bool,
+) -> (Vec<Found>, Option<Delta>) {
+    let checksum = run.options.delta.as_ref().is_some_and(|delta| delta.checksum);
+    let same = unchanged(run, base.records(), &found, checksum);
+    let mut is_held: Vec<bool> = same.iter().map(Option::is_none).collect();
+    hold_groups(&found, &mut is_held);
+    hold_above(&found, &mut is_held);
+    let removed = if is_complete {
+        let all = found.iter().map(|one| (one.entry.path.as_path(), one.entry.kind == Kind::Directory));
+        layers::removed(base.records().iter().map(|record| record.entry.path.as_path()), all)
+    } else {
+        Vec::new()
+    };
+    let mut is_held = is_held.into_iter();
+    found.retain(|_| is_held.next() == Some(true));
+    (found, base.identity().map(|base| Delta { base, removed }))
+}
+
+/// Holds all names of a group of which any is held.
+fn hold_groups(found: &[Found], is_held: &mut [bool]) {
+    let first = |number: usize| match &found[number].entry.kind {
+        Kind::HardLink(target) => Some(target.as_path()),
+        _ => Some(found[number].entry.path.as_path()).filter(|_| found[number].has_links),
+    };
+    let held: HashSet<RelPath<'_>> =
+        (0..found.len()).filter(|&number| is_held[number]).filter_map(first).collect();
+    for (number, is_held) in is_held.iter_mut().enumerate() {
+        *is_held |= first(number).is_some_and(|first| held.contains(&first));
+    }
+}
+
+/// Holds the directories above what is held, and the root.
+fn hold_above(found: &[Found], is_held: &mut [bool]) {
+    let mut below: Option<RelPath<'_>> = None;
+    for (number, one) in found.iter().enumerate().rev() {
+        let path = one.entry.path.as_path();
+        let is_above = one.entry.kind == Kind::Directory && below.is_some_and(|below| below.is_within(path));
+        is_held[number] |= is_above || path.is_root();
+        if is_held[number] {
+            below = Some(path);
+        }
+    }
+}
