@@ -38,3 +38,5 @@ mod tasks;
 mod tools;
 #[path = "../benches/compare/trees/mod.rs"]
 mod trees;
+#[path = "../benches/compare/versions.rs"]
+mod versions;

@@ -27,7 +27,7 @@ pub struct Args {
     /// Where the trees that were made are kept
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/trees"), hide_default_value = true)]
     pub cache: PathBuf,
-    /// What to time: pack, unpack, sync, resync, recheck, open, list, verify; by default the first three, or with
+    /// What to time: pack, unpack, sync, resync, recheck, repack, delta, update, publish, open, list, verify; by default the first three, or with
     /// --floor nothing
     #[arg(long, value_name = "TASK,...", value_delimiter = ',', value_parser = task)]
     pub only: Option<Vec<&'static Task>>,

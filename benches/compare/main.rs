@@ -30,6 +30,7 @@ mod target;
 mod tasks;
 mod tools;
 mod trees;
+mod versions;
 
 use args::Args;
 use clap::Parser;

@@ -13,6 +13,7 @@ use crate::stats::Spread;
 use crate::target::Target;
 use crate::tasks::{self, Course, Task};
 use crate::tools::{HAUL, PEERS, Tool};
+use crate::versions::Versions;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{Read, Seek};
@@ -103,8 +104,11 @@ impl Bench {
     fn duel(&mut self, task: &'static Task, peer: Option<&'static Tool>) -> Outcome<bool> {
         let copies = self.target.removal.copies(task.course, u64::from(self.pairs) + 1);
         let room = self.target.room(Need::of(&self.profile, copies))?;
-        let mut haul = Side::new(self, task, &HAUL, &room)?;
-        let mut peer = peer.map(|peer| Side::new(self, task, peer, &room)).transpose()?;
+        let versions = task.course.has_versions().then(|| Versions::of(&self.tree, &room, self.level));
+        let versions = versions.transpose()?;
+        let mut haul = Side::new(self, task, (&HAUL, versions.as_ref()), &room)?;
+        let mut peer =
+            peer.map(|peer| Side::new(self, task, (peer, versions.as_ref()), &room)).transpose()?;
         haul.warm_up()?;
         if let Some(side) = &mut peer
             && let Err(error) = side.warm_up()
@@ -133,18 +137,24 @@ struct Side<'b> {
     tool: &'static Tool,
     call: Call,
     room: &'b Path,
+    versions: Option<&'b Versions>,
     /// How many directories it was given.
     begun: u32,
     runs: Runs,
 }
 
 impl<'b> Side<'b> {
-    fn new(bench: &'b Bench, task: &'static Task, tool: &'static Tool, room: &'b Path) -> Outcome<Self> {
+    fn new(
+        bench: &'b Bench,
+        task: &'static Task,
+        (tool, versions): (&'static Tool, Option<&'b Versions>),
+        room: &'b Path,
+    ) -> Outcome<Self> {
         let call = task.call(tool).ok_or("a tool without a call")?;
         let command = call.shown(bench.level);
         let runs =
             Runs { tool: tool.name, command, notes: tool.notes, archive_bytes: 0, samples: Vec::new() };
-        Ok(Side { bench, task, tool, call, room, begun: 0, runs })
+        Ok(Side { bench, task, tool, call, room, versions, begun: 0, runs })
     }
 
     /// What does not count: making what the runs begin with, and a first run, which must make the right tree.
@@ -159,19 +169,35 @@ impl<'b> Side<'b> {
         }
         let dir = self.begin()?;
         self.go(&dir)?;
-        if self.task.course.leaves_tree()
-            && !Profile::of(&dir.join("out")).is_ok_and(|made| made.is_like(&self.bench.profile))
-        {
-            return Err("has not made the tree that it was given".into());
-        }
+        self.check(&dir)?;
         Ok(self.bench.target.leave(&dir)?)
+    }
+
+    /// What it has made is like the tree that it was given.
+    fn check(&self, dir: &Path) -> Outcome<()> {
+        let (out, expected) = match self.versions {
+            None if self.task.course.leaves_tree() => (dir.join("out"), &self.bench.profile),
+            Some(versions) if self.task.course == Course::Updates => {
+                let places = [dir.join("out"), self.standing("copy").join("current"), self.standing("copy")];
+                let out = places.into_iter().find(|place| place.exists()).ok_or("has made no tree")?;
+                (out, &versions.at(self.begun).0.profile)
+            }
+            _ => return Ok(()),
+        };
+        if Profile::of(&out).is_ok_and(|made| made.is_like(expected)) {
+            return Ok(());
+        }
+        Err("has not made the tree that it was given".into())
     }
 
     fn run(&mut self) -> Outcome<()> {
         let dir = self.begin()?;
         let sample = self.go(&dir)?;
         self.runs.samples.push(sample);
-        if self.task.course == Course::MakesArchive {
+        if self.task.course == Course::Updates {
+            self.check(&dir)?;
+        }
+        if self.task.course.leaves_archive() {
             self.runs.archive_bytes = fs::metadata(dir.join("archive"))?.len();
         }
         Ok(self.bench.target.leave(&dir)?)
@@ -190,10 +216,10 @@ impl<'b> Side<'b> {
     }
 
     fn go(&self, dir: &Path) -> Outcome<Sample> {
-        let makes_archive = self.task.course == Course::MakesArchive;
-        let archive = if makes_archive { dir.join("archive") } else { self.standing("archive") };
-        let again = self.task.course == Course::CopiesAgain;
-        let out = if again { self.standing("copy") } else { dir.join("out") };
+        let archive =
+            if self.task.course.leaves_archive() { dir.join("archive") } else { self.standing("archive") };
+        let again = matches!(self.task.course, Course::CopiesAgain | Course::Updates);
+        let out = if again && !self.call.makes_new() { self.standing("copy") } else { dir.join("out") };
         self.time(self.call, &archive, &out)
     }
 
@@ -204,7 +230,8 @@ impl<'b> Side<'b> {
 
     fn time(&self, call: Call, archive: &Path, out: &Path) -> Outcome<Sample> {
         let level = self.bench.level;
-        let arguments = call.arguments(Places { tree: &self.bench.tree, archive, out, level });
+        let version = self.versions.map(|versions| versions.at(self.begun));
+        let arguments = call.arguments(Places { tree: &self.bench.tree, archive, out, level, version });
         let mut messages = tempfile::tempfile()?;
         let mut command = Command::new(&arguments[0]);
         command

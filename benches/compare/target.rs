@@ -29,6 +29,8 @@ impl Removal {
             Course::MakesArchive | Course::Copies => (0, 1),
             Course::MakesTree => (2, 1),
             Course::ReadsArchive | Course::CopiesAgain => (2, 0),
+            Course::Repacks => (3, 1),
+            Course::Updates => (6, 1),
         };
         match self {
             Removal::AtOnce => standing + left,

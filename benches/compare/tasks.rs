@@ -6,8 +6,8 @@
 
 use crate::call::{Call, Template};
 use crate::tools::{
-    BSDTAR, CP, CPZ, FCP, HAUL, RSYNC, RSYNC_FULL, SQUASHFS, TAR_FULL, TAR_GZIP, TAR_LZ4, TAR_PIGZ, TAR_ZSTD,
-    TAR_ZSTD_T0, Tool, XCP, ZSTD,
+    BSDTAR, CP, CPZ, FCP, HAUL, HAUL_WHOLE, RSYNC, RSYNC_FULL, RSYNC_LINK, SQUASHFS, TAR_FULL, TAR_GZIP,
+    TAR_LZ4, TAR_PIGZ, TAR_ZSTD, TAR_ZSTD_T0, Tool, XCP, ZSTD,
 };
 
 /// What a run begins with, and leaves.
@@ -23,11 +23,25 @@ pub enum Course {
     Copies,
     /// From the tree to a copy that stands already: the one of the first run.
     CopiesAgain,
+    /// From a version of the tree to an archive, with one of the version before.
+    Repacks,
+    /// From a version of the tree to a copy of the version before: that of the last run, or a new one.
+    Updates,
 }
 
 impl Course {
     pub fn has_archive(self) -> bool {
-        matches!(self, Course::MakesArchive | Course::MakesTree | Course::ReadsArchive)
+        matches!(self, Course::MakesArchive | Course::MakesTree | Course::ReadsArchive | Course::Repacks)
+    }
+
+    /// Whether each run leaves an archive.
+    pub fn leaves_archive(self) -> bool {
+        matches!(self, Course::MakesArchive | Course::Repacks)
+    }
+
+    /// Whether it goes from one version of the tree to the other.
+    pub fn has_versions(self) -> bool {
+        matches!(self, Course::Repacks | Course::Updates)
     }
 
     /// Whether each run leaves a tree that must be like the one it was given.
@@ -168,6 +182,43 @@ pub static TASKS: &[Task] = &[
         ],
     },
     Task {
+        name: "repack",
+        about: "An archive of the tree after one file of a hundred has changed, with the archive of the version before.",
+        course: Course::Repacks,
+        calls: &[
+            (&HAUL, &["haul", "pack", "-q", "--level", "LEVEL", "--base", "BASE", "VERSION", "ARCHIVE"]),
+            (&HAUL_WHOLE, &["haul", "pack", "-q", "--level", "LEVEL", "VERSION", "ARCHIVE"]),
+            (&TAR_ZSTD, &["tar", "-I", "zstd -LEVEL", "-cf", "ARCHIVE", "-C", "VERSION", "."]),
+        ],
+    },
+    Task {
+        name: "delta",
+        about: "The same change as a delta of that archive.",
+        course: Course::Repacks,
+        calls: &[
+            (&HAUL, &["haul", "pack", "-q", "--level", "LEVEL", "--delta", "BASE", "VERSION", "ARCHIVE"]),
+            (&HAUL_WHOLE, &["haul", "pack", "-q", "--level", "LEVEL", "VERSION", "ARCHIVE"]),
+        ],
+    },
+    Task {
+        name: "update",
+        about: "The tree of an archive where the version before stands.",
+        course: Course::Updates,
+        calls: &[
+            (&HAUL, &["haul", "unpack", "-q", "--update", "--delete", "PACKED", "OUT"]),
+            (&HAUL_WHOLE, &["haul", "unpack", "-q", "PACKED", "NEW"]),
+        ],
+    },
+    Task {
+        name: "publish",
+        about: "A new version in the place of the one before, for readers in one step.",
+        course: Course::Updates,
+        calls: &[
+            (&HAUL, &["haul", "sync", "-q", "--delete", "--atomic", "--reuse=hardlink", "VERSION/", "OUT"]),
+            (&RSYNC_LINK, &["sh", "-ec", LINK_DEST, "sh", "VERSION/", "OUT"]),
+        ],
+    },
+    Task {
         name: "open",
         about: "An archive opened, and nothing shown: reading and checking its index.",
         course: Course::ReadsArchive,
@@ -192,6 +243,11 @@ pub static TASKS: &[Task] = &[
     },
 ];
 
+/// The version before is hard-linked into a new directory, and a symbolic link renamed.
+const LINK_DEST: &str = "mkdir -p \"$2\"; old=$(readlink \"$2/current\" || true); \
+    rsync -aHAX ${old:+--link-dest=\"$2/$old\"} \"$1\" \"$2/$$\"; \
+    ln -s $$ \"$2/next\"; mv -T \"$2/next\" \"$2/current\"; rm -rf \"${old:+$2/$old}\"";
+
 /// How `tool` makes the archive that it is then to read.
 pub fn packing(tool: &Tool) -> Option<Call> {
     let tool = if *tool == ZSTD { &TAR_ZSTD } else { tool };
@@ -209,6 +265,12 @@ mod tests {
             assert_eq!(task.calls[0].0, &HAUL, "{}", task.name);
             for (tool, template) in &task.calls[1..] {
                 assert!(PEERS.contains(tool), "{}", tool.name);
+                if task.course.has_versions() {
+                    let has_version =
+                        template.iter().any(|word| word.starts_with("VERSION") || *word == "PACKED");
+                    assert!(has_version, "{} {}", task.name, tool.name);
+                    continue;
+                }
                 assert_eq!(
                     task.course.has_archive(),
                     template.contains(&"ARCHIVE"),

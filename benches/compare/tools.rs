@@ -35,6 +35,9 @@ impl Tool {
 
 pub static HAUL: Tool = Tool::new("haul", &[], "");
 
+/// haul itself, without what it has already.
+pub static HAUL_WHOLE: Tool = Tool::new("haul-whole", &[], "makes all of it anew");
+
 const PLAIN: &str = "without fractions of seconds, xattrs, ACLs and holes, which take flags";
 
 pub static TAR_ZSTD: Tool = Tool::new("tar-zstd", &["tar", "zstd"], PLAIN).into_out();
@@ -70,6 +73,11 @@ pub static RSYNC: Tool = Tool::new(
     "without hard links, xattrs, ACLs and holes, which take flags; compares whole seconds",
 );
 pub static RSYNC_FULL: Tool = Tool::new("rsync-HAX", &["rsync"], "without holes; compares whole seconds");
+pub static RSYNC_LINK: Tool = Tool::new(
+    "rsync-link-dest",
+    &["rsync"],
+    "readers go through a symbolic link, which is what changes; the version before is removed",
+);
 pub static CP: Tool = Tool::new("cp", &["cp"], "");
 pub static CPZ: Tool =
     Tool::new("cpz", &["cpz"], "keeps modes only: no times, owners, hard links, xattrs, ACLs or holes");
@@ -78,7 +86,8 @@ pub static FCP: Tool =
     Tool::new("fcp", &["fcp"], "keeps modes only: no times, owners, hard links, xattrs, ACLs or holes");
 
 /// Everyone beside haul, in the order of a report.
-pub static PEERS: [&Tool; 15] = [
+pub static PEERS: [&Tool; 17] = [
+    &HAUL_WHOLE,
     &TAR_ZSTD,
     &TAR_ZSTD_T0,
     &TAR_FULL,
@@ -90,6 +99,7 @@ pub static PEERS: [&Tool; 15] = [
     &ZSTD,
     &RSYNC,
     &RSYNC_FULL,
+    &RSYNC_LINK,
     &CP,
     &CPZ,
     &XCP,

@@ -37,6 +37,16 @@ pub(crate) fn scatter<J: Send, S: Send>(
     })
 }
 
+/// Jobs in batches of up to `size`: taking one is then worth its price where each is a matter of microseconds, and
+/// neighbours, which mostly lie in one directory, come to one thread.
+pub(crate) fn batches<J>(jobs: impl Iterator<Item = J>, size: usize) -> impl Iterator<Item = Vec<J>> {
+    let mut jobs = jobs;
+    std::iter::from_fn(move || {
+        let batch: Vec<_> = jobs.by_ref().take(size).collect();
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
 /// Runs `body` on `threads` threads and returns what each returned. A panic in one is a panic of the caller's.
 pub(crate) fn run<T: Send>(threads: NonZeroUsize, body: impl Fn() -> T + Sync) -> Vec<T> {
     if threads.get() == 1 {
@@ -60,6 +70,12 @@ fn next<J>(jobs: &Mutex<impl Iterator<Item = J>>) -> Option<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_job_is_in_one_batch() {
+        assert_eq!(batches(0..7, 3).collect::<Vec<_>>(), [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
+        assert_eq!(batches(0..0, 3).count(), 0);
+    }
 
     #[test]
     fn every_job_is_done_once() {

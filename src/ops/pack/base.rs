@@ -20,6 +20,9 @@ use std::cmp::Ordering;
 use std::fs::File;
 use std::path::Path;
 
+/// How many entries a thread takes at a time.
+const AT_A_TIME: usize = 64;
+
 /// An archive that has frames to be taken over.
 pub(super) struct Base<'a> {
     pub(super) path: &'a Path,
@@ -55,15 +58,15 @@ pub(super) fn unchanged(
     found: &[Found],
     checksum: bool,
 ) -> Vec<Option<usize>> {
-    let pairs = pairs(found, records).take_while(|_| !run.cancel.is_set());
+    let batches = pool::batches(pairs(found, records), AT_A_TIME).take_while(|_| !run.cancel.is_set());
     let start = || {
         let looking = Looking { run, checksum, reader: Reader::new(run.root), buffer: Vec::new() };
         (looking, Vec::new())
     };
-    let states = pool::scatter(run.options.threads, pairs, start, |(looking, same), (number, record)| {
-        if looking.is_same(&found[number], &records[record]) {
-            same.push((number, record));
-        }
+    let states = pool::scatter(run.options.threads, batches, start, |(looking, same), batch| {
+        same.extend(
+            batch.into_iter().filter(|&(number, record)| looking.is_same(&found[number], &records[record])),
+        );
     });
     let mut unchanged = vec![None; found.len()];
     for (number, record) in states.into_iter().flat_map(|(_, same)| same) {
