@@ -4,7 +4,7 @@
 //! anybody sees it: its length, every header field, and the digest of every content.
 
 use super::frame::Decompressor;
-use super::index::{self, Delta, Identity, Index, Record};
+use super::index::{self, Delta, Frame, Identity, Index, Record};
 use super::tar::{self, Event};
 use super::trailer::{
     self, LOCATOR_FRAME, Locator, MAGIC_BYTES, SEEK_FOOTER, SKIPPABLE_HEADER, SeekEntry, Version,
@@ -157,6 +157,11 @@ impl<'f> Archive<'f> {
     /// The length of what a frame decodes to.
     pub(crate) fn decoded_bytes(&self, frame: usize) -> usize {
         self.index.frames[frame].decoded as usize
+    }
+
+    /// Where a frame is: the file, where it begins there, and what the index says of it.
+    pub(crate) fn stored(&self, frame: usize) -> (&'f File, u64, Frame) {
+        (self.file, self.places[frame].offset, self.index.frames[frame])
     }
 
     /// Reads a frame as it is in the file, and compares it with its hash.

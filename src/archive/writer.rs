@@ -5,11 +5,34 @@ use super::index::{self, Delta, Frame, RecordRef};
 use super::tar;
 use super::trailer::{self, HAUL_SKIPPABLE, Locator, MAGIC_BYTES, SeekEntry, Version};
 use crate::tree::Entry;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The level of the index frame: it is small, and read at every start.
 const INDEX_LEVEL: i32 = 3;
+
+/// How much is copied at once where the kernel does not do it.
+const COPY_BYTES: usize = 256 << 10;
+
+/// Where an archive goes.
+pub(crate) trait Sink: Write {
+    /// Appends `len` bytes of `src`, from byte `from` on.
+    fn append(&mut self, src: &File, from: u64, len: u64) -> io::Result<()> {
+        let mut buffer = vec![0; COPY_BYTES.min(len as usize)];
+        let mut done = 0;
+        while done < len {
+            let now = buffer.len().min((len - done) as usize);
+            src.read_exact_at(&mut buffer[..now], from + done)?;
+            self.write_all(&buffer[..now])?;
+            done += now as u64;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for &mut (dyn Write + '_) {}
 
 /// An archive that is being written.
 #[derive(Debug)]
@@ -19,7 +42,7 @@ pub(crate) struct Writer<W> {
     frames: Vec<Frame>,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Sink> Writer<W> {
     pub(crate) fn new(sink: W) -> Self {
         Writer { sink, written: 0, frames: Vec::new() }
     }
@@ -33,6 +56,14 @@ impl<W: Write> Writer<W> {
         }
         self.put(compressed)?;
         self.frames.push(described(compressed, decoded));
+        Ok(())
+    }
+
+    /// Appends a data frame that another archive holds, as it is there. Its bytes are not looked at.
+    pub(crate) fn keep(&mut self, (file, offset, frame): (&File, u64, Frame)) -> io::Result<()> {
+        self.sink.append(file, offset, frame.compressed.into())?;
+        self.written += u64::from(frame.compressed);
+        self.frames.push(frame);
         Ok(())
     }
 

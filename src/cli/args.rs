@@ -124,6 +124,9 @@ pub(crate) struct PackArgs {
     /// behind OLD: haul unpack OLD ARCHIVE DIR. Given again for a delta of OLD, it is that to which the new one is a delta
     #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath, conflicts_with = "single_frame", group = "earlier")]
     pub(crate) delta: Vec<PathBuf>,
+    /// With --base, do not read and check what is taken over: the kernel, or the server of a mount, copies it where it can
+    #[arg(long, requires = "base")]
+    pub(crate) trust_base: bool,
     /// With --base or --delta, compare content and not time
     #[arg(long, requires = "earlier")]
     pub(crate) checksum: bool,
@@ -231,12 +234,12 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY)]
 pub(crate) struct VerifyArgs {
-    /// The archive to read; - for stdin
+    /// The archive to read; - for stdin. Deltas of it may follow, each of what is before it
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
-    /// The directory to compare with it
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub(crate) dir: Option<PathBuf>,
+    /// The directory to compare with it: the first argument that is not another file
+    #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) behind: Vec<OsString>,
     #[command(flatten)]
     pub(crate) work: Work,
     /// Compare owners by number even where the archive has names
@@ -356,4 +359,5 @@ const VERIFY: &str = "\
 Examples:
   haul verify app.tar.zst
   haul verify app.tar.zst /srv/app
+  haul verify app-1.tar.zst app-2.delta.tar.zst /srv/app
   haul verify --json app.tar.zst /srv/app | jq '.differences[]'";

@@ -211,7 +211,11 @@ fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result
             group: owner_id(args.group, "--group", owner::GROUPS)?,
         },
         fsync: args.fsync,
-        base: args.base.map(|path| pack::BaseOptions { path, checksum: args.checksum }),
+        base: args.base.map(|path| pack::BaseOptions {
+            path,
+            checksum: args.checksum,
+            trusted: args.trust_base,
+        }),
         delta: (!args.delta.is_empty())
             .then_some(pack::DeltaOptions { layers: args.delta, checksum: args.checksum }),
     };
@@ -264,13 +268,21 @@ struct Behind {
     paths: Vec<OsString>,
 }
 
-/// A file is no directory to unpack into, so those in front are deltas.
-fn behind(dir: OsString, paths: Vec<OsString>, is_file: fn(&Path) -> bool) -> Result<Behind, Error> {
-    let mut rest = std::iter::once(dir).chain(paths).peekable();
+/// A file is no directory, so those in front are deltas. Returns what follows them, too.
+fn deltas(
+    arguments: impl IntoIterator<Item = OsString>,
+    is_file: fn(&Path) -> bool,
+) -> (Vec<PathBuf>, impl Iterator<Item = OsString>) {
+    let mut rest = arguments.into_iter().peekable();
     let mut deltas = Vec::new();
     while let Some(delta) = rest.next_if(|argument| is_file(Path::new(argument))) {
         deltas.push(PathBuf::from(delta));
     }
+    (deltas, rest)
+}
+
+fn behind(dir: OsString, paths: Vec<OsString>, is_file: fn(&Path) -> bool) -> Result<Behind, Error> {
+    let (deltas, mut rest) = deltas(std::iter::once(dir).chain(paths), is_file);
     match (rest.next(), deltas.last()) {
         (Some(dst), _) => Ok(Behind { deltas, dst: dst.into(), paths: rest.collect() }),
         (None, Some(file)) => {
@@ -297,11 +309,18 @@ fn list_task(args: &ListArgs, voice: &Voice, environment: &Environment) -> Resul
 }
 
 fn verify_task(args: VerifyArgs, environment: &Environment) -> Result<Task, Error> {
+    let (deltas, mut rest) = deltas(args.behind, stdio::is_file);
+    let dir = rest.next().map(PathBuf::from);
+    if let Some(more) = rest.next() {
+        let more = escape(more.as_bytes()).into_owned();
+        return usage(&format!("'{more}' is behind the directory, where nothing can be"));
+    }
     let options = verify::Options {
         threads: args.work.threads.unwrap_or_else(ops::default_threads),
         numeric_owner: args.numeric_owner,
+        deltas,
     };
-    Ok(Task::Verify { archive: Place::input(&args.archive, environment)?, dir: args.dir, options })
+    Ok(Task::Verify { archive: Place::input(&args.archive, environment)?, dir, options })
 }
 
 fn diff_task(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {

@@ -38,6 +38,14 @@ pub(crate) fn copy_range(src: (&File, u64), dst: (&File, u64), len: u64) -> Resu
     })
 }
 
+/// The same to the file position of `dst`, which moves on.
+pub(crate) fn append_range(src: (&File, u64), dst: &File, len: u64) -> Result<u64> {
+    retry(|| {
+        let mut from = src.1;
+        fs::copy_file_range(src.0, Some(&mut from), dst, None, length(len)).map(|n| n as u64)
+    })
+}
+
 /// Copies up to `len` bytes inside the kernel to the file position of `dst`, sendfile(2): between file systems, too.
 pub(crate) fn send(src: (&File, u64), dst: &File, len: u64) -> Result<u64> {
     retry(|| {

@@ -1,6 +1,7 @@
 //! A file that appears whole at its name, or not at all.
 
 use super::commit;
+use super::copy;
 use super::dir::Dir;
 use super::meta::{self, FileKind, Stat};
 use super::process;
@@ -82,6 +83,20 @@ impl Output {
             // Gone already when only the last sync failed.
             let _ = dir.remove_file(&temp);
         })
+    }
+
+    /// Appends up to `len` bytes of `src`, from byte `from` on, inside the kernel or the server. Returns how many: fewer, or
+    /// none, where that cannot be done.
+    pub(crate) fn append_from(&self, src: &File, from: u64, len: u64) -> u64 {
+        let mut done = 0;
+        while done < len {
+            match copy::append_range((src, from + done), &self.file, len - done) {
+                Ok(now @ 1..) => done += now,
+                // Whatever it was, who copies by hand will meet it again if it is an error.
+                Ok(0) | Err(_) => break,
+            }
+        }
+        done
     }
 
     /// Leaves nothing behind.

@@ -265,6 +265,11 @@ fn a_delta_is_no_tree_by_itself() {
     let (old, delta, new) = (&stack.layers[0], stack.top(), stack.scratch.join("new.tar.zst"));
     haul!["verify", delta].expect(0);
     haul!["verify", delta, &stack.tree].expect(2).expect_once("it is a delta");
+    haul!["verify", old, delta].expect(0);
+    haul!["verify", old, delta, &stack.tree].expect(0);
+    haul!["verify", old, &stack.tree].expect(4);
+    haul!["verify", old, delta, &stack.tree, "more"].expect(2).expect_once("is behind the directory");
+    run(haul_command().args(["verify", "-"]).arg(delta), Some(&std::fs::read(old).unwrap())).expect(2);
     haul!["diff", old, delta].expect(2).expect_once("it is a delta");
     haul!["pack", "--base", delta, &stack.tree, &new].expect(2).expect_once("it is a delta");
     haul!["pack", "--delta", delta, &stack.tree, &new].expect(2).expect_once("it is a delta");

@@ -5,6 +5,7 @@ use crate::support::mirror::count;
 use crate::support::oracle::{Outcome, haul, haul_command, peer, run};
 use crate::support::scratch::Scratch;
 use crate::support::snapshot::Snapshot;
+use crate::support::trace;
 use crate::support::tree::{Node, build, file, hard_link, keeps_xattr, sparse};
 use crate::support::trees::{everything, noise, text};
 use crate::update::frames;
@@ -316,7 +317,7 @@ fn taking_over_frames_ends_when_it_is_asked_to() {
         latest_mtime: None,
         owner: pack::OwnerOptions::default(),
         fsync: false,
-        base: Some(pack::BaseOptions { path: packed.base.clone(), checksum: false }),
+        base: Some(pack::BaseOptions { path: packed.base.clone(), checksum: false, trusted: false }),
         delta: None,
     };
     let watch = EndAtOnce(Cancel::default(), AtomicUsize::new(0));
@@ -326,6 +327,48 @@ fn taking_over_frames_ends_when_it_is_asked_to() {
     assert!(!packed.new.exists());
     let done = watch.1.into_inner();
     assert!((1..300).contains(&done), "{done} entries were taken over after all");
+}
+
+#[test]
+fn a_trusted_base_is_taken_over_unread() {
+    let packed = Packed::of(&several_frames());
+    std::fs::write(packed.tree.join("a/0100"), noise(1_000, 20_000)).unwrap();
+    let outcome = packed.repack(&["--trust-base"]).expect(0);
+    assert!(count(&outcome, "reused_frames") > 3, "{outcome}");
+    assert_as_in_full(&packed.scratch, &[], &packed.tree, &packed.new);
+    // From another file system, and to where there is no file to copy to.
+    let elsewhere = Scratch::new();
+    let base = elsewhere.join("base.tar.zst");
+    std::fs::copy(&packed.base, &base).unwrap();
+    repack(&["--trust-base"], &base, &packed.tree, &packed.new).expect(0);
+    assert_as_in_full(&packed.scratch, &[], &packed.tree, &packed.new);
+    let mut piped = haul_command();
+    piped.args(["pack", "--trust-base", "--base"]).arg(&base).arg(&packed.tree).arg("-");
+    assert!(run(&mut piped, None).expect(0).stdout == std::fs::read(&packed.new).unwrap());
+    // Damage goes over unseen, and the new archive does not pass for whole.
+    let whole = std::fs::read(&packed.base).unwrap();
+    let (at, len) = data_frames(&packed.base).into_iter().last().unwrap();
+    let mut damaged = whole.clone();
+    damaged[at + len / 2] ^= 1;
+    std::fs::write(&packed.base, damaged).unwrap();
+    packed.repack(&[]).expect(5);
+    packed.repack(&["--trust-base"]).expect(0);
+    haul!["verify", &packed.new].expect(5);
+}
+
+#[test]
+fn the_kernel_copies_what_a_trusted_base_has() {
+    let packed = Packed::of(&several_frames());
+    let Some((outcome, calls)) =
+        trace::counts(&repack_command(&["--trust-base", "-j", "1"], &packed.base, &packed.tree, &packed.new))
+    else {
+        return;
+    };
+    let frames = count(&outcome.expect(0), "reused_frames");
+    assert!(
+        frames > 3 && calls.get("copy_file_range").is_some_and(|&calls| calls >= frames.cast_signed()),
+        "{calls:?}"
+    );
 }
 
 #[test]

@@ -53,26 +53,28 @@ fn tree(columns: &mut Columns<'_>) -> Result<Index, Malformed> {
     let modes = numbers(columns, count)?;
     let times = times(columns, count)?;
     let headers = numbers(columns, count)?;
-    let mut entries = Vec::with_capacity(count);
+    // Each record is made once, and completed where it is: an index can have millions.
+    let mut records = Vec::with_capacity(count);
     for (i, path) in paths.into_iter().enumerate() {
         let mode = modes[i] & 0o7777;
         let meta = Metadata { mode, owner: Arc::clone(&owners[i]), mtime: times[i], xattrs: Box::default() };
-        entries.push(Entry { path, kind: kind(kinds[i])?, meta });
+        let entry = Entry { path, kind: kind(kinds[i])?, meta };
+        records.push(Record { entry, digest: None, offset: 0, header_bytes: 0 });
     }
-    for entry in &mut entries {
-        if let Kind::File { size, .. } = &mut entry.kind {
+    for record in &mut records {
+        if let Kind::File { size, .. } = &mut record.entry.kind {
             *size = columns.number()?;
         }
     }
-    entries.iter_mut().try_for_each(|entry| target(columns, entry))?;
-    let flagged = |flag: u8| move |pair: &(&u8, &mut Entry)| pair.0 & flag != 0;
-    for (_, entry) in kinds.iter().zip(&mut entries).filter(flagged(code::HAS_EXTENTS)) {
-        extents(columns, entry)?;
+    records.iter_mut().try_for_each(|record| target(columns, &mut record.entry))?;
+    let flagged = |flag: u8| move |pair: &(&u8, &mut Record)| pair.0 & flag != 0;
+    for (_, record) in kinds.iter().zip(&mut records).filter(flagged(code::HAS_EXTENTS)) {
+        extents(columns, &mut record.entry)?;
     }
-    for (_, entry) in kinds.iter().zip(&mut entries).filter(flagged(code::HAS_XATTRS)) {
-        entry.meta.xattrs = xattrs(columns)?;
+    for (_, record) in kinds.iter().zip(&mut records).filter(flagged(code::HAS_XATTRS)) {
+        record.entry.meta.xattrs = xattrs(columns)?;
     }
-    let records = place(columns, entries, &headers)?;
+    place(columns, &mut records, &headers)?;
     let index = Index { frames, records, delta: None };
     check_names(&index.records)?;
     check_frames(&index)?;
@@ -222,25 +224,22 @@ fn xattrs(columns: &mut Columns<'_>) -> Result<Box<[Xattr]>, Malformed> {
         .collect()
 }
 
-/// Gives each entry its digest and its place: members lie one behind the other.
-fn place(columns: &mut Columns<'_>, entries: Vec<Entry>, headers: &[u32]) -> Result<Vec<Record>, Malformed> {
+/// Gives each record its digest and its place: members lie one behind the other.
+fn place(columns: &mut Columns<'_>, records: &mut [Record], headers: &[u32]) -> Result<(), Malformed> {
     let mut offset = 0_u64;
-    let mut records = Vec::with_capacity(entries.len());
-    for (entry, &blocks) in entries.into_iter().zip(headers) {
-        let digest = match entry.kind {
-            Kind::File { .. } => Some(Digest(number128(columns)?)),
-            _ => None,
-        };
+    for (record, &blocks) in records.iter_mut().zip(headers) {
+        if let Kind::File { .. } = record.entry.kind {
+            record.digest = Some(Digest(number128(columns)?));
+        }
         let header_bytes = blocks.checked_mul(512).filter(|&bytes| bytes > 0);
-        let header_bytes =
+        record.header_bytes =
             header_bytes.ok_or_else(|| malformed("the index holds a header without length"))?;
-        let member = u64::from(header_bytes).checked_add(entry.kind.stored_bytes());
+        record.offset = offset;
+        let member = u64::from(record.header_bytes).checked_add(record.entry.kind.stored_bytes());
         let end = member.and_then(|bytes| bytes.checked_next_multiple_of(512)?.checked_add(offset));
-        let end = end.ok_or_else(|| malformed("the index holds a file that is too large"))?;
-        records.push(Record { entry, digest, offset, header_bytes });
-        offset = end;
+        offset = end.ok_or_else(|| malformed("the index holds a file that is too large"))?;
     }
-    Ok(records)
+    Ok(())
 }
 
 /// Invariants 1 to 3.

@@ -8,8 +8,9 @@ pub(super) mod read;
 use super::{Options, Run};
 use crate::archive::frame::Compressor;
 use crate::archive::index::{Delta, RecordRef};
+use crate::archive::reader::Archive;
 use crate::archive::single::SingleFrame;
-use crate::archive::writer::Writer;
+use crate::archive::writer::{Sink, Writer};
 use crate::pool;
 use crate::report::{End, Report};
 use crate::tree::{Digest, Entry};
@@ -17,7 +18,7 @@ use crate::walk::Found;
 use fill::Filler;
 use jobs::{Job, Jobs};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 
 /// Frames that wait for an earlier one to be written, beyond those being worked on: enough that nobody waits while a
 /// slow frame (one of a large text, say) is compressed.
@@ -28,15 +29,15 @@ pub(super) fn write(
     run: &Run<'_>,
     found: &[Found],
     delta: Option<&Delta>,
-    sink: impl Write,
+    sink: impl Sink,
 ) -> io::Result<Report> {
     let Options { threads, level, single_frame, .. } = *run.options;
     // What a level cannot do is found out before anything is written.
     Compressor::new(level)?;
     let mut archive = if single_frame {
-        Sink::Single(SingleFrame::new(sink, level, threads)?)
+        Form::Single(SingleFrame::new(sink, level, threads)?)
     } else {
-        Sink::Frames(Writer::new(sink))
+        Form::Frames(Writer::new(sink))
     };
     let mut outcomes = Outcomes::new(found.len());
     let mut report = Report::default();
@@ -46,11 +47,15 @@ pub(super) fn write(
     let work = |filler: &mut Filler<'_>, job: Job, slot| filler.fill(&job, slot);
     let jobs = Jobs::new(found, carry::plan(run, found, jobs::spans(found)));
     pool::ordered(threads, slots, jobs, (start, work), |filled: Filled| {
-        let Filled { frame, decoded, members, report: filled_report } = filled;
+        let Filled { frame, decoded, kept, members, report: filled_report } = filled;
         report.merge(filled_report);
         outcomes.extend(members);
-        // A frame is empty when all that it was to hold has vanished.
-        result = if decoded == 0 { Ok(()) } else { archive.frame(&frame, decoded) };
+        result = match (kept, &run.base) {
+            (Some(number), Some(base)) => archive.keep(&base.archive, number),
+            // A frame is empty when all that it was to hold has vanished.
+            _ if decoded == 0 => Ok(()),
+            _ => archive.frame(&frame, decoded),
+        };
         (result.is_ok() && matches!(report.end, End::Complete)).then_some(frame)
     });
     result?;
@@ -68,6 +73,8 @@ struct Filled {
     frame: Vec<u8>,
     /// The length of the tar.
     decoded: usize,
+    /// The frame of the base that is to be taken over unread.
+    kept: Option<usize>,
     members: Vec<Member>,
     report: Report,
 }
@@ -138,24 +145,32 @@ impl Outcomes {
 }
 
 /// The two forms of an archive.
-enum Sink<W: Write> {
+enum Form<W: Sink> {
     Frames(Writer<W>),
     Single(SingleFrame<W>),
 }
 
-impl<W: Write> Sink<W> {
+impl<W: Sink> Form<W> {
     /// Takes a compressed frame or, for a single frame, its tar.
     fn frame(&mut self, bytes: &[u8], decoded: usize) -> io::Result<()> {
         match self {
-            Sink::Frames(writer) => writer.frame(bytes, decoded),
-            Sink::Single(single) => single.tar(bytes),
+            Form::Frames(writer) => writer.frame(bytes, decoded),
+            Form::Single(single) => single.tar(bytes),
+        }
+    }
+
+    /// Takes a frame of another archive over unread. One that is a single frame has no base.
+    fn keep(&mut self, base: &Archive<'_>, number: usize) -> io::Result<()> {
+        match self {
+            Form::Frames(writer) => writer.keep(base.stored(number)),
+            Form::Single(_) => Ok(()),
         }
     }
 
     fn finish(self, records: &[RecordRef<'_>], delta: Option<&Delta>) -> io::Result<u64> {
         match self {
-            Sink::Frames(writer) => writer.finish(records.iter().copied(), delta),
-            Sink::Single(single) => single.finish(),
+            Form::Frames(writer) => writer.finish(records.iter().copied(), delta),
+            Form::Single(single) => single.finish(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Threads;
 use super::events::each_event;
 use super::frames::Decoding;
 use super::gather::Gathered;
-use super::layers::refuse_delta;
+use super::layers;
 use super::pairs::HasEntry;
 use super::unpack::Source;
 use crate::archive::layers::Layers;
@@ -21,7 +21,8 @@ use crate::sys::{Dir, open, process};
 use crate::tree::{Digest, Entry};
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::Path;
+use std::iter;
+use std::path::{Path, PathBuf};
 
 /// How to verify.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Options {
     pub threads: Threads,
     /// Compare owners by number even where the archive has names.
     pub numeric_owner: bool,
+    /// Deltas over the archive, each of what is before it. Need archives with an index, in files.
+    pub deltas: Vec<PathBuf>,
 }
 
 /// Decodes all of `archive` and checks every digest; with `dir`, also compares that tree with it. Differences are in
@@ -47,17 +50,25 @@ pub fn verify(
     let root = dir.map(open_root).transpose()?;
     let run = Run { root: root.as_ref(), options, cancel, observer };
     match archive {
+        Source::Reader(_) if !options.deltas.is_empty() => {
+            Err(Error::Usage("a delta over it needs an archive with an index, in a file".to_owned()))
+        }
         Source::Reader(reader) => run.stream(Path::new("-"), reader),
-        Source::Path(path) => {
+        Source::Path(path) if root.is_none() && options.deltas.is_empty() => {
             let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
+            // By itself a delta can be whole, too.
             match Archive::open(&file).map_err(|fault| fault.at(path))? {
-                Some(archive) => {
-                    if root.is_some() {
-                        refuse_delta(path, &archive)?;
-                    }
-                    Ok(run.indexed(&Layers::alone(path, archive)))
-                }
+                Some(archive) => Ok(run.indexed(&Layers::alone(path, archive))),
                 None => run.stream(path, &file),
+            }
+        }
+        Source::Path(path) => {
+            let deltas = options.deltas.iter().map(PathBuf::as_path);
+            let files = layers::open(iter::once(path).chain(deltas))?;
+            match (layers::stack(&files)?, files.first()) {
+                (Some(archive), _) => Ok(run.indexed(&archive)),
+                (None, Some((path, file))) => run.stream(path, file),
+                (None, None) => Ok(Report::default()),
             }
         }
     }

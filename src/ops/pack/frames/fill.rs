@@ -42,6 +42,8 @@ impl<'a> Filler<'a> {
     }
 
     pub(super) fn fill(&mut self, job: &Job, mut frame: Vec<u8>) -> Filled {
+        let trusts = self.run.options.base.as_ref().is_some_and(|base| base.trusted);
+        let kept = job.carried.filter(|_| trusts).map(|carried| carried.frame);
         let decoded = match job.carried {
             Some(carried) => self.carry(job, carried, &mut frame),
             None => self.make(job, &mut frame),
@@ -49,6 +51,7 @@ impl<'a> Filler<'a> {
         Filled {
             frame,
             decoded,
+            kept,
             members: std::mem::take(&mut self.members),
             report: std::mem::take(&mut self.report),
         }
