@@ -63,7 +63,8 @@ pub(super) fn write(
         End::Complete => {}
         _ => return Ok(report),
     }
-    report.counts.archive_bytes = archive.finish(&outcomes.records(found), delta)?;
+    outcomes.join_parts(found);
+    report.counts.archive_bytes = archive.finish(outcomes.records(found, &outcomes.held()), delta)?;
     Ok(report)
 }
 
@@ -129,18 +130,29 @@ impl Outcomes {
         }
     }
 
-    /// The records of the index.
-    fn records<'a>(&'a self, found: &'a [Found]) -> Vec<RecordRef<'a>> {
-        let held = found.iter().enumerate().filter(|&(number, _)| self.header_bytes[number] > 0);
-        held.map(|(number, one)| {
-            let digest = match self.parts.get(&number) {
-                Some(parts) => Digest::of_file(one.entry.kind.size(), parts),
-                None => self.digests[number],
-            };
-            let entry = self.completed.get(&number).map_or(&one.entry, |entry| entry);
-            RecordRef { entry, digest: Some(digest), header_bytes: self.header_bytes[number] }
+    /// Makes the digests of large files of those of their parts.
+    fn join_parts(&mut self, found: &[Found]) {
+        for (number, parts) in std::mem::take(&mut self.parts) {
+            self.digests[number] = Digest::of_file(found[number].entry.kind.size(), &parts);
+        }
+    }
+
+    /// The numbers of the entries that the archive holds.
+    fn held(&self) -> Vec<usize> {
+        (0..self.header_bytes.len()).filter(|&number| self.header_bytes[number] > 0).collect()
+    }
+
+    /// The records of the index, made as they are asked for: a million in a list would be 64 MB.
+    fn records<'a>(
+        &'a self,
+        found: &'a [Found],
+        held: &'a [usize],
+    ) -> impl ExactSizeIterator<Item = RecordRef<'a>> + Clone {
+        held.iter().map(|&number| {
+            let entry = self.completed.get(&number).map_or(&found[number].entry, |entry| entry);
+            let (digest, header_bytes) = (Some(self.digests[number]), self.header_bytes[number]);
+            RecordRef { entry, digest, header_bytes }
         })
-        .collect()
     }
 }
 
@@ -167,9 +179,13 @@ impl<W: Sink> Form<W> {
         }
     }
 
-    fn finish(self, records: &[RecordRef<'_>], delta: Option<&Delta>) -> io::Result<u64> {
+    fn finish<'a>(
+        self,
+        records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
+        delta: Option<&Delta>,
+    ) -> io::Result<u64> {
         match self {
-            Form::Frames(writer) => writer.finish(records.iter().copied(), delta),
+            Form::Frames(writer) => writer.finish(records, delta),
             Form::Single(single) => single.finish(),
         }
     }
