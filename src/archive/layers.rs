@@ -93,6 +93,14 @@ impl<'a> Layers<'a> {
         }
     }
 
+    /// The same by themselves.
+    pub(crate) fn into_records(self) -> Vec<Record> {
+        match self.merged {
+            Some(merged) => merged.records,
+            None => self.layers.into_iter().flat_map(|layer| layer.archive.into_records()).collect(),
+        }
+    }
+
     /// What the topmost layer is told by, and with it all below.
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.layers.last().map(|layer| layer.archive.identity())

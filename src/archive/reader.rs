@@ -44,13 +44,22 @@ impl Identity {
     /// Reads no more than the locator of the index; `None` when there is none.
     pub(crate) fn of(file: &File) -> Result<Option<Self>, Fault> {
         let len = file.metadata()?.len();
-        let Some(footer) = len.checked_sub(SEEK_FOOTER as u64) else { return Ok(None) };
-        let table = trailer::seek_table_len(&read_at(file, footer, SEEK_FOOTER as u64)?);
-        let place = table.and_then(|table| len.checked_sub(table + LOCATOR_FRAME as u64));
-        let Some(place) = place else { return Ok(None) };
-        let locator = Locator::decode(&read_at(file, place, LOCATOR_FRAME as u64)?)?;
-        Ok(locator.map(|locator| Identity { index: locator.digest, len }))
+        Ok(locator(file, len)?.map(|locator| Identity { index: locator.digest, len }))
     }
+}
+
+/// Whether an archive is a delta, as its locator says; no more is read.
+pub(crate) fn is_delta(file: &File) -> Result<bool, Fault> {
+    let locator = locator(file, file.metadata()?.len())?;
+    Ok(locator.is_some_and(|locator| locator.version == Version::Delta))
+}
+
+fn locator(file: &File, len: u64) -> Result<Option<Locator>, Fault> {
+    let Some(footer) = len.checked_sub(SEEK_FOOTER as u64) else { return Ok(None) };
+    let table = trailer::seek_table_len(&read_at(file, footer, SEEK_FOOTER as u64)?);
+    let place = table.and_then(|table| len.checked_sub(table + LOCATOR_FRAME as u64));
+    let Some(place) = place else { return Ok(None) };
+    Ok(Locator::decode(&read_at(file, place, LOCATOR_FRAME as u64)?)?)
 }
 
 /// The buffers in which one thread decodes frames.

@@ -324,7 +324,8 @@ fn verify_task(args: VerifyArgs, environment: &Environment) -> Result<Task, Erro
 }
 
 fn diff_task(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
-    let (src, dst) = (Place::input(&args.src, environment)?, Place::input(&args.dst, environment)?);
+    let (src_deltas, dst, dst_deltas) = sides(&args.behind, ops::is_delta)?;
+    let (src, dst) = (Place::input(&args.src, environment)?, Place::input(dst, environment)?);
     if (&src, &dst) == (&Place::Standard, &Place::Standard) {
         return usage("only one side can come from stdin");
     }
@@ -346,8 +347,25 @@ fn diff_task(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Resul
             _ => diff::Trust::Nothing,
         },
         fields: compared_fields(&args.compare),
+        deltas: [src_deltas, dst_deltas],
     };
     Ok(Task::Diff(Box::new(Comparison { src, dst, options, shown })))
+}
+
+/// What is behind the first side of a comparison: deltas over it, the second side, and deltas over that.
+fn sides(
+    behind: &[OsString],
+    is_delta: impl Fn(&Path) -> bool,
+) -> Result<(Vec<PathBuf>, &OsString, Vec<PathBuf>), Error> {
+    let end = |from: &[OsString]| from.iter().take_while(|word| is_delta(Path::new(word))).count();
+    let (first, rest) = behind.split_at(end(behind));
+    let Some((dst, second)) = rest.split_first() else { return usage("there is no second side") };
+    if let Some(more) = second.get(end(second)) {
+        let more = escape(more.as_bytes()).into_owned();
+        return usage(&format!("'{more}' is behind both sides, and no delta"));
+    }
+    let paths = |words: &[OsString]| words.iter().map(PathBuf::from).collect();
+    Ok((paths(first), dst, paths(second)))
 }
 
 fn compared_fields(args: &DiffCompareArgs) -> diff::Fields {
@@ -441,6 +459,24 @@ mod tests {
             Task::Unpack { options, .. } => options,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn deltas_belong_to_the_side_before_them() {
+        let words = |line: &str| line.split_whitespace().map(OsString::from).collect::<Vec<_>>();
+        let is_delta = |path: &Path| path.starts_with("delta");
+        for (line, first, dst, second) in [
+            ("b", "", "b", ""),
+            ("delta/1 delta/2 b", "delta/1 delta/2", "b", ""),
+            ("delta/1 b delta/2", "delta/1", "b", "delta/2"),
+        ] {
+            let behind = words(line);
+            let (first_told, dst_told, second_told) = sides(&behind, is_delta).unwrap();
+            let paths = |line: &str| words(line).into_iter().map(PathBuf::from).collect::<Vec<_>>();
+            assert_eq!((first_told, second_told), (paths(first), paths(second)), "{line}");
+            assert_eq!(dst_told, dst);
+        }
+        assert!(sides(&words("b c"), is_delta).is_err() && sides(&words("delta/1"), is_delta).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::archive::Fault;
 use crate::archive::layers::{Layers, Unfit};
-use crate::archive::reader::Archive;
+use crate::archive::reader::{self, Archive};
 use crate::error::{Act, Error, display_path};
 use crate::sys::open;
 use std::fs::File;
@@ -15,6 +15,12 @@ pub(super) fn open<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<Files<'p
     let open =
         |path| open::input(path).map(|file| (path, file)).map_err(|errno| Error::io(Act::Open, path, errno));
     paths.map(open).collect()
+}
+
+/// Whether there is an archive at `path` that is a delta (`haul pack --delta`): a layer over another one, and no tree by
+/// itself. Reads a few bytes at its end; what cannot be read is none.
+pub fn is_delta(path: &Path) -> bool {
+    open::input(path).is_ok_and(|file| reader::is_delta(&file).unwrap_or(false))
 }
 
 /// What the archives make together; `None` for a single one without an index.

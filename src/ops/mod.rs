@@ -17,6 +17,8 @@ pub mod verify;
 
 use std::num::NonZeroUsize;
 
+pub use layers::is_delta;
+
 /// How many worker threads a run uses.
 pub type Threads = NonZeroUsize;
 

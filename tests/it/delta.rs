@@ -270,7 +270,15 @@ fn a_delta_is_no_tree_by_itself() {
     haul!["verify", old, &stack.tree].expect(4);
     haul!["verify", old, delta, &stack.tree, "more"].expect(2).expect_once("is behind the directory");
     run(haul_command().args(["verify", "-"]).arg(delta), Some(&std::fs::read(old).unwrap())).expect(2);
-    haul!["diff", old, delta].expect(2).expect_once("it is a delta");
+    haul!["diff", old, delta].expect(2).expect_once("there is no second side");
+    haul!["diff", delta, &stack.tree].expect(2).expect_once("it is a delta");
+    haul!["diff", old, delta, &stack.tree].expect(0);
+    haul!["diff", &stack.tree, old, delta].expect(0);
+    haul!["diff", old, delta, old, delta].expect(0);
+    let lines = haul!["diff", old, delta, old].expect(4).lines();
+    assert!(lines.iter().any(|line| line.ends_with(" a")) && lines.len() <= 2, "{lines:?}");
+    haul!["diff", &stack.tree, delta, old].expect(2).expect_once("needs an archive with an index");
+    haul!["diff", old, &stack.tree, "more"].expect(2).expect_once("is behind both sides");
     haul!["pack", "--base", delta, &stack.tree, &new].expect(2).expect_once("it is a delta");
     haul!["pack", "--delta", delta, &stack.tree, &new].expect(2).expect_once("it is a delta");
     assert!(!new.exists());

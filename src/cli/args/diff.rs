@@ -17,9 +17,10 @@ pub(crate) struct DiffArgs {
     /// A directory or an archive (any tar, plain or compressed with zstd); - for an archive on stdin
     #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
     pub(crate) src: OsString,
-    /// The same; only one of both can be -
-    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
-    pub(crate) dst: OsString,
+    /// The same; only one of both can be -. Behind an archive, A or B, deltas of it may follow (pack --delta): it is then
+    /// what they make of it
+    #[arg(value_name = "B", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) behind: Vec<OsString>,
     #[command(flatten)]
     pub(crate) work: Work,
     #[command(flatten)]

@@ -1,64 +1,68 @@
 //! What a side of a comparison is read from: a directory, the index of an archive, or an archive front to back.
 //!
-//! A side is one layer today. A stack of them would be read here, too: each layer is a list of nodes in path order, and
-//! so is what they make together.
+//! Each is a list of nodes in path order; so is what an archive and deltas over it make together.
 
 use super::Run;
 use super::tree::{Node, Tree};
-use crate::archive::reader::Archive;
+use crate::archive::layers::Layers;
 use crate::archive::tar;
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, display_path};
 use crate::event::Event;
 use crate::ops::events::each_event;
 use crate::ops::gather::Gathered;
-use crate::ops::layers::refuse_delta;
+use crate::ops::layers::{self, Files};
 use crate::ops::unpack::Source;
 use crate::report::{End, Report};
-use crate::sys::{Dir, open};
+use crate::sys::Dir;
 use crate::walk::{self, Scan};
 use rustix::io::Errno;
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::iter;
+use std::path::{Path, PathBuf};
 
 /// An open layer.
-pub(super) enum Layer<'a> {
+pub(super) enum Layer<'a, 'p> {
     Directory(Dir),
-    Archive(&'a Path, File),
+    Archives(Files<'p>),
     Reader(&'a mut (dyn Read + Send)),
 }
 
-/// Opens what `side` names.
-pub(super) fn open(side: Source<'_>) -> Result<Layer<'_>, Error> {
+/// Opens what `side` names, and the deltas over it.
+pub(super) fn open<'a: 'p, 'p>(side: Source<'a>, deltas: &'p [PathBuf]) -> Result<Layer<'a, 'p>, Error> {
     let path = match side {
-        Source::Reader(reader) => return Ok(Layer::Reader(reader)),
+        Source::Reader(reader) if deltas.is_empty() => return Ok(Layer::Reader(reader)),
+        Source::Reader(_) => return Err(no_base("-")),
         Source::Path(path) => path,
     };
     match Dir::open(path) {
-        Ok(dir) => Ok(Layer::Directory(dir)),
-        Err(Errno::NOTDIR) => match open::input(path) {
-            Ok(file) => Ok(Layer::Archive(path, file)),
-            Err(errno) => Err(Error::io(Act::Open, path, errno)),
-        },
+        Ok(dir) if deltas.is_empty() => Ok(Layer::Directory(dir)),
+        Ok(_) => Err(no_base(&display_path(path))),
+        Err(Errno::NOTDIR) => {
+            let deltas = deltas.iter().map(PathBuf::as_path);
+            Ok(Layer::Archives(layers::open(iter::once(path).chain(deltas))?))
+        }
         Err(errno) => Err(Error::io(Act::Open, path, errno)),
     }
 }
 
+fn no_base(side: &str) -> Error {
+    Error::Usage(format!("{side}: a delta over it needs an archive with an index, in a file"))
+}
+
 impl Run<'_> {
     /// All that a layer holds.
-    pub(super) fn read(&self, layer: Layer<'_>) -> Result<Tree, Error> {
+    pub(super) fn read(&self, layer: Layer<'_, '_>) -> Result<Tree, Error> {
         match layer {
             Layer::Directory(root) => Ok(self.scan(root)),
             Layer::Reader(reader) => self.stream(Path::new("-"), reader),
-            Layer::Archive(path, file) => match Archive::open(&file).map_err(|fault| fault.at(path))? {
-                Some(archive) => {
-                    refuse_delta(path, &archive)?;
-                    let node =
-                        |record: crate::archive::index::Record| Node::Held(record.entry, record.digest);
-                    let nodes = archive.into_records().into_iter().map(node).collect();
+            Layer::Archives(files) => match (layers::stack(&files)?, files.first()) {
+                (None, Some((path, file))) => self.stream(path, file),
+                (archive, _) => {
+                    let records = archive.map(Layers::into_records).unwrap_or_default();
+                    let nodes = records.into_iter().map(|record| Node::Held(record.entry, record.digest));
+                    let nodes = nodes.collect();
                     Ok(Tree { nodes, root: None, is_coarse: false, report: Report::default() })
                 }
-                None => self.stream(path, &file),
             },
         }
     }

@@ -19,6 +19,7 @@ use crate::event::{Deed, Observer};
 use crate::report::{Counts, Difference, End, Report};
 use crate::sys::process;
 use crate::walk::Filter;
+use std::path::PathBuf;
 
 /// How to compare.
 #[derive(Debug, Clone)]
@@ -31,6 +32,9 @@ pub struct Options {
     pub trust: Trust,
     /// Which metadata are compared.
     pub fields: Fields,
+    /// Deltas over the source's archive and over the destination's, each of what is before it. Need archives with an
+    /// index, in files.
+    pub deltas: [Vec<PathBuf>; 2],
 }
 
 /// What differs.
@@ -55,6 +59,7 @@ pub struct Diff {
 ///     filter: haul::walk::Filter::default(),
 ///     trust: diff::Trust::Nothing,
 ///     fields: diff::Fields::default(),
+///     deltas: [vec![], vec![]],
 /// };
 /// let (src, dst) = (Source::Path(Path::new("new.tar.zst")), Source::Path(Path::new("/srv/app")));
 /// let diff = diff::diff(src, dst, &options, &haul::cancel::Cancel::default(), &())?;
@@ -73,7 +78,8 @@ pub fn diff(
     process::raise_open_files();
     let run = Run { options, cancel, observer };
     // Both are opened first, so that a mistyped one is told before the other is read.
-    let (src, dst) = (layer::open(src)?, layer::open(dst)?);
+    let [src_deltas, dst_deltas] = &options.deltas;
+    let (src, dst) = (layer::open(src, src_deltas)?, layer::open(dst, dst_deltas)?);
     let (mut src, mut dst) = (run.read(src)?, run.read(dst)?);
     let mut report = Report::default();
     report.merge(std::mem::take(&mut src.report));
