@@ -6,15 +6,17 @@ use crate::archive::reader::{self, Archive};
 use crate::error::{Act, Error, display_path};
 use crate::sys::open;
 use std::fs::File;
-use std::path::Path;
+use std::iter;
+use std::path::{Path, PathBuf};
 
 /// The open files of a stack, the lowest first.
 pub(super) type Files<'p> = Vec<(&'p Path, File)>;
 
-pub(super) fn open<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<Files<'p>, Error> {
+/// Opens an archive and the deltas over it.
+pub(super) fn open<'p>(lowest: &'p Path, deltas: &'p [PathBuf]) -> Result<Files<'p>, Error> {
     let open =
         |path| open::input(path).map(|file| (path, file)).map_err(|errno| Error::io(Act::Open, path, errno));
-    paths.map(open).collect()
+    iter::once(lowest).chain(deltas.iter().map(PathBuf::as_path)).map(open).collect()
 }
 
 /// Whether there is an archive at `path` that is a delta (`haul pack --delta`): a layer over another one, and no tree by

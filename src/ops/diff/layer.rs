@@ -17,7 +17,6 @@ use crate::sys::Dir;
 use crate::walk::{self, Scan};
 use rustix::io::Errno;
 use std::io::Read;
-use std::iter;
 use std::path::{Path, PathBuf};
 
 /// An open layer.
@@ -37,10 +36,7 @@ pub(super) fn open<'a: 'p, 'p>(side: Source<'a>, deltas: &'p [PathBuf]) -> Resul
     match Dir::open(path) {
         Ok(dir) if deltas.is_empty() => Ok(Layer::Directory(dir)),
         Ok(_) => Err(no_base(&display_path(path))),
-        Err(Errno::NOTDIR) => {
-            let deltas = deltas.iter().map(PathBuf::as_path);
-            Ok(Layer::Archives(layers::open(iter::once(path).chain(deltas))?))
-        }
+        Err(Errno::NOTDIR) => Ok(Layer::Archives(layers::open(path, deltas)?)),
         Err(errno) => Err(Error::io(Act::Open, path, errno)),
     }
 }

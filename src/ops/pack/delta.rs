@@ -16,7 +16,6 @@ use crate::tree::{Kind, RelPath};
 use crate::walk::Found;
 use std::collections::HashSet;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 
 /// Opens the archives that the new one is to be a delta of, if it is to be one.
 pub(super) fn files(options: &Options) -> Result<Files<'_>, Error> {
@@ -25,7 +24,10 @@ pub(super) fn files(options: &Options) -> Result<Files<'_>, Error> {
         let what = "a delta has an index, and no frames of another archive";
         return Err(Error::Usage(what.to_owned()));
     }
-    open(delta.layers.iter().map(PathBuf::as_path))
+    match delta.layers.split_first() {
+        Some((lowest, deltas)) => open(lowest, deltas),
+        None => Ok(Files::new()),
+    }
 }
 
 /// Refuses to write the delta over what it is a delta of, without which it is nothing.

@@ -31,7 +31,7 @@ use delete::{Deletion, Held};
 pub use options::{Options, Prefetch, Select, StampPlace, Update};
 use stamp::Stamp;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Where the archive comes from.
 #[allow(missing_debug_implementations)] // a reader has none
@@ -61,8 +61,7 @@ pub fn unpack(
         }
         Source::Path(path) => {
             let run = Run { path, dst, options, cancel, observer };
-            let deltas = options.deltas.iter().map(PathBuf::as_path);
-            let files = layers::open(std::iter::once(path).chain(deltas))?;
+            let files = layers::open(path, &options.deltas)?;
             // The topmost tells those below, too.
             let Some((top, file)) = files.last() else { return Ok(Report::default()) };
             let stamp = Stamp::of(&run, (top, file))?;

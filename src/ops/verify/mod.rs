@@ -21,7 +21,6 @@ use crate::sys::{Dir, open, process};
 use crate::tree::{Digest, Entry};
 use std::collections::HashMap;
 use std::io::Read;
-use std::iter;
 use std::path::{Path, PathBuf};
 
 /// How to verify.
@@ -63,8 +62,7 @@ pub fn verify(
             }
         }
         Source::Path(path) => {
-            let deltas = options.deltas.iter().map(PathBuf::as_path);
-            let files = layers::open(iter::once(path).chain(deltas))?;
+            let files = layers::open(path, &options.deltas)?;
             match (layers::stack(&files)?, files.first()) {
                 (Some(archive), _) => Ok(run.indexed(&archive)),
                 (None, Some((path, file))) => run.stream(path, file),
