@@ -15,10 +15,10 @@ use haul::archive::tar::{self, Decoder, END_OF_ARCHIVE, Event, Limits};
 use haul::bench;
 use haul::delta::{Layout, Op, Search, Signature, Table};
 use haul::plan::policy::Policy;
+use haul::rules::{Given, Rules, Settings, Side};
 use haul::tree::{
     Device, Digest, Entry, FileKind, Kind, Metadata, Owner, RelPath, RelPathBuf, Stat, Timestamp,
 };
-use haul::walk::rules::{Given, Rules, Settings, Side};
 use haul::walk::{Filter, Rule, Verdict};
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Errors: the run could not start, or had to stop.
 //!
-//! What went wrong with a single entry is not an [`Error`] but a [`crate::report::Failure`]; the run goes on without it.
+//! What went wrong with a single entry is not an [`Error`] but a [`crate::account::Failure`]; the run goes on without it.
 
 use std::fmt;
 use std::io;

@@ -16,7 +16,7 @@ use cli::signals::Signals;
 use cli::stdio;
 use haul::ops::pack::{Target, pack};
 use haul::ops::{list::list, publish::rollback, unpack::unpack, verify::verify};
-use haul::{cancel::Cancel, error::Error, report::Report};
+use haul::{account::Report, cancel::Cancel, error::Error};
 use std::process::ExitCode;
 use std::time::Instant;
 

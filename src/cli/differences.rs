@@ -6,11 +6,10 @@
 use super::options::Place;
 use super::output::Lines;
 use super::{itemize, json, tally};
+use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
-use haul::event::Observer;
 use haul::ops::diff::{Diff, Options, Step, diff};
-use haul::report::Report;
 use std::io::{self, BufWriter, Write};
 
 /// What is compared, and how that is shown.

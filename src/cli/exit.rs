@@ -1,7 +1,7 @@
 //! The only map from the result of a run to an exit code.
 
+use haul::account::{End, Report};
 use haul::error::Error;
-use haul::report::{End, Report};
 use std::process::ExitCode;
 
 /// How the process ends. The numbers are a promise to scripts: they never change their meaning.
@@ -74,8 +74,8 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haul::account::{Difference, Differs};
     use haul::error::Act;
-    use haul::report::{Difference, Differs};
     use haul::tree::RelPath;
     use std::path::Path;
 

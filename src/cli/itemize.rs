@@ -4,7 +4,7 @@
 //! rsync 3.5 for a local copy, `YXcstpoguax`, as its manual describes them under `--itemize-changes`: scripts that read
 //! rsync's lines can read these. (The column for creation times, `n`, is never filled: Linux has no call that sets them.)
 
-use haul::event::{Aspects, Change, Deed};
+use haul::account::{Aspects, Change, Deed};
 use haul::tree::path::escape;
 use haul::tree::{FileKind, RelPath};
 use std::fmt::Write as _;

@@ -6,10 +6,9 @@
 
 use super::exit::Exit;
 use super::itemize;
+use haul::account::{Cause, Change, Counts, Deed, Difference, End, Failure, Report};
 use haul::error::{Act, Error, errno_name};
-use haul::event::{Change, Deed};
 use haul::ops::list::Listed;
-use haul::report::{Cause, Counts, Difference, End, Failure, Report};
 use haul::tree::path::escape;
 use haul::tree::{FileKind, Kind, RelPath, Xattr};
 use serde::Serialize;
@@ -264,8 +263,8 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haul::event::Aspects;
-    use haul::report::Differs;
+    use haul::account::Aspects;
+    use haul::account::Differs;
     use haul::tree::{Digest, Entry, Extent, Metadata, Owner, RelPathBuf, Timestamp};
     use serde_json::{Value, json};
     use std::path::Path;

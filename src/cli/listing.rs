@@ -4,9 +4,9 @@
 //! [`escape`], so no archive can move the cursor of the terminal that lists it.
 
 use super::json;
+use haul::account::{End, Report};
 use haul::error::{Act, Error};
 use haul::ops::list::{Item, Listed};
-use haul::report::{End, Report};
 use haul::tree::path::escape;
 use haul::tree::{Entry, Kind, Owner, RelPath, Timestamp};
 use std::io::{self, BufWriter, Write};

@@ -3,8 +3,8 @@
 //! An observer around another one. It owns the delay of a worker that has just told of bytes, and nothing of the work:
 //! the library does not sleep. All workers draw on one allowance.
 
+use haul::account::{Event, Observer};
 use haul::cancel::Cancel;
-use haul::event::{Event, Observer};
 use std::num::NonZeroU64;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -88,7 +88,7 @@ fn time_for(bytes: u64, rate: NonZeroU64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haul::event::Recorder;
+    use haul::account::Recorder;
 
     fn rate(bytes: u64) -> NonZeroU64 {
         NonZeroU64::new(bytes).unwrap()

@@ -6,7 +6,7 @@
 
 use super::output::{Lines, Output, Stream};
 use super::{itemize, json, stdio};
-use haul::event::{Change, Deed, Event, Observer};
+use haul::account::{Change, Deed, Event, Observer};
 use haul::tree::{FileKind, Kind, RelPath};
 use indicatif::{DecimalBytes, HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt::{self, Write as _};
@@ -190,7 +190,7 @@ pub(crate) fn per_second(bytes: u64, elapsed: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haul::event::Aspects;
+    use haul::account::Aspects;
 
     fn told(events: &[Event<'_>]) -> Counters {
         let progress = Progress::start(&Output::default());

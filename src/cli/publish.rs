@@ -2,12 +2,11 @@
 
 use super::args::{Atomic, PublishArgs, ReuseHow};
 use super::options::usage;
+use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
-use haul::event::Observer;
 use haul::ops::Threads;
 use haul::ops::publish::{By, Options, Reuse, publish};
-use haul::report::Report;
 use std::path::Path;
 
 /// How many old trees are kept where nothing is said: who is still reading the old tree can go on.

@@ -5,8 +5,8 @@
 
 use super::output::Stream;
 use super::stdio;
+use haul::account::{Event, Observer};
 use haul::error::Error;
-use haul::event::{Event, Observer};
 use haul::ops::unpack::Prefetch;
 use haul::tree::RelPathBuf;
 use haul::walk::{Filter, Rule};

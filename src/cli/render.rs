@@ -8,8 +8,8 @@ use super::json;
 use super::output::{Output, Verb};
 use super::progress::per_second;
 use super::{stats, stdio};
+use haul::account::{Counts, End, Report};
 use haul::error::Error;
-use haul::report::{Counts, End, Report};
 use indicatif::{DecimalBytes, HumanCount};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -148,8 +148,8 @@ fn exceptions(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haul::account::{Difference, Differs};
     use haul::error::Act;
-    use haul::report::{Difference, Differs};
     use haul::tree::RelPath;
 
     fn report() -> Report {

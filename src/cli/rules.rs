@@ -5,7 +5,7 @@
 
 use super::filters::{in_order, placed};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
-use haul::walk::rules::Given;
+use haul::rules::Given;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 

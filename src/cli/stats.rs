@@ -2,7 +2,7 @@
 //!
 //! A name, a colon and a number, always all of them and in this order, so that a script can pick one out.
 
-use haul::report::Counts;
+use haul::account::Counts;
 use indicatif::HumanCount;
 use std::fmt::Write as _;
 

@@ -4,9 +4,8 @@
 //! first tree only, what is removed in the second only. A changed file counts with its whole length on both sides; one of
 //! which only metadata differ, with nothing.
 
-use haul::event::Deed;
+use haul::account::{Deed, Differs};
 use haul::ops::diff::Step;
-use haul::report::Differs;
 use haul::tree::path::escape;
 use haul::tree::{FileKind, RelPath};
 use indicatif::HumanCount;
@@ -109,7 +108,7 @@ fn block(title: &str, rows: &BTreeMap<Vec<u8>, Tally>, total: &Tally) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haul::event::Aspects;
+    use haul::account::Aspects;
     use haul::tree::RelPathBuf;
 
     fn step(path: &str, kind: FileKind, deed: Deed, bytes: (u64, u64)) -> Step {

@@ -1,10 +1,10 @@
 //! Reading an archive front to back, for every verb that meets one without an index.
 
 use super::frames::Halt;
+use crate::account::End;
 use crate::archive::tar::{Decoder, Ending, Event, Fault as TarFault, Limits};
 use crate::archive::{Fault, malformed, stream};
 use crate::cancel::Cancel;
-use crate::report::End;
 use crate::sys::users;
 use std::io::Read;
 use std::num::NonZeroUsize;

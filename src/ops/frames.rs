@@ -1,12 +1,12 @@
 //! Decoding the frames of an archive in parallel, for every verb that reads content.
 
+use crate::account::End;
 use crate::archive::Fault;
 use crate::archive::layers::Layers;
 use crate::archive::reader::{Decoder, Member};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool;
-use crate::report::End;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,8 +1,8 @@
 //! One run at a time on a directory: how a run asks for the lock, and waits for it.
 
+use crate::account::{Event, Observer};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
-use crate::event::{Event, Observer};
 use crate::sys::{Dir, lock};
 use std::path::Path;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::policy::{Keep, Policy};
 use super::times::is_same_time;
-use crate::event::Aspects;
+use crate::account::Aspects;
 use crate::tree::attributes::{Attributes, Changes, Who};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{FileKind, Stat, Timestamp, Xattr};

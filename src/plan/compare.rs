@@ -1,7 +1,6 @@
 //! In what two entries of one path differ.
 
-use crate::event::Aspects;
-use crate::report::Differs;
+use crate::account::{Aspects, Differs};
 use crate::tree::{Entry, Kind, Timestamp};
 
 /// Which metadata are compared.

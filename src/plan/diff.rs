@@ -3,8 +3,7 @@
 //! Pure. Owns what a difference is and in which words it is told; that the contents of two files differ, it is told.
 
 use super::compare::{Coarse, Fields, is_same_time, kind_difference, metadata, words};
-use crate::event::{Aspects, Change, Deed};
-use crate::report::Differs;
+use crate::account::{Aspects, Change, Deed, Differs};
 use crate::tree::{Entry, FileKind, Kind, RelPathBuf};
 
 /// How far it is believed, without reading them, that two files of one length have the same content.

@@ -5,11 +5,9 @@
 
 pub(crate) mod acl;
 pub(crate) mod attributes;
-mod chmod;
 mod compare;
 mod decide;
 pub mod diff;
-mod ids;
 pub(crate) mod join;
 pub(crate) mod mirror;
 pub mod policy;

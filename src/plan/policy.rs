@@ -3,8 +3,8 @@
 //! Values only. Each field is one rule of the mirror that a front end can choose; nothing of rsync's behaviour is taken
 //! for granted where an option has to say.
 
-pub use super::chmod::{Chmod, ChmodError, ChmodFault};
-pub use super::ids::{IdMap, IdMapError, IdMapFault, LookUp};
+pub use crate::rules::chmod::{Chmod, ChmodError, ChmodFault};
+pub use crate::rules::ids::{IdMap, IdMapError, IdMapFault, LookUp};
 
 /// Everything that the decision about one entry depends on, beside the entry.
 #[derive(Debug, Clone, Default)]

@@ -12,7 +12,6 @@ pub mod extent;
 pub mod metadata;
 pub mod path;
 pub mod stat;
-pub(crate) mod wild;
 
 pub use digest::{Digest, PART_BYTES};
 pub use entry::{Device, Entry, Kind, Standing};

@@ -4,8 +4,8 @@
 //! share it. Whether it is still what the scan saw is asked once, after its last byte was read.
 
 use super::found::Found;
+use crate::account::{Cause, Failure};
 use crate::error::Act;
-use crate::report::{Cause, Failure};
 use crate::sys::{Dir, FileKind, Stat, sparse, xattr};
 use crate::tree::digest::part_digests;
 use crate::tree::{Digest, Extent, Kind, PART_BYTES, RelPath, RelPathBuf, Xattr, extent};

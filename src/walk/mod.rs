@@ -9,10 +9,7 @@ pub mod filter;
 mod found;
 mod glob;
 mod links;
-pub(crate) mod names;
 mod order;
-pub mod rules;
-pub mod selection;
 mod walker;
 
 pub use filter::{Filter, FilterError, Rule, Verdict};

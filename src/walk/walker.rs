@@ -7,11 +7,10 @@
 use super::filter::{Filter, Verdict};
 use super::found::{Child, Found, Listing, Stamp};
 use super::{links, order};
+use crate::account::{Cause, End, Event, Observer, Report, fail_aloud};
 use crate::cancel::Cancel;
 use crate::error::Act;
-use crate::event::{Event, Observer};
 use crate::pool;
-use crate::report::{Cause, End, Report};
 use crate::sys::{Dir, FileKind, Stat, xattr};
 use crate::tree::{Device, Entry, Kind, Metadata, Owner, RelPath, RelPathBuf};
 use rustix::io::Errno;
@@ -277,7 +276,7 @@ impl<'a> Worker<'a> {
     }
 
     fn fail(&mut self, path: RelPath<'_>, act: Act, cause: impl Into<Cause>) {
-        self.report.fail_aloud(self.shared.observer, path, (act, cause));
+        fail_aloud(&mut self.report, self.shared.observer, path, (act, cause));
     }
 }
 

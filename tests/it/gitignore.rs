@@ -5,9 +5,9 @@
 
 use crate::support::oracle::{peer, run};
 use crate::support::scratch::Scratch;
+use haul::rules::{MergeFile, Rules, Scope, Settings, Side};
 use haul::tree::RelPath;
 use haul::tree::path::escape;
-use haul::walk::rules::{MergeFile, Rules, Scope, Settings, Side};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,13 +2,12 @@
 
 use super::Run;
 use super::tree::{Node, Tree};
+use crate::account::{Cause, End, Event, Report, fail_aloud};
 use crate::error::Act;
-use crate::event::Event;
 use crate::ops::pairs::{HasEntry, Pair, Pairs};
 use crate::plan::Coarse;
 use crate::plan::diff::{Name, Rules, Step, create, delete, needs_content, step};
 use crate::pool;
-use crate::report::{Cause, End, Report};
 use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::content::Reader;
 use std::borrow::Cow;
@@ -102,7 +101,7 @@ impl<'a> Comparer<'a> {
         match step {
             Ok(step) => self.steps.extend(step),
             Err(failed) => {
-                self.report.fail_aloud(self.run.observer, entry.path.as_path(), failed);
+                fail_aloud(&mut self.report, self.run.observer, entry.path.as_path(), failed);
                 return;
             }
         }

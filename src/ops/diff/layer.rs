@@ -4,15 +4,14 @@
 
 use super::Run;
 use super::tree::{Node, Tree};
+use crate::account::{End, Event, Report};
 use crate::archive::layers::Layers;
 use crate::archive::tar;
 use crate::error::{Act, Error, display_path};
-use crate::event::Event;
 use crate::ops::events::each_event;
 use crate::ops::gather::Gathered;
 use crate::ops::layers::{self, Files};
 use crate::ops::unpack::Source;
-use crate::report::{End, Report};
 use crate::sys::Dir;
 use crate::walk::{self, Scan};
 use rustix::io::Errno;

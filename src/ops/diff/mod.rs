@@ -13,10 +13,9 @@ pub use crate::plan::diff::{Step, Trust};
 
 use super::Threads;
 use super::unpack::Source;
+use crate::account::{Counts, Deed, Difference, End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::event::{Deed, Observer};
-use crate::report::{Counts, Difference, End, Report};
 use crate::sys::process;
 use crate::walk::Filter;
 use std::path::PathBuf;

@@ -4,10 +4,10 @@
 //! for the inode on both sides wherever both have the same group. So two groups are equal, as sets of names, when no
 //! name of them differs.
 
+use crate::account::Report;
 use crate::ops::owners::name_owners;
 use crate::ops::pairs::HasEntry;
 use crate::plan::diff::Name;
-use crate::report::Report;
 use crate::sys::Dir;
 use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::{Filter, Found, Verdict};

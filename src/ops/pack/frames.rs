@@ -6,13 +6,13 @@ mod jobs;
 pub(super) mod read;
 
 use super::{Options, Run};
+use crate::account::{End, Report};
 use crate::archive::frame::Compressor;
 use crate::archive::index::{Delta, RecordRef};
 use crate::archive::reader::Archive;
 use crate::archive::single::SingleFrame;
 use crate::archive::writer::{Sink, Writer};
 use crate::pool;
-use crate::report::{End, Report};
 use crate::tree::{Digest, Entry};
 use crate::walk::Found;
 use fill::Filler;

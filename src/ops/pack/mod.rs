@@ -7,12 +7,11 @@ mod present;
 mod settle;
 
 use super::{Threads, layers};
+use crate::account::{End, Event, Observer, Report};
 use crate::archive::layers::Layers;
 use crate::archive::writer::Sink;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, display_path};
-use crate::event::{Event, Observer};
-use crate::report::{End, Report};
 use crate::sys::output::{Output, Place};
 use crate::sys::{Dir, process};
 use crate::tree::Device;

@@ -16,10 +16,9 @@ mod swap;
 pub use rollback::rollback;
 
 use super::Threads;
+use crate::account::{Counts, End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
-use crate::event::Observer;
-use crate::report::{Counts, End, Report};
 use crate::sys::commit;
 use place::Place;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! The destination: the name that is to lead from the old tree to the new one.
 
 use super::{By, Options, There};
+use crate::account::Observer;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, display_path};
-use crate::event::Observer;
 use crate::ops::hold::{Hold, hold};
 use crate::sys::{Dir, FileKind, Stat, mounts, output};
 use rustix::io::Errno;

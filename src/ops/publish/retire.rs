@@ -1,8 +1,8 @@
 //! What becomes of old trees.
 
 use super::store::Store;
+use crate::account::{End, Report};
 use crate::error::Act;
-use crate::report::{End, Report};
 
 /// Removes all versions but the newest `keep`, and the one that is in use. What cannot be removed is a failure; the
 /// next run tries again.

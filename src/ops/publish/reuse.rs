@@ -3,11 +3,10 @@
 use super::place::Tree;
 use super::store::Store;
 use super::{Options, Reuse};
+use crate::account::{End, Event, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
-use crate::event::{Event, Observer};
 use crate::ops::sync::{self, Alternate, AlternateUse};
-use crate::report::{End, Report};
 use crate::sys::{copy, process};
 use rustix::io::{Errno, Result as SysResult};
 

@@ -3,10 +3,9 @@
 use super::place::Place;
 use super::store::{Opened, Store};
 use super::{By, interrupted, swap};
+use crate::account::{Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, display_path};
-use crate::event::Observer;
-use crate::report::Report;
 use crate::sys::FileKind;
 use rustix::io::Errno;
 use std::path::Path;

@@ -13,11 +13,10 @@
 
 use super::place::{Place, version};
 use super::{By, Options};
+use crate::account::{Failure, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, display_path};
-use crate::event::Observer;
 use crate::ops::hold::{Hold, hold};
-use crate::report::{Failure, Report};
 use crate::sys::{Dir, Handle, commit, mounts, process};
 use crate::tree::stat::SET_GROUP_ID;
 use rustix::io::Errno;

@@ -5,8 +5,7 @@ use super::groups::Inode;
 use super::options::Backup;
 use super::run::Run;
 use super::worker::Worker;
-use crate::apply;
-use crate::apply::target::Target;
+use crate::dest::target::Target;
 use crate::error::{Act, Error};
 use crate::plan::attributes::takes_part;
 use crate::sys::{Dir, FileKind, Handle, open, xattr};
@@ -159,7 +158,7 @@ fn like_in_mirror(run: &Run<'_>, root: &Dir, path: RelPath<'_>) -> rustix::io::R
             let takes_part = |xattr: &Xattr| xattr.is_acl() && takes_part(xattr, run.keep(), &run.who);
             let set = xattr::of(like.as_fd())?.into_iter().filter(takes_part).collect();
             // Best effort: it is open to its owner only until then.
-            let _ = apply::attributes::set(
+            let _ = crate::dest::attributes::set(
                 Handle::Open(dir.as_fd()),
                 &Changes { attributes, set, ..Changes::default() },
             );

@@ -3,9 +3,9 @@
 use super::fault::at_destination;
 use super::run::Run;
 use super::worker::Worker;
+use crate::account::Report;
 use crate::error::Act;
 use crate::pool::lock;
-use crate::report::Report;
 use crate::sys::{Handle, commit};
 use crate::tree::attributes::{Attributes, Changes};
 use crate::tree::{RelPath, RelPathBuf, Timestamp};

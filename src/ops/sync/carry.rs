@@ -6,12 +6,12 @@
 use super::fault::{Fault, at_destination};
 use super::stretch::Found;
 use super::worker::{Worker, moved};
-use crate::apply::attributes::set;
-use crate::apply::content::{Source, Stop};
-use crate::apply::target::{Draft, Node, Target};
+use crate::account::Cause;
+use crate::dest::attributes::set;
+use crate::dest::content::{Source, Stop};
+use crate::dest::target::{Draft, Node, Target};
 use crate::error::Act;
 use crate::plan::attributes::{add_xattrs, changes};
-use crate::report::Cause;
 use crate::sys::{Dir, FileKind, Handle, Stat, commit};
 use crate::tree::attributes::{Attributes, Who};
 use crate::tree::{RelPath, Xattr};

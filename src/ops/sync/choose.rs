@@ -3,12 +3,12 @@
 use super::fault::{Fault, at_source};
 use super::pair::Choice;
 use super::worker::Worker;
+use crate::account::Cause;
 use crate::error::Act;
 use crate::plan::symlinks::{Treatment, treat};
-use crate::report::Cause;
+use crate::sys::Names;
 use crate::sys::{Dir, FileKind, Stat};
 use crate::tree::{RelPath, RelPathBuf};
-use crate::walk::names::Names;
 
 /// What lies in an interrupted run's directory of partial files is the mirror's own.
 pub(super) const PARTIAL_DIR: &[u8] = b".haul-partial";

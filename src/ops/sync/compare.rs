@@ -5,8 +5,8 @@ use super::fault::{Fault, at_destination, at_source};
 use super::file::Source;
 use super::stretch::{Found, Spot};
 use super::worker::{Worker, moved};
-use crate::apply::content::Stop;
-use crate::apply::target::Target;
+use crate::dest::content::Stop;
+use crate::dest::target::Target;
 use crate::error::Act;
 use crate::sys::{Dir, FileKind, Handle, Stat, commit};
 use std::os::fd::AsFd;
@@ -63,7 +63,7 @@ pub(super) fn stopped(stop: Stop) -> Fault {
     match stop {
         Stop::Read(errno) => at_source(Act::Read)(errno),
         Stop::Write(errno) => at_destination(Act::Write)(errno),
-        Stop::Shrunk => Fault::Source(Act::Read, crate::report::Cause::Shrunk),
+        Stop::Shrunk => Fault::Source(Act::Read, crate::account::Cause::Shrunk),
         Stop::Cancelled => Fault::Cancelled,
     }
 }

@@ -9,12 +9,12 @@ use super::choose::PARTIAL_DIR;
 use super::fault::at_destination;
 use super::pair::Pair;
 use super::worker::Worker;
-use crate::apply::target::Target;
+use crate::dest::target::Target;
 use crate::error::Act;
+use crate::rules::Scope;
+use crate::sys::Names;
 use crate::sys::{Dir, FileKind, commit};
 use crate::tree::{RelPath, RelPathBuf};
-use crate::walk::names::Names;
-use crate::walk::rules::Scope;
 use rustix::io::Errno;
 use std::sync::Arc;
 

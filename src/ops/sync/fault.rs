@@ -1,10 +1,9 @@
 //! Why something was not done, and what that means for the run.
 
 use super::run::Run;
-use crate::apply::Failed;
+use crate::account::{Cause, Event, Failure};
+use crate::dest::Failed;
 use crate::error::{Act, Error, ends_run};
-use crate::event::Event;
-use crate::report::{Cause, Failure};
 use crate::tree::RelPath;
 use rustix::io::Errno;
 

@@ -6,12 +6,11 @@ use super::groups::{Claim, Inode};
 use super::stretch::{Found, Spot};
 use super::told::Told;
 use super::worker::Worker;
+use crate::account::{Aspects, Cause, Deed};
 use crate::error::Act;
-use crate::event::{Aspects, Deed};
 use crate::plan::attributes::may_touch;
 use crate::plan::mirror::{Action, Seen, decide};
 use crate::plan::policy::Compare;
-use crate::report::Cause;
 use crate::sys::FileKind;
 
 impl Worker<'_> {

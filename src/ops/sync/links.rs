@@ -6,10 +6,9 @@ use super::groups::{Claim, First, Inode};
 use super::stretch::{Found, Spot};
 use super::told::Told;
 use super::worker::Worker;
-use crate::apply::target::Target;
+use crate::account::{Aspects, Cause};
+use crate::dest::target::Target;
 use crate::error::Act;
-use crate::event::Aspects;
-use crate::report::Cause;
 use rustix::io::Errno;
 
 impl Worker<'_> {

@@ -4,15 +4,15 @@ use super::choose::Leaf;
 use super::fault::{Fault, at_destination, at_source};
 use super::stretch::{Found, Spot};
 use super::worker::Worker;
-use crate::apply::attributes::set;
-use crate::apply::target::Target;
+use crate::account::Aspects;
+use crate::dest::attributes::set;
+use crate::dest::target::Target;
 use crate::error::Act;
-use crate::event::Aspects;
 use crate::plan::attributes::{add_xattrs, aspects, changes};
+use crate::rules::Side;
 use crate::sys::{Dir, FileKind, Handle, Stat, xattr};
 use crate::tree::attributes::{Attributes, Changes};
 use crate::tree::{RelPath, Xattr};
-use crate::walk::rules::Side;
 use std::os::fd::AsFd;
 
 /// The extended attributes of the source's entry and of the destination's.

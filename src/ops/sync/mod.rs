@@ -37,11 +37,10 @@ mod worker;
 
 pub use options::{Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta, Options};
 
+use crate::account::{End, Event, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
-use crate::event::{Event, Observer};
 use crate::pool;
-use crate::report::{End, Report};
 use crate::sys::{commit, process};
 use run::Run;
 use std::path::Path;

@@ -4,9 +4,9 @@ use super::choose::Leaf;
 use super::fault::{Fault, at_source};
 use super::stretch::{Found, Spot};
 use super::worker::Worker;
-use crate::apply::target::{Node, Target};
+use crate::account::Cause;
+use crate::dest::target::{Node, Target};
 use crate::error::Act;
-use crate::report::Cause;
 use crate::sys::{FileKind, Handle, xattr};
 use std::os::fd::AsFd;
 

@@ -2,8 +2,8 @@
 
 use crate::ops::Threads;
 use crate::plan::policy::Policy;
-use crate::walk::rules::Rules;
-use crate::walk::selection::Selection;
+use crate::rules::Rules;
+use crate::rules::listed::Selection;
 use std::path::PathBuf;
 
 /// How to mirror.

@@ -10,15 +10,15 @@
 
 use super::directory::Opened;
 use super::late::DoomedIn;
-use crate::apply::target::Target;
+use crate::dest::target::Target;
 use crate::plan::join::Joined;
 use crate::pool::lock;
+use crate::rules::Scope;
+use crate::rules::listed::Cursor;
+use crate::sys::Names;
 use crate::sys::{Dir, Stat};
 use crate::tree::attributes::Changes;
 use crate::tree::{Device, RelPath, RelPathBuf};
-use crate::walk::names::Names;
-use crate::walk::rules::Scope;
-use crate::walk::selection::Cursor;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 

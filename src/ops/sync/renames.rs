@@ -5,13 +5,13 @@ use super::fault::{Fault, at_destination};
 use super::links::check_link;
 use super::stretch::Spot;
 use super::worker::Worker;
-use crate::apply::target::Target;
+use crate::dest::target::Target;
 use crate::error::Act;
 use crate::pool::lock;
+use crate::sys::Names;
 use crate::sys::{Dir, FileKind, Handle, Stat};
 use crate::tree::attributes::Attributes;
 use crate::tree::{RelPath, RelPathBuf};
-use crate::walk::names::Names;
 use std::collections::HashMap;
 use std::sync::Mutex;
 

@@ -4,13 +4,13 @@ use super::fault::{Fault, at_source};
 use super::pair::Choice;
 use super::run::Run;
 use super::worker::Worker;
+use crate::account::Event;
 use crate::error::{Act, Error};
-use crate::event::Event;
 use crate::plan::attributes::takes_part;
+use crate::rules::listed::Selection;
+use crate::rules::{MergeFile, RuleError, Rules, Scope, Side};
 use crate::sys::{Dir, open};
 use crate::tree::{RelPath, Xattr};
-use crate::walk::rules::{MergeFile, RuleError, Rules, Scope, Side};
-use crate::walk::selection::Selection;
 use rustix::io::Errno;
 use std::sync::Arc;
 

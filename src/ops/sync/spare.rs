@@ -3,8 +3,8 @@
 
 use super::fault::Fault;
 use super::worker::Worker;
+use crate::account::Cause;
 use crate::error::Act;
-use crate::report::Cause;
 use crate::sys::Stat;
 use crate::tree::RelPath;
 

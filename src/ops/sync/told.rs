@@ -1,6 +1,6 @@
 //! What is told of a change, and as what it counts.
 
-use crate::event::{Aspects, Deed};
+use crate::account::{Aspects, Deed};
 use crate::tree::RelPath;
 
 /// What is told of a change, beside the entry itself.

@@ -3,11 +3,10 @@
 use super::fault::Fault;
 use super::run::Run;
 use super::told::{Name, Told};
-use crate::apply::content::{Copier, Flow, Ways};
-use crate::event::{Aspects, Change, Deed, Event};
+use crate::account::{Aspects, Change, Deed, Event, Report};
+use crate::dest::content::{Copier, Flow, Ways};
 use crate::plan;
 use crate::plan::acl::{self, Named};
-use crate::report::Report;
 use crate::sys::users;
 use crate::tree::attributes::Attributes;
 use crate::tree::metadata::ACL_ACCESS;

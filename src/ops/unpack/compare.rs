@@ -6,8 +6,8 @@
 
 use super::Run;
 use super::select::Choice;
-use crate::apply::{Destination, Owners};
 use crate::archive::index::Record;
+use crate::dest::{Destination, Owners};
 use crate::plan::attributes::{add_xattrs, changes};
 use crate::plan::mirror::{self, Seen};
 use crate::plan::policy::{Compare, Policy};

@@ -5,13 +5,13 @@
 
 use super::Run;
 use super::remove::{Remover, close, kind_of, let_owner_write};
+use crate::account::Report;
 use crate::error::Act;
 use crate::pool;
-use crate::report::Report;
+use crate::sys::Names;
 use crate::sys::{Dir, FileKind};
 use crate::tree::{RelPath, RelPathBuf};
 use crate::walk::Verdict;
-use crate::walk::names::Names;
 
 /// What an archive has, by path: whether it is a directory.
 pub(super) type Held<'a> = dyn Fn(RelPath<'_>) -> Option<bool> + Sync + 'a;

@@ -4,9 +4,9 @@
 use super::super::frames::Halt;
 use super::Run;
 use super::hand::Hand;
-use crate::apply::{Destination, Directory};
+use crate::account::{End, Report};
+use crate::dest::{Destination, Directory};
 use crate::pool::{lock, scatter};
-use crate::report::{End, Report};
 use crate::tree::Entry;
 use std::sync::Mutex;
 

@@ -3,12 +3,11 @@
 use super::super::frames::Halt;
 use super::Run;
 use super::update::set_metadata;
-use crate::apply::{Applier, Destination, Failed, LargeFile};
+use crate::account::{Cause, Event, Report, fail_aloud};
 use crate::archive::Fault;
+use crate::dest::{Applier, Destination, Failed, LargeFile};
 use crate::error::{Error, ends_run};
-use crate::event::Event;
 use crate::plan::{Action, Existing, decide};
-use crate::report::{Cause, Report};
 use crate::tree::attributes::Changes;
 use crate::tree::{Entry, FileKind, Kind, Standing};
 use std::ffi::OsStr;
@@ -159,7 +158,7 @@ impl<'a> Hand<'a> {
                 Err(Halt::Error(Error::io(act, &at, error)))
             }
             Err(Failed::Entry(act, cause)) => {
-                self.report.fail_aloud(self.run.observer, path, (act, cause));
+                fail_aloud(&mut self.report, self.run.observer, path, (act, cause));
                 Ok(())
             }
         }

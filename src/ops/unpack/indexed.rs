@@ -9,13 +9,12 @@ use super::select::{Choice, choose, unmatched};
 use super::stamp::Stamp;
 use super::update::{self, refuse_empty};
 use super::{Prefetch, Run};
-use crate::apply::Destination;
+use crate::account::{Cause, End, Event, Report};
 use crate::archive::index::Record;
 use crate::archive::layers::Layers;
 use crate::archive::reader::Member;
+use crate::dest::Destination;
 use crate::error::{Act, Error};
-use crate::event::Event;
-use crate::report::{Cause, End, Report};
 use crate::tree::{Entry, Kind, RelPath};
 
 pub(super) fn unpack(run: &Run<'_>, archive: &Layers<'_>, stamp: Option<&Stamp>) -> Result<Report, Error> {

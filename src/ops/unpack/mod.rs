@@ -19,12 +19,11 @@ mod stream;
 mod update;
 mod writers;
 
-use crate::apply::{Destination, Failed, Owners, Settings};
+use crate::account::{End, Observer, Report, fail_aloud};
 use crate::cancel::Cancel;
+use crate::dest::{Destination, Failed, Owners, Settings};
 use crate::error::Error;
-use crate::event::Observer;
 use crate::ops::layers;
-use crate::report::{End, Report};
 use crate::sys::process;
 use crate::tree::Entry;
 use delete::{Deletion, Held};
@@ -148,6 +147,6 @@ impl Run<'_> {
 
     fn fail(&self, report: &mut Report, entry: &Entry, failed: Failed) {
         let Failed::Entry(act, cause) = failed else { return };
-        report.fail_aloud(self.observer, entry.path.as_path(), (act, cause));
+        fail_aloud(report, self.observer, entry.path.as_path(), (act, cause));
     }
 }

@@ -6,9 +6,9 @@
 use super::Prefetch;
 use super::groups::leaders;
 use super::select::Choice;
+use crate::account::{Cause, Report};
 use crate::archive::index::Record;
 use crate::error::Act;
-use crate::report::{Cause, Report};
 use crate::tree::{Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::Verdict;
 

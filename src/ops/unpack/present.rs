@@ -7,7 +7,7 @@ use super::super::frames::Halt;
 use super::Run;
 use super::compare::{Inode, Looked, Looking, Need};
 use super::hand::Hand;
-use crate::apply::Destination;
+use crate::dest::Destination;
 use crate::tree::{Entry, Kind, RelPathBuf};
 use std::collections::HashMap;
 

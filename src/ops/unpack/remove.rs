@@ -1,13 +1,12 @@
 //! Removes entries with everything below them, but for what the selection leaves out.
 
 use super::{Run, Select};
+use crate::account::{Aspects, Change, Deed, Event, Report, fail_aloud};
 use crate::error::Act;
-use crate::event::{Aspects, Change, Deed, Event};
-use crate::report::Report;
+use crate::sys::Names;
 use crate::sys::{Dir, FileKind, meta, process};
 use crate::tree::{Device, RelPath, RelPathBuf};
 use crate::walk::Verdict;
-use crate::walk::names::Names;
 use rustix::io::Errno;
 
 /// A directory that is being emptied.
@@ -163,6 +162,6 @@ impl<'a> Remover<'a> {
     }
 
     pub(super) fn fail(&mut self, path: RelPath<'_>, act: Act, errno: Errno) {
-        self.report.fail_aloud(self.run.observer, path, (act, errno));
+        fail_aloud(&mut self.report, self.run.observer, path, (act, errno));
     }
 }

@@ -13,12 +13,11 @@ use super::present::Present;
 use super::seen::{Known, Seen};
 use super::update::refuse_empty;
 use super::writers::Writers;
-use crate::apply::Destination;
+use crate::account::{Cause, End, Event, Report};
 use crate::archive::Fault;
 use crate::archive::tar;
+use crate::dest::Destination;
 use crate::error::{Act, Error};
-use crate::event::Event;
-use crate::report::{Cause, End, Report};
 use crate::tree::{Entry, Kind, RelPathBuf};
 use crate::walk::Verdict;
 use std::collections::HashMap;
@@ -159,7 +158,7 @@ impl<'a> Unpacking<'a> {
             Some(Known { is_taken: true, is_dir: false }) => self.bare(entry),
             Some(Known { is_taken: false, is_dir: false }) => {
                 let cause = Cause::Missing(target.as_path().as_bytes().into());
-                self.hand.note(entry, Err(crate::apply::Failed::Entry(Act::Link, cause)))
+                self.hand.note(entry, Err(crate::dest::Failed::Entry(Act::Link, cause)))
             }
             Some(Known { is_dir: true, .. }) | None => {
                 let what = format!(

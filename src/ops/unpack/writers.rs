@@ -3,10 +3,9 @@
 use super::super::frames::Halt;
 use super::Run;
 use super::hand::Hand;
-use crate::apply::{Destination, LargeFile};
-use crate::event::Event;
+use crate::account::{End, Event, Report};
+use crate::dest::{Destination, LargeFile};
 use crate::pool::lock;
-use crate::report::{End, Report};
 use crate::tree::Entry;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,12 +1,12 @@
 //! Compares what an archive holds with a tree.
 
 use super::{Held, Run};
+use crate::account::{Cause, Difference, Differs, End, Report, fail_aloud};
 use crate::error::Act;
 use crate::ops::owners::name_owners;
 use crate::ops::pairs::{Pair, Pairs};
 use crate::plan::{Coarse, Fields, differences};
 use crate::pool;
-use crate::report::{Cause, Difference, Differs, End, Report};
 use crate::sys::Dir;
 use crate::tree::{Kind, RelPath};
 use crate::walk::content::Reader;
@@ -63,7 +63,7 @@ impl Comparer<'_> {
                 Ok(what) => self.differ(held.entry.path.as_path(), what),
                 Err(failed) => {
                     let path = held.entry.path.as_path();
-                    self.report.fail_aloud(self.run.observer, path, failed);
+                    fail_aloud(&mut self.report, self.run.observer, path, failed);
                 }
             },
         }

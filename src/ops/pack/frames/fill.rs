@@ -4,11 +4,10 @@ use super::super::Run;
 use super::jobs::{Job, Large};
 use super::read::{self, Failed};
 use super::{Content, Filled, Member};
+use crate::account::{Cause, End, Event, Report, fail_aloud};
 use crate::archive::frame::Compressor;
 use crate::archive::writer::TarBuffer;
 use crate::error::{Act, Error};
-use crate::event::Event;
-use crate::report::{Cause, End, Report};
 use crate::tree::digest::part_digests;
 use crate::tree::{Digest, Entry, Kind};
 use crate::walk::Found;
@@ -191,6 +190,6 @@ impl<'a> Filler<'a> {
     }
 
     pub(super) fn fail(&mut self, entry: &Entry, (act, cause): Failed) {
-        self.report.fail_aloud(self.run.observer, entry.path.as_path(), (act, cause));
+        fail_aloud(&mut self.report, self.run.observer, entry.path.as_path(), (act, cause));
     }
 }

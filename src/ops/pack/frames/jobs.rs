@@ -2,9 +2,9 @@
 
 use super::carry::Carried;
 use super::read;
+use crate::account::Cause;
 use crate::archive::cut::{self, Piece, Place};
 use crate::error::Act;
-use crate::report::Cause;
 use crate::tree::{Entry, Kind};
 use crate::walk::Found;
 use crate::walk::content::Content;

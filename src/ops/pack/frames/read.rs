@@ -1,8 +1,8 @@
 //! From a file's content to a stretch of tar.
 
+use crate::account::Cause;
 use crate::archive::writer::TarBuffer;
 use crate::error::Act;
-use crate::report::Cause;
 use crate::tree::{Entry, Extent, Kind, extent};
 use crate::walk::Found;
 use crate::walk::content::{Content, Reader};

@@ -3,8 +3,8 @@
 use super::destination::{Held, lock};
 use super::file::{Applier, clear};
 use super::{Failed, failed};
+use crate::account::Cause;
 use crate::error::Act;
-use crate::report::Cause;
 use crate::sys::{Dir, FileKind, commit};
 use crate::tree::{Entry, Kind, RelPath};
 use rustix::io::Errno;

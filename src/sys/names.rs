@@ -1,6 +1,6 @@
 //! The names in one directory.
 
-use crate::sys::{Dir, FileKind};
+use super::{Dir, FileKind};
 use rustix::io::Result;
 
 /// The names in one directory, sorted by their bytes, with the kind of each where the file system tells it.

@@ -23,8 +23,8 @@ pub(crate) use destination::{Destination, Directory, Settings};
 pub(crate) use file::{Applier, LargeFile};
 pub(crate) use owner::Owners;
 
+use crate::account::Cause;
 use crate::error::Act;
-use crate::report::Cause;
 use rustix::io::Errno;
 
 /// Why a step was not carried out.

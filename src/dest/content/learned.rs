@@ -1,6 +1,6 @@
 //! What the system was found to refuse in this run, so that it is not asked again for every file.
 
-use crate::apply::destination::lock;
+use crate::dest::destination::lock;
 use crate::tree::Device;
 use rustix::io::Errno;
 use std::sync::atomic::{AtomicU8, Ordering};

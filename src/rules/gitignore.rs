@@ -7,7 +7,7 @@
 //! to a regular expression over text, and git, as rsync, matches bytes (see `docs/decisions/0002-globs.md`).
 
 use super::pattern::Pattern;
-use crate::tree::wild::{Token, parse_one};
+use crate::rules::wild::{Token, parse_one};
 
 /// One line of a `.gitignore`.
 #[derive(Debug, Clone)]

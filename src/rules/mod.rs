@@ -1,3 +1,5 @@
+//! Every language that chooses entries or speaks a policy. Pure: reads no tree and opens no file.
+//!
 //! rsync's filter language: which entries are sent, and which are kept from being deleted.
 //!
 //! Owns the rules of `--filter`, `--include`, `--exclude`, their `-from` forms, `-F`, `-C` and `--gitignore`: their
@@ -14,7 +16,7 @@
 //!
 //! ```
 //! use haul::tree::RelPath;
-//! use haul::walk::rules::{Given, MergeFile, Rules, Settings, Side};
+//! use haul::rules::{Given, MergeFile, Rules, Settings, Side};
 //!
 //! let given = [Given::Filter(b": .keep".to_vec()), Given::Exclude(b"*.o".to_vec())];
 //! let rules = Rules::new(&given, Settings::default(), &mut |_| unreachable!("no file is named"))?;
@@ -43,15 +45,19 @@
 //! * An `x` with a merge rule or with `C`, a `!` with `C`, an argument of `-C`, and a NUL byte in a rule are errors:
 //!   rsync accepts them, and ignores them or the rest of the rule.
 
+pub mod chmod;
 mod error;
 mod expand;
 mod gitignore;
+pub mod ids;
 mod list;
+pub mod listed;
 mod parse;
 mod pattern;
 mod place;
 mod rule;
 mod scope;
+pub(crate) mod wild;
 
 pub use error::{Origin, RuleError, RuleFault};
 pub use list::{Given, Rules, Settings, Side};

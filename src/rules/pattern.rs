@@ -4,7 +4,7 @@
 //! RULES" and "ANCHORING INCLUDE/EXCLUDE PATTERNS", has it. Every text is a pattern: one that cannot match, such as
 //! an unclosed `[`, matches nothing.
 
-use crate::tree::wild::{Token, Wild, parse_tokens};
+use crate::rules::wild::{Token, Wild, parse_tokens};
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]

@@ -14,8 +14,8 @@
 //! rsync warns of a `TO` that nobody bears and goes on without the rule, takes a range in reverse for an empty one, and
 //! lets large numbers overflow; all these are errors here.
 
+use crate::rules::wild::{Wild, parse_tokens};
 use crate::tree::path::escape;
-use crate::tree::wild::{Wild, parse_tokens};
 
 /// Which number becomes which; the same one by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,0 +1,21 @@
+//! The account of a run: what it reports at its end, and what it tells while it goes on.
+//!
+//! Owns [`Report`], which every worker has one of, and [`Observer`], a lossy view of a run. [`Ledger`] is the
+//! only place that both counts and tells. Knows nothing of how anything is done.
+
+mod change;
+mod counts;
+mod difference;
+mod failure;
+mod ledger;
+mod observer;
+mod report;
+
+pub use change::{Aspects, Change, Deed};
+pub use counts::Counts;
+pub use difference::{Difference, Differs};
+pub use failure::{Cause, Failure};
+#[expect(unused_imports)] // until the engines use it
+pub(crate) use ledger::{Ledger, fail_aloud};
+pub use observer::{Event, Observer, Recorder};
+pub use report::{End, Report};
