@@ -121,13 +121,16 @@ impl fmt::Display for Act {
     }
 }
 
-/// Whether an error concerns the whole run and not just one entry: no space, no quota, a read-only or vanished file
-/// system. What follows would only fail in the same way.
-pub fn ends_run(error: &io::Error) -> bool {
+/// Whether an error of this act concerns the whole run and not just one entry: no space, no quota, a read-only or vanished
+/// file system. What follows would only fail in the same way.
+///
+/// Not EFBIG, which is about one file's length; nor what setxattr(2) says of one attribute that has no room beside its
+/// inode, which is ENOSPC, too.
+pub(crate) fn ends_run(act: Act, error: &io::Error) -> bool {
     use rustix::io::Errno;
-    [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::STALE, Errno::NOTCONN, Errno::NODEV, Errno::FBIG]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    let is = |errno: &Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    let is_lost = [Errno::ROFS, Errno::STALE, Errno::NOTCONN, Errno::NODEV].iter().any(is);
+    is_lost || (act != Act::SetXattrs && [Errno::NOSPC, Errno::DQUOT].iter().any(is))
 }
 
 /// An I/O error as `Permission denied (EACCES)`.
@@ -207,9 +210,20 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_ends_the_run_and_a_missing_file_does_not() {
-        assert!(ends_run(&io::Error::from_raw_os_error(28)));
-        assert!(!ends_run(&io::Error::from_raw_os_error(2)));
-        assert!(!ends_run(&io::Error::other("no errno")));
+    fn a_full_disk_ends_the_run_and_what_concerns_one_file_does_not() {
+        let ends = |act, code| ends_run(act, &io::Error::from_raw_os_error(code));
+        for (act, code, expected) in [
+            (Act::Write, 28, true),
+            (Act::Write, 122, true),
+            (Act::Remove, 30, true),
+            (Act::SetXattrs, 30, true),
+            (Act::SetXattrs, 28, false),
+            (Act::SetXattrs, 122, false),
+            (Act::Write, 27, false),
+            (Act::Open, 2, false),
+        ] {
+            assert_eq!(ends(act, code), expected, "{act} {code}");
+        }
+        assert!(!ends_run(Act::Write, &io::Error::other("no errno")));
     }
 }

@@ -4,8 +4,11 @@ use super::change::Change;
 use super::failure::{Cause, Failure};
 use super::observer::{Event, Observer};
 use super::report::Report;
-use crate::error::Act;
+use super::stop::Stop;
+use crate::error::{Act, Error, ends_run};
 use crate::tree::RelPath;
+use std::fmt;
+use std::path::Path;
 
 /// Keeps account of one worker's part of a run: the only place that both counts and tells.
 ///
@@ -13,6 +16,13 @@ use crate::tree::RelPath;
 pub(crate) struct Ledger<'a> {
     observer: &'a dyn Observer,
     pub(crate) report: Report,
+}
+
+/// The side of a run that an entry lies on: its root as the user named it, and what stops the run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub(crate) root: &'a Path,
+    pub(crate) stop: &'a Stop<'a>,
 }
 
 #[allow(dead_code)] // until the engines use it
@@ -31,6 +41,24 @@ impl<'a> Ledger<'a> {
         let failure = Failure { path: path.as_bytes().into(), act, cause: cause.into() };
         self.observer.event(Event::Failed(&failure));
         self.report.failures.push(failure);
+    }
+
+    /// The same, unless everything that follows on this side would fail in the same way: then the run stops.
+    ///
+    /// This is the only place that asks [`ends_run`].
+    pub(crate) fn fail_or_stop(
+        &mut self,
+        side: Side<'_>,
+        path: RelPath<'_>,
+        act: Act,
+        cause: impl Into<Cause>,
+    ) {
+        match cause.into() {
+            Cause::Os(error) if ends_run(act, &error) => {
+                side.stop.set(Error::io(act, &side.root.join(path.as_os_str()), error));
+            }
+            cause => self.fail(path, act, cause),
+        }
     }
 
     /// Notes that an entry is left out on purpose.
@@ -58,8 +86,36 @@ pub(crate) fn fail_aloud(
     report.merge(ledger.report);
 }
 
-impl std::fmt::Debug for Ledger<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Ledger<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Recorder;
+    use crate::cancel::Cancel;
+    use rustix::io::Errno;
+
+    /// What stopped the run, and how many failures were reported.
+    fn after(act: Act, errno: Errno) -> (Option<String>, usize) {
+        let (recorder, cancel) = (Recorder::default(), Cancel::default());
+        let stop = Stop::new(&cancel);
+        let mut ledger = Ledger::new(&recorder);
+        let side = Side { root: Path::new("/dst"), stop: &stop };
+        ledger.fail_or_stop(side, RelPath::new(b"a/b").unwrap(), act, errno);
+        assert_eq!(recorder.lines().len(), ledger.report.failures.len());
+        (stop.take().map(|error| error.to_string()), ledger.report.failures.len())
+    }
+
+    #[test]
+    fn a_full_disk_stops_the_run_and_one_entrys_trouble_is_a_failure() {
+        let full = "cannot write /dst/a/b: No space left on device (ENOSPC)".to_owned();
+        assert_eq!(after(Act::Write, Errno::NOSPC), (Some(full), 0));
+        assert_eq!(after(Act::Write, Errno::FBIG), (None, 1));
+        assert_eq!(after(Act::SetXattrs, Errno::NOSPC), (None, 1));
+        assert_eq!(after(Act::Create, Errno::ACCESS), (None, 1));
     }
 }

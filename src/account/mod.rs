@@ -10,12 +10,15 @@ mod failure;
 mod ledger;
 mod observer;
 mod report;
+mod stop;
 
 pub use change::{Aspects, Change, Deed};
 pub use counts::Counts;
 pub use difference::{Difference, Differs};
 pub use failure::{Cause, Failure};
-#[expect(unused_imports)] // until the engines use it
-pub(crate) use ledger::{Ledger, fail_aloud};
+#[allow(unused_imports)] // until the engines use them
+pub(crate) use ledger::{Ledger, Side, fail_aloud};
 pub use observer::{Event, Observer, Recorder};
 pub use report::{End, Report};
+#[allow(unused_imports)]
+pub(crate) use stop::Stop;

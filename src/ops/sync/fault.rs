@@ -60,7 +60,7 @@ impl Run<'_> {
             }
         };
         if let Cause::Os(error) = &cause
-            && ends_run(error)
+            && ends_run(act, error)
         {
             let copy = std::io::Error::from_raw_os_error(error.raw_os_error().unwrap_or_default());
             self.stop(Error::io(act, &root.join(path.as_os_str()), copy));

@@ -153,7 +153,7 @@ impl<'a> Hand<'a> {
                 Ok(())
             }
             Err(Failed::Refused(why)) => Err(Fault::Refused(format!("{}: {why}", path.display())).into()),
-            Err(Failed::Entry(act, Cause::Os(error))) if ends_run(&error) => {
+            Err(Failed::Entry(act, Cause::Os(error))) if ends_run(act, &error) => {
                 let at = self.run.dst.join(OsStr::from_bytes(path.as_bytes()));
                 Err(Halt::Error(Error::io(act, &at, error)))
             }
