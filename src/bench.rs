@@ -4,8 +4,8 @@
 //! change with any release (decision 0030). Whatever can be timed through the public modules has no place here.
 
 use crate::archive::index::{self, Index, RecordRef};
-use crate::plan::mirror::{Action, Seen, decide};
 use crate::plan::policy::Policy;
+use crate::plan::step::{Action, Seen, decide};
 use crate::tree::{Stat, Timestamp};
 
 /// The bytes of an index, before compression: what [`index::decode`] reads.

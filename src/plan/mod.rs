@@ -6,14 +6,16 @@
 pub(crate) mod acl;
 pub(crate) mod attributes;
 mod compare;
-mod decide;
 pub mod diff;
 pub(crate) mod join;
 pub(crate) mod mirror;
 pub mod policy;
+#[allow(dead_code)] // until the engines use it
+pub(crate) mod removal;
+#[allow(dead_code)]
+pub(crate) mod step;
 pub(crate) mod symlinks;
 mod times;
 
 pub use compare::Fields;
 pub(crate) use compare::{Coarse, differences};
-pub(crate) use decide::{Action, Existing, decide};

@@ -9,8 +9,8 @@ use super::worker::Worker;
 use crate::account::{Aspects, Cause, Deed};
 use crate::error::Act;
 use crate::plan::attributes::may_touch;
-use crate::plan::mirror::{Action, Seen, decide};
 use crate::plan::policy::Compare;
+use crate::plan::step::{Action, Seen, decide};
 use crate::sys::FileKind;
 
 impl Worker<'_> {

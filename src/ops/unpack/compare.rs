@@ -1,6 +1,6 @@
 //! What of an archive a tree has already: each entry is looked at in its place, in parallel.
 //!
-//! By the rules of a mirror ([`crate::plan::mirror`]), of which the archive's index is the source. Changes nothing, and
+//! By the rules of a mirror ([`crate::plan::step`]), of which the archive's index is the source. Changes nothing, and
 //! reads content only under `--checksum` and where a time is not to be trusted. What cannot be looked at counts as
 //! missing: whoever makes it will be told why that cannot be done.
 
@@ -9,8 +9,8 @@ use super::select::Choice;
 use crate::archive::index::Record;
 use crate::dest::{Destination, Owners};
 use crate::plan::attributes::{add_xattrs, changes};
-use crate::plan::mirror::{self, Seen};
 use crate::plan::policy::{Compare, Policy};
+use crate::plan::step::{self, Action, Seen};
 use crate::pool;
 use crate::sys::{Dir, Handle, process};
 use crate::tree::attributes::{Attributes, Changes};
@@ -146,9 +146,9 @@ impl<'a> Looking<'a> {
         let seen = Seen { stat: &stat, target: target.as_deref() };
         let text = if let Kind::Symlink(text) = &entry.kind { Some(&**text) } else { None };
         let wanted = Seen { stat: &src, target: text };
-        let is_right = match mirror::decide(wanted, Some(seen), &self.policy, self.trusted) {
-            mirror::Action::Keep => true,
-            mirror::Action::Compare => self.has_content(digest, entry, &stat),
+        let is_right = match step::decide(wanted, Some(seen), &self.policy, self.trusted) {
+            Action::Keep => true,
+            Action::Compare => self.has_content(digest, entry, &stat),
             _ => false,
         };
         let changes = if is_right { self.changes(dir, entry, &stat) } else { None };

@@ -7,7 +7,7 @@ use crate::account::{Cause, Event, Report, fail_aloud};
 use crate::archive::Fault;
 use crate::dest::{Applier, Destination, Failed, LargeFile};
 use crate::error::{Error, ends_run};
-use crate::plan::{Action, Existing, decide};
+use crate::plan::step::{self, Action, Existing};
 use crate::tree::attributes::Changes;
 use crate::tree::{Entry, FileKind, Kind, Standing};
 use std::ffi::OsStr;
@@ -65,7 +65,7 @@ impl<'a> Hand<'a> {
     /// Begins a large file; `None` when nothing is to be written.
     pub(super) fn begin(&mut self, entry: &Entry) -> Result<Option<LargeFile>, Halt> {
         match self.decide(entry) {
-            Ok(Action::Skip) => {
+            Ok(Action::Leave) => {
                 self.keep(entry);
                 Ok(None)
             }
@@ -105,7 +105,7 @@ impl<'a> Hand<'a> {
         step: impl FnOnce(&mut Applier<'a>) -> Result<(), Failed>,
     ) -> Result<(), Halt> {
         let result = match self.decide(entry) {
-            Ok(Action::Skip) => {
+            Ok(Action::Leave) => {
                 self.keep(entry);
                 return Ok(());
             }
@@ -135,7 +135,7 @@ impl<'a> Hand<'a> {
 
     fn decide(&mut self, entry: &Entry) -> Result<Action, Failed> {
         let existing = if self.run.options.keep_existing { Existing::Keep } else { Existing::Replace };
-        Ok(decide(&entry.kind, self.applier.standing(entry.path.as_path())?, existing))
+        Ok(step::unpack(&entry.kind, self.applier.standing(entry.path.as_path())?, existing))
     }
 
     fn keep(&mut self, entry: &Entry) {
