@@ -1,6 +1,6 @@
 //! The account of a run: what it reports at its end, and what it tells while it goes on.
 //!
-//! Owns [`Report`], which every worker has one of, and [`Observer`], a lossy view of a run. [`Ledger`] is the
+//! Owns [`Report`], which every worker has one of, and [`Observer`], a lossy view of a run. `Ledger` is the
 //! only place that both counts and tells. Knows nothing of how anything is done.
 
 mod change;
