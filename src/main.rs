@@ -8,33 +8,33 @@ use cli::exit::Exit;
 use cli::generate::generate;
 use cli::listing::Listing;
 use cli::options::{self, Environment, Place, Run, Task};
-use cli::pipe::Pipe;
-use cli::progress::Progress;
 use cli::publish;
-use cli::render::Ended;
 use cli::signals::Signals;
 use cli::stdio;
+use cli::{pipe::Pipe, progress::Progress};
+use cli::{refusal::Refusal, render::Ended};
 use haul::ops::pack::{Target, pack};
 use haul::ops::{list::list, publish::rollback, unpack::unpack, verify::verify};
 use haul::{account::Report, cancel::Cancel, error::Error};
-use std::process::ExitCode;
-use std::time::Instant;
+use std::{process::ExitCode, time::Instant};
 
 fn main() -> ExitCode {
     let Cli { voice, command } = Cli::parse();
     let exit = match command {
-        Command::Generate(what) => generate(&what).map_or_else(|error| refuse(&error), |()| Exit::Done),
+        Command::Generate(what) => {
+            generate(&what).map_or_else(|error| refuse(&error.into()), |()| Exit::Done)
+        }
         Command::Operation(operation) => match options::resolve(operation, &voice, &Environment::here()) {
             Ok(run) => carry_out(&run),
-            Err(error) => refuse(&error),
+            Err(refusal) => refuse(&refusal),
         },
     };
     exit.into()
 }
 
-fn refuse(error: &Error) -> Exit {
-    stdio::say(format_args!("haul: {error}"));
-    Exit::of_error(error)
+fn refuse(refusal: &Refusal) -> Exit {
+    stdio::say(format_args!("haul: {refusal}"));
+    Exit::of_refusal(refusal)
 }
 
 fn carry_out(run: &Run) -> Exit {

@@ -1,6 +1,6 @@
 //! What could not be done to one entry, and why.
 
-use crate::error::{Act, Errno};
+use crate::error::{Act, Errno, kind};
 use crate::tree::path::escape;
 use std::fmt;
 use std::io;
@@ -18,6 +18,7 @@ pub struct Failure {
 
 /// Why something could not be done to one entry.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Cause {
     /// The system said no.
     Os(io::Error),
@@ -37,6 +38,24 @@ pub enum Cause {
     Limit,
     /// The entry needs another one that was not written.
     Missing(Box<[u8]>),
+}
+
+impl Cause {
+    /// A word for causes that mean the same to whoever reads them, such as `vanished` or `denied`. A promise to scripts:
+    /// words are added, never renamed.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Cause::Os(error) => kind(error),
+            Cause::Changed => "changed",
+            Cause::Shrunk => "shrunk",
+            Cause::Vanished => "vanished",
+            Cause::Replaced => "replaced",
+            Cause::NotFound => "not-found",
+            Cause::Loop => "loop",
+            Cause::Limit => "limit",
+            Cause::Missing(_) => "missing",
+        }
+    }
 }
 
 impl From<io::Error> for Cause {
@@ -67,9 +86,59 @@ impl fmt::Display for Cause {
             Cause::Vanished => f.write_str("it vanished while the tree was read"),
             Cause::Replaced => f.write_str("it was replaced by something else while the tree was read"),
             Cause::Loop => f.write_str("a symbolic link leads back to a directory above it"),
-            Cause::Limit => f.write_str("no more may be deleted (--max-delete)"),
+            Cause::Limit => f.write_str("no more entries may be deleted"),
             Cause::NotFound => f.write_str("the archive does not hold it"),
             Cause::Missing(path) => write!(f, "{} was not written", escape(path)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_the_kind_of_the_table() {
+        let os = |code| Cause::Os(io::Error::from_raw_os_error(code));
+        for (cause, kind) in [
+            (Cause::Changed, "changed"),
+            (Cause::Shrunk, "shrunk"),
+            (Cause::Vanished, "vanished"),
+            (Cause::Replaced, "replaced"),
+            (Cause::NotFound, "not-found"),
+            (Cause::Loop, "loop"),
+            (Cause::Limit, "limit"),
+            (Cause::Missing(b"a"[..].into()), "missing"),
+            (os(1), "denied"),
+            (os(2), "not-found"),
+            (os(5), "io"),
+            (os(12), "no-memory"),
+            (os(13), "denied"),
+            (os(16), "busy"),
+            (os(17), "exists"),
+            (os(18), "cross-device"),
+            (os(19), "gone"),
+            (os(20), "not-a-directory"),
+            (os(21), "is-a-directory"),
+            (os(23), "too-many-open-files"),
+            (os(24), "too-many-open-files"),
+            (os(26), "busy"),
+            (os(27), "too-large"),
+            (os(28), "no-space"),
+            (os(30), "read-only"),
+            (os(31), "too-many-links"),
+            (os(36), "name-too-long"),
+            (os(38), "unsupported"),
+            (os(39), "not-empty"),
+            (os(40), "loop"),
+            (os(95), "unsupported"),
+            (os(107), "gone"),
+            (os(116), "gone"),
+            (os(122), "no-space"),
+            (os(133), "io"),
+            (Cause::Os(io::Error::other("no errno")), "io"),
+        ] {
+            assert_eq!(cause.kind(), kind, "{cause}");
         }
     }
 }

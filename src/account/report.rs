@@ -80,13 +80,13 @@ mod tests {
 
     #[test]
     fn the_first_error_of_several_workers_is_kept() {
-        let stopped =
-            |text: &str| Report { end: End::Stopped(Error::Usage(text.into())), ..Report::default() };
+        let held = |text: &str| Error::Held { path: text.into(), holder: None };
+        let stopped = |text: &str| Report { end: End::Stopped(held(text)), ..Report::default() };
         let mut report = Report { end: End::Interrupted, ..Report::default() };
         report.merge(stopped("first"));
         report.merge(stopped("second"));
         report.merge(Report::default());
-        assert!(matches!(&report.end, End::Stopped(Error::Usage(text)) if text == "first"));
+        assert!(matches!(&report.end, End::Stopped(Error::Held { path, .. }) if path.as_os_str() == "first"));
     }
 
     #[test]

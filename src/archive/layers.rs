@@ -45,7 +45,7 @@ struct Merged {
 
 /// Why archives make no stack.
 #[derive(Debug)]
-pub(crate) enum Unfit {
+pub(crate) enum Unstackable {
     /// The lowest is a delta.
     NoBase,
     /// The one of this number is no delta.
@@ -63,16 +63,16 @@ impl<'a> Layers<'a> {
     }
 
     /// Archives from the lowest to the topmost, each a delta of the one before but for the first.
-    pub(crate) fn new(archives: Vec<(&'a Path, Archive<'a>)>) -> Result<Self, Unfit> {
+    pub(crate) fn new(archives: Vec<(&'a Path, Archive<'a>)>) -> Result<Self, Unstackable> {
         let mut first_frame = 0;
         let mut layers: Vec<Layer<'a>> = Vec::with_capacity(archives.len());
         for (path, archive) in archives {
             let number = layers.len();
             match (layers.last(), archive.delta()) {
-                (None, Some(_)) => return Err(Unfit::NoBase),
-                (Some(_), None) => return Err(Unfit::NoDelta(number)),
+                (None, Some(_)) => return Err(Unstackable::NoBase),
+                (Some(_), None) => return Err(Unstackable::NoDelta(number)),
                 (Some(below), Some(delta)) if delta.base != below.archive.identity() => {
-                    return Err(Unfit::OtherBase(number));
+                    return Err(Unstackable::OtherBase(number));
                 }
                 (None, None) | (Some(_), Some(_)) => {}
             }
@@ -80,7 +80,8 @@ impl<'a> Layers<'a> {
             layers.push(Layer { path, archive, first_frame });
             first_frame += frames;
         }
-        let merged = if layers.len() > 1 { Some(merge(&layers).map_err(Unfit::Malformed)?) } else { None };
+        let merged =
+            if layers.len() > 1 { Some(merge(&layers).map_err(Unstackable::Malformed)?) } else { None };
         Ok(Layers { layers, merged })
     }
 

@@ -305,7 +305,18 @@ Exit status:
   6    another run holds the destination
   129  stopped by SIGHUP
   130  stopped by SIGINT
-  143  stopped by SIGTERM";
+  143  stopped by SIGTERM
+
+JSON:
+  The report of --json names each failure with a kind that never changes its meaning, beside errno and errno_name, and
+  an error that ended the run with an error_kind. Of one entry:
+    vanished changed shrunk replaced loop limit missing not-found
+  Of what the system said:
+    denied no-space not-found exists not-empty not-a-directory is-a-directory loop read-only unsupported too-large
+    name-too-long too-many-links too-many-open-files no-memory cross-device busy gone io
+  Of what ended a run, also:
+    malformed refused held rule line no-index no-base not-a-delta is-a-delta contradiction no-name empty-source
+    same-directory delta-over-base symbolic-link mount-point other-owner not-kept";
 
 const PACK: &str = concat!(
     "\

@@ -1,5 +1,6 @@
 //! The only map from the result of a run to an exit code.
 
+use super::refusal::Refusal;
 use haul::account::{End, Report};
 use haul::error::Error;
 use std::process::ExitCode;
@@ -41,12 +42,20 @@ impl Exit {
     }
 
     /// The end of a run that an error stopped, or kept from starting.
-    pub(crate) fn of_error(error: &Error) -> Self {
+    fn of_error(error: &Error) -> Self {
         match error {
-            Error::Io { .. } | Error::Precaution(_) => Self::Failed,
             Error::Malformed { .. } | Error::Refused { .. } => Self::Archive,
             Error::Held { .. } => Self::Held,
-            Error::Usage(_) => Self::Usage,
+            // Io, Precaution, Unfit, Rule, Unsupported, and what may be added to them.
+            _ => Self::Failed,
+        }
+    }
+
+    /// The end of a command line that was not carried out.
+    pub(crate) fn of_refusal(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Usage(_) => Self::Usage,
+            Refusal::Error(error) => Self::of_error(error),
         }
     }
 
@@ -75,7 +84,7 @@ impl From<Exit> for ExitCode {
 mod tests {
     use super::*;
     use haul::account::{Difference, Differs};
-    use haul::error::Act;
+    use haul::error::{Act, Origin, Precaution, RuleError, RuleFault, Unfit};
     use haul::tree::RelPath;
     use std::path::Path;
 
@@ -85,6 +94,10 @@ mod tests {
 
     fn malformed() -> Error {
         Error::Malformed { archive: "a".into(), what: "it is".into() }
+    }
+
+    fn rule_error() -> Error {
+        RuleError { rule: b"?"[..].into(), origin: Origin::default(), fault: RuleFault::Unknown }.into()
     }
 
     fn ended(end: End) -> Report {
@@ -103,7 +116,10 @@ mod tests {
             (Ok(ended(End::Complete)), 0, 0),
             (Err(io_error()), 0, 1),
             (Ok(ended(End::Stopped(io_error()))), 0, 1),
-            (Err(Error::Usage("no".into())), 0, 2),
+            (Err(Error::Precaution(Precaution::NotKept { path: "a".into() })), 0, 1),
+            (Err(Error::unfit(Path::new("a"), Unfit::IsDelta)), 0, 1),
+            (Err(rule_error()), 0, 1),
+            (Ok(ended(End::Stopped(rule_error()))), 0, 1),
             (Ok(failed), 0, 3),
             (Ok(different), 0, 4),
             (Ok(both), 0, 3),
@@ -118,6 +134,24 @@ mod tests {
             (Ok(ended(End::Complete)), 2, 0),
         ] {
             assert_eq!(Exit::of(&outcome, signal).code(), code, "{outcome:?} with signal {signal}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_typed_exits_2() {
+        let rule = |file: Option<&[u8]>| RuleError {
+            rule: b"?"[..].into(),
+            origin: Origin { file: file.map(Into::into), line: 1 },
+            fault: RuleFault::Unknown,
+        };
+        for (refusal, code) in [
+            (Refusal::Usage("no".into()), 2),
+            (rule(None).into(), 2),
+            (rule(Some(b"rules")).into(), 1),
+            (io_error().into(), 1),
+            (malformed().into(), 5),
+        ] {
+            assert_eq!(Exit::of_refusal(&refusal).code(), code, "{refusal}");
         }
     }
 }

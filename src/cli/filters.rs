@@ -3,9 +3,9 @@
 //! clap collects the values of each flag apart, but the order of rules decides, across flags. So the order is restored
 //! here, where the parser still knows it.
 
+use super::refusal::Refusal;
 use super::stdio;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
-use haul::error::Error;
 use haul::walk::{Filter, Rule};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -27,7 +27,7 @@ enum FilterArg {
 
 impl FilterArgs {
     /// Reads the files named and compiles the rules.
-    pub(crate) fn compile(&self) -> Result<Filter, Error> {
+    pub(crate) fn compile(&self) -> Result<Filter, Refusal> {
         let mut rules = Vec::new();
         for arg in &self.rules {
             match arg {
@@ -37,7 +37,7 @@ impl FilterArgs {
                 FilterArg::ExcludeVcs => rules.extend(Rule::exclude_version_control()),
             }
         }
-        Filter::new(rules).map_err(|error| Error::Usage(error.to_string()))
+        Filter::new(rules).map_err(|error| Refusal::Usage(error.to_string()))
     }
 }
 

@@ -5,6 +5,7 @@
 //! for `target`.
 
 use super::exit::Exit;
+use super::hint::{explained, explained_failure};
 use super::itemize;
 use haul::account::{Cause, Change, Counts, Deed, Difference, End, Failure, Report};
 use haul::error::{Act, Error, errno_name};
@@ -30,8 +31,10 @@ pub(crate) struct Outcome<'a> {
     /// `complete`, `interrupted` or `stopped`.
     end: &'static str,
     exit_code: u8,
-    /// Why it was stopped.
+    /// Why it was stopped: the whole sentence that is shown to people.
     error: Option<String>,
+    /// The same in a word that stays the same.
+    error_kind: Option<&'static str>,
     elapsed_seconds: f64,
     counts: Counts,
     failures: Vec<FailureLine>,
@@ -46,6 +49,8 @@ struct FailureLine {
     act: Act,
     errno: Option<i32>,
     errno_name: Option<&'static str>,
+    /// Why, in a word that stays the same.
+    kind: &'static str,
     /// The whole sentence that is shown to people.
     message: String,
 }
@@ -61,13 +66,14 @@ impl<'a> Outcome<'a> {
         let (end, error) = match outcome.as_ref().map(|report| &report.end) {
             Ok(End::Complete) => ("complete", None),
             Ok(End::Interrupted) => ("interrupted", None),
-            Ok(End::Stopped(error)) | Err(error) => ("stopped", Some(error.to_string())),
+            Ok(End::Stopped(error)) | Err(error) => ("stopped", Some(error)),
         };
         Self {
             command,
             end,
             exit_code: exit.code(),
-            error,
+            error: error.map(|error| explained(error).to_string()),
+            error_kind: error.map(Error::kind),
             elapsed_seconds: elapsed.as_secs_f64(),
             counts: report.map(|report| report.counts.clone()).unwrap_or_default(),
             failures: report.map_or_else(Vec::new, |report| report.failures.iter().map(failure).collect()),
@@ -85,7 +91,8 @@ fn failure(failure: &Failure) -> FailureLine {
         act: failure.act,
         errno,
         errno_name: errno.and_then(errno_name),
-        message: failure.to_string(),
+        kind: failure.cause.kind(),
+        message: explained_failure(failure).to_string(),
     }
 }
 
@@ -294,6 +301,7 @@ mod tests {
             value["failures"][0],
             json!({
                 "path": "a\\xff", "path_bytes": "61ff", "act": "open", "errno": 13, "errno_name": "EACCES",
+                "kind": "denied",
                 "message": "cannot open a\\xff: Permission denied (EACCES)",
             })
         );
@@ -301,6 +309,7 @@ mod tests {
             (&value["failures"][1]["path"], &value["failures"][1]["errno"]),
             (&json!("b\n"), &Value::Null)
         );
+        assert_eq!((&value["failures"][1]["kind"], &value["error_kind"]), (&json!("shrunk"), &Value::Null));
         assert_eq!(value["differences"], json!([{ "path": "c", "what": ["mode", "hard-link"] }]));
     }
 
@@ -312,6 +321,7 @@ mod tests {
             let value = value(&outcome);
             assert_eq!((&value["end"], &value["exit_code"]), (&json!("stopped"), &json!(1)));
             assert_eq!(value["error"], json!("cannot open x: No such file or directory (ENOENT)"));
+            assert_eq!(value["error_kind"], json!("not-found"));
             assert_eq!(value["counts"]["files"], json!(0));
         }
         let interrupted = value(&Ok(Report { end: End::Interrupted, ..Report::default() }));

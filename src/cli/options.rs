@@ -11,6 +11,7 @@ use super::owner::{self, Accounts};
 use super::pipe::Pipe;
 use super::publish::{self, Common};
 use super::ready::{self, Sign};
+use super::refusal::{Refusal, usage};
 use super::stdio;
 use super::sync_options::{self, Mirror};
 use haul::cancel::Cancel;
@@ -82,6 +83,9 @@ impl Task {
     }
 }
 
+/// What lies over an archive, for [`Place::refuse_stream`].
+const A_DELTA: &str = "a delta";
+
 /// Where an archive is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -122,11 +126,22 @@ impl Place {
         if text == "-" { Self::Standard } else { Self::Path(text.into()) }
     }
 
-    fn input(text: &OsStr, environment: &Environment) -> Result<Self, Error> {
+    fn input(text: &OsStr, environment: &Environment) -> Result<Self, Refusal> {
         if text == "-" && environment.stdin_is_terminal {
             return usage("an archive is not read from a terminal");
         }
         Ok(Self::new(text))
+    }
+
+    /// Refuses the first of these that was asked for where the archive comes from stdin: it is read front to back, and
+    /// its index, if it has one, is at its end.
+    fn refuse_stream(&self, asked: &[(&str, bool)]) -> Result<(), Refusal> {
+        match (self, asked.iter().find(|&&(_, is_asked)| is_asked)) {
+            (Self::Standard, Some((what, _))) => {
+                usage(format!("{what} needs an archive with an index, in a file instead of stdin"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The archive to read; `stdin` keeps it open.
@@ -143,7 +158,11 @@ impl Place {
 }
 
 /// Applies every rule.
-pub(crate) fn resolve(operation: Operation, voice: &Voice, environment: &Environment) -> Result<Run, Error> {
+pub(crate) fn resolve(
+    operation: Operation,
+    voice: &Voice,
+    environment: &Environment,
+) -> Result<Run, Refusal> {
     let task = match operation {
         Operation::Sync(args) => Task::Sync(Box::new(sync_options::resolve(*args, environment)?)),
         Operation::Pack(args) => pack_task(args, voice, environment)?,
@@ -185,7 +204,7 @@ fn output(task: &Task, voice: &Voice) -> Output {
     }
 }
 
-fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<Task, Refusal> {
     let dst = Place::new(&args.archive);
     if dst == Place::Standard {
         if environment.stdout_is_terminal {
@@ -222,7 +241,7 @@ fn pack_task(args: PackArgs, voice: &Voice, environment: &Environment) -> Result
     Ok(Task::Pack { src: args.dir, dst, options })
 }
 
-fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<Task, Refusal> {
     publish::refuse(
         args.publish,
         &[
@@ -235,7 +254,14 @@ fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Re
         Some(number) => Sign::on(number)?,
         None => Sign::Standard(if voice.json { Stream::Stderr } else { Stream::Stdout }),
     };
+    let archive = Place::input(&args.archive, environment)?;
     let Behind { deltas, dst, paths } = behind(args.dir, args.paths, stdio::is_file)?;
+    archive.refuse_stream(&[
+        ("--if-changed", args.if_changed.is_some()),
+        ("--prefetch", args.prefetch.is_some()),
+        ("--checksum", args.checksum),
+        (A_DELTA, !deltas.is_empty()),
+    ])?;
     let options = unpack::Options {
         threads: args.work.threads.unwrap_or_else(ops::default_threads),
         select: Select { paths: member_paths(&paths)?, filter: args.filter.compile()? },
@@ -246,18 +272,12 @@ fn unpack_task(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Re
         fsync: args.fsync,
         update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
         prefetch: args.prefetch.map(|list| ready::read_list(&list)).transpose()?,
-        if_changed: args.if_changed.map(stamp_place),
+        if_changed: args.if_changed.map(|typed| stamp_place(typed, &dst)).transpose()?,
         deltas,
     };
     let common =
         Common { counts_changes: args.update, threads: options.threads, fsync: args.fsync, wait: false };
-    Ok(Task::Unpack {
-        archive: Place::input(&args.archive, environment)?,
-        dst,
-        options,
-        sign,
-        publish: publish::options(args.publish, common),
-    })
+    Ok(Task::Unpack { archive, dst, options, sign, publish: publish::options(args.publish, common) })
 }
 
 /// What the arguments behind the archive are.
@@ -281,23 +301,29 @@ fn deltas(
     (deltas, rest)
 }
 
-fn behind(dir: OsString, paths: Vec<OsString>, is_file: fn(&Path) -> bool) -> Result<Behind, Error> {
+fn behind(dir: OsString, paths: Vec<OsString>, is_file: fn(&Path) -> bool) -> Result<Behind, Refusal> {
     let (deltas, mut rest) = deltas(std::iter::once(dir).chain(paths), is_file);
     match (rest.next(), deltas.last()) {
         (Some(dst), _) => Ok(Behind { deltas, dst: dst.into(), paths: rest.collect() }),
         (None, Some(file)) => {
             let file = escape(file.as_os_str().as_bytes()).into_owned();
-            usage(&format!("'{file}' is a file, and no directory to unpack into is behind it"))
+            usage(format!("'{file}' is a file, and no directory to unpack into is behind it"))
         }
         (None, None) => usage("there is no directory to unpack into"),
     }
 }
 
-fn stamp_place(typed: OsString) -> StampPlace {
-    if typed.is_empty() { StampPlace::Beside } else { StampPlace::At(typed.into()) }
+fn stamp_place(typed: OsString, dst: &Path) -> Result<StampPlace, Refusal> {
+    if !typed.is_empty() {
+        return Ok(StampPlace::At(typed.into()));
+    }
+    match dst.file_name() {
+        Some(_) => Ok(StampPlace::Beside),
+        None => usage("--if-changed needs =FILE when DIR is / or .."),
+    }
 }
 
-fn list_task(args: &ListArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+fn list_task(args: &ListArgs, voice: &Voice, environment: &Environment) -> Result<Task, Refusal> {
     let format = match (voice.json, args.long || voice.verbose) {
         (true, _) if args.long => return usage("--long and --json exclude each other"),
         (true, _) => Format::Json,
@@ -308,27 +334,31 @@ fn list_task(args: &ListArgs, voice: &Voice, environment: &Environment) -> Resul
     Ok(Task::List { archive: Place::input(&args.archive, environment)?, select, format })
 }
 
-fn verify_task(args: VerifyArgs, environment: &Environment) -> Result<Task, Error> {
+fn verify_task(args: VerifyArgs, environment: &Environment) -> Result<Task, Refusal> {
     let (deltas, mut rest) = deltas(args.behind, stdio::is_file);
     let dir = rest.next().map(PathBuf::from);
     if let Some(more) = rest.next() {
         let more = escape(more.as_bytes()).into_owned();
-        return usage(&format!("'{more}' is behind the directory, where nothing can be"));
+        return usage(format!("'{more}' is behind the directory, where nothing can be"));
     }
     let options = verify::Options {
         threads: args.work.threads.unwrap_or_else(ops::default_threads),
         numeric_owner: args.numeric_owner,
         deltas,
     };
-    Ok(Task::Verify { archive: Place::input(&args.archive, environment)?, dir, options })
+    let archive = Place::input(&args.archive, environment)?;
+    archive.refuse_stream(&[(A_DELTA, !options.deltas.is_empty())])?;
+    Ok(Task::Verify { archive, dir, options })
 }
 
-fn diff_task(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Task, Error> {
+fn diff_task(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Task, Refusal> {
     let (src_deltas, dst, dst_deltas) = sides(&args.behind, ops::is_delta)?;
     let (src, dst) = (Place::input(&args.src, environment)?, Place::input(dst, environment)?);
     if (&src, &dst) == (&Place::Standard, &Place::Standard) {
         return usage("only one side can come from stdin");
     }
+    src.refuse_stream(&[(A_DELTA, !src_deltas.is_empty())])?;
+    dst.refuse_stream(&[(A_DELTA, !dst_deltas.is_empty())])?;
     if voice.json && args.show.stat {
         return usage("--stat and --json exclude each other");
     }
@@ -356,13 +386,13 @@ fn diff_task(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Resul
 fn sides(
     behind: &[OsString],
     is_delta: impl Fn(&Path) -> bool,
-) -> Result<(Vec<PathBuf>, &OsString, Vec<PathBuf>), Error> {
+) -> Result<(Vec<PathBuf>, &OsString, Vec<PathBuf>), Refusal> {
     let end = |from: &[OsString]| from.iter().take_while(|word| is_delta(Path::new(word))).count();
     let (first, rest) = behind.split_at(end(behind));
     let Some((dst, second)) = rest.split_first() else { return usage("there is no second side") };
     if let Some(more) = second.get(end(second)) {
         let more = escape(more.as_bytes()).into_owned();
-        return usage(&format!("'{more}' is behind both sides, and no delta"));
+        return usage(format!("'{more}' is behind both sides, and no delta"));
     }
     let paths = |words: &[OsString]| words.iter().map(PathBuf::from).collect();
     Ok((paths(first), dst, paths(second)))
@@ -385,34 +415,29 @@ fn either(yes: bool, no: bool, default: bool) -> bool {
     yes || (default && !no)
 }
 
-fn member_paths(typed: &[OsString]) -> Result<Vec<RelPathBuf>, Error> {
+fn member_paths(typed: &[OsString]) -> Result<Vec<RelPathBuf>, Refusal> {
     let member = |name: &OsString| {
         RelPathBuf::from_member_name(name.as_bytes())
-            .map_err(|error| Error::Usage(format!("'{}': {error}", escape(name.as_bytes()))))
+            .map_err(|error| Refusal::Usage(format!("'{}': {error}", escape(name.as_bytes()))))
     };
     typed.iter().map(member).collect()
 }
 
-fn owner_id(typed: Option<OsString>, flag: &str, accounts: Accounts) -> Result<Option<OwnerId>, Error> {
+fn owner_id(typed: Option<OsString>, flag: &str, accounts: Accounts) -> Result<Option<OwnerId>, Refusal> {
     typed.map(|text| owner::parse(text.as_bytes(), flag, accounts)).transpose()
 }
 
 /// `SOURCE_DATE_EPOCH`: the output of `date +%s`, and nothing else
 /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
-fn latest_mtime(value: Option<&OsStr>) -> Result<Option<i64>, Error> {
+fn latest_mtime(value: Option<&OsStr>) -> Result<Option<i64>, Refusal> {
     let Some(value) = value else { return Ok(None) };
     let digits = value.to_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
     match digits.and_then(|digits| digits.parse().ok()) {
         Some(seconds) => Ok(Some(seconds)),
         None => {
-            usage(&format!("SOURCE_DATE_EPOCH is '{}', not a number of seconds", escape(value.as_bytes())))
+            usage(format!("SOURCE_DATE_EPOCH is '{}', not a number of seconds", escape(value.as_bytes())))
         }
     }
-}
-
-/// The error of flags that cannot be.
-pub(super) fn usage<T>(what: &str) -> Result<T, Error> {
-    Err(Error::Usage(what.to_owned()))
 }
 
 /// The surroundings of somebody who is not root, away from a terminal.
@@ -435,7 +460,7 @@ mod tests {
     use crate::cli::args::{Cli, Command};
     use clap::Parser;
 
-    fn try_run(line: &str, environment: &Environment) -> Result<Run, Error> {
+    fn try_run(line: &str, environment: &Environment) -> Result<Run, Refusal> {
         let words = std::iter::once("haul").chain(line.split_whitespace());
         match Cli::try_parse_from(words).unwrap() {
             Cli { voice, command: Command::Operation(operation) } => resolve(operation, &voice, environment),
@@ -558,7 +583,7 @@ mod tests {
     #[test]
     fn stdout_holds_one_thing_at_a_time() {
         for line in ["pack d - --json", "pack d - --fsync", "list a --json --long"] {
-            assert!(matches!(try_run(line, &user()), Err(Error::Usage(_))), "{line}");
+            assert!(matches!(try_run(line, &user()), Err(Refusal::Usage(_))), "{line}");
         }
     }
 
@@ -566,7 +591,7 @@ mod tests {
     fn archives_keep_away_from_terminals() {
         let terminal = Environment { stdin_is_terminal: true, stdout_is_terminal: true, ..user() };
         for line in ["pack d -", "unpack - d", "list -", "verify -"] {
-            assert!(matches!(try_run(line, &terminal), Err(Error::Usage(_))), "{line}");
+            assert!(matches!(try_run(line, &terminal), Err(Refusal::Usage(_))), "{line}");
         }
         for line in ["pack d a", "unpack a d", "list a", "verify a"] {
             assert!(try_run(line, &terminal).is_ok(), "{line}");
@@ -579,7 +604,7 @@ mod tests {
         let names: Vec<_> = select.paths.iter().map(|path| path.as_path().as_bytes()).collect();
         assert_eq!(names, [&b"b"[..], b"c/d"]);
         for line in ["unpack a d /etc", "list a ../x", "list a b/../c"] {
-            assert!(matches!(try_run(line, &user()), Err(Error::Usage(_))), "{line}");
+            assert!(matches!(try_run(line, &user()), Err(Refusal::Usage(_))), "{line}");
         }
     }
 
@@ -589,7 +614,7 @@ mod tests {
         assert_eq!(latest_mtime(None).unwrap(), None);
         assert_eq!(parse("1763866260").unwrap(), Some(1_763_866_260));
         for text in ["", "-1", "+1", "1.5", "1 ", "now", "99999999999999999999"] {
-            assert!(matches!(parse(text), Err(Error::Usage(_))), "{text:?}");
+            assert!(matches!(parse(text), Err(Refusal::Usage(_))), "{text:?}");
         }
     }
 }

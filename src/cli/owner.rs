@@ -1,6 +1,6 @@
 //! `--owner` and `--group`: NAME, NUMBER or NAME:NUMBER, as GNU tar reads them.
 
-use haul::error::Error;
+use super::refusal::Refusal;
 use haul::ops::pack::OwnerId;
 use haul::tree::path::escape;
 use haul::users;
@@ -19,8 +19,8 @@ pub(crate) const GROUPS: Accounts = Accounts { number_of: users::group_id, name_
 
 /// Reads the value of a flag. The half that is missing comes from `accounts`; a number that has no name there is
 /// stored without one.
-pub(crate) fn parse(text: &[u8], flag: &str, accounts: Accounts) -> Result<OwnerId, Error> {
-    let wrong = |what: &str| Error::Usage(format!("{flag}: '{}' {what}", escape(text)));
+pub(crate) fn parse(text: &[u8], flag: &str, accounts: Accounts) -> Result<OwnerId, Refusal> {
+    let wrong = |what: &str| Refusal::Usage(format!("{flag}: '{}' {what}", escape(text)));
     if let Some(colon) = text.iter().rposition(|&b| b == b':') {
         let (name, number) = (&text[..colon], &text[colon + 1..]);
         let id = number_of(number).ok_or_else(|| wrong("has no number behind the colon"))?;
@@ -68,7 +68,10 @@ mod tests {
     fn an_owner_without_a_number_is_an_error() {
         for text in ["nobody-here", "", "root:", "root:x", "app:-1", "+5", "4294967295", "99999999999"] {
             let error = parse(text.as_bytes(), "--owner", ONLY_ROOT).unwrap_err();
-            assert!(matches!(&error, Error::Usage(what) if what.starts_with("--owner: ")), "{text}: {error}");
+            assert!(
+                matches!(&error, Refusal::Usage(what) if what.starts_with("--owner: ")),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From the flags of atomic publish to its options, and what goes together with them.
 
 use super::args::{Atomic, PublishArgs, ReuseHow};
-use super::options::usage;
+use super::refusal::{Refusal, usage};
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
@@ -40,9 +40,9 @@ pub(crate) fn options(args: PublishArgs, common: Common) -> Option<Options> {
 }
 
 /// Refuses the first of these flags that was given beside `--atomic`, with the reason.
-pub(crate) fn refuse(args: PublishArgs, flags: &[(&str, bool, &str)]) -> Result<(), Error> {
+pub(crate) fn refuse(args: PublishArgs, flags: &[(&str, bool, &str)]) -> Result<(), Refusal> {
     match flags.iter().find(|&&(_, given, _)| given && args.atomic.is_some()) {
-        Some((flag, _, why)) => usage(&format!("{flag} and --atomic exclude each other: {why}")),
+        Some((flag, _, why)) => usage(format!("{flag} and --atomic exclude each other: {why}")),
         None => Ok(()),
     }
 }

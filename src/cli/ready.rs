@@ -4,11 +4,13 @@
 //! reader that sees the end of the stream without the line knows that it will not come.
 
 use super::output::Stream;
+use super::refusal::Refusal;
 use super::stdio;
 use haul::account::{Event, Observer};
-use haul::error::Error;
+use haul::error::{Error, Unfit};
 use haul::ops::unpack::Prefetch;
 use haul::tree::RelPathBuf;
+use haul::tree::path::escape;
 use haul::walk::{Filter, Rule};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -35,10 +37,10 @@ pub(crate) struct Ready<'a, O> {
 
 impl Sign {
     /// The sign on the descriptor `number`, which the caller must have opened.
-    pub(crate) fn on(number: i32) -> Result<Self, Error> {
+    pub(crate) fn on(number: i32) -> Result<Self, Refusal> {
         match haul::inherited_descriptor(number) {
             Ok(descriptor) => Ok(Sign::Descriptor(Mutex::new(Some(descriptor.into())))),
-            Err(error) => Err(Error::Usage(format!("--ready-fd {number}: {error}"))),
+            Err(error) => Err(Refusal::Usage(format!("--ready-fd {number}: {error}"))),
         }
     }
 
@@ -71,20 +73,26 @@ impl<O: Observer> Observer for Ready<'_, O> {
 /// The list at `path`, `-` for stdin: a path from the top or a pattern on each line, empty lines skipped.
 pub(crate) fn read_list(path: &OsStr) -> Result<Prefetch, Error> {
     let text = if path == "-" { stdio::read_input()? } else { stdio::read_named(path.as_ref())? };
-    parse(&text)
+    parse(&text).map_err(|why| Error::unfit(path.as_ref(), why))
 }
 
-fn parse(text: &[u8]) -> Result<Prefetch, Error> {
-    let lines = text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
-    let is_glob = |line: &&[u8]| line.iter().any(|b| b"*?[\\".contains(b));
-    let (globs, paths): (Vec<_>, Vec<_>) = lines.partition(is_glob);
-    let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("--prefetch: {error}"));
-    let rules = globs.into_iter().map(|glob| Rule::include(OsStr::from_bytes(glob)));
-    let paths = paths.into_iter().map(RelPathBuf::from_member_name);
-    Ok(Prefetch {
-        paths: paths.collect::<Result<_, _>>().map_err(|error| usage(&error))?,
-        globs: Filter::new(rules).map_err(|error| usage(&error))?,
-    })
+fn parse(text: &[u8]) -> Result<Prefetch, Unfit> {
+    let is_glob = |line: &[u8]| line.iter().any(|b| b"*?[\\".contains(b));
+    let (mut paths, mut globs) = (Vec::new(), Vec::new());
+    for (number, line) in (1..).zip(text.split(|&b| b == b'\n')).filter(|(_, line)| !line.is_empty()) {
+        let bad = |what: String| Unfit::Line { number, what };
+        if is_glob(line) {
+            let glob = Rule::include(OsStr::from_bytes(line));
+            Filter::new([glob.clone()]).map_err(|error| bad(error.to_string()))?;
+            globs.push(glob);
+        } else {
+            let path = RelPathBuf::from_member_name(line);
+            paths.push(path.map_err(|error| bad(format!("'{}': {error}", escape(line))))?);
+        }
+    }
+    // Each was tried alone, so that the line is known.
+    let globs = Filter::new(globs).map_err(|error| Unfit::Line { number: 1, what: error.to_string() })?;
+    Ok(Prefetch { paths, globs })
 }
 
 #[cfg(test)]
@@ -97,8 +105,8 @@ mod tests {
         let paths: Vec<_> = list.paths.iter().map(|path| path.as_path().as_bytes()).collect();
         assert_eq!(paths, [&b"bin/app"[..], b"lib"]);
         assert!(!list.globs.is_empty() && parse(b"a\n").unwrap().globs.is_empty());
-        for text in ["../x\n", "/etc\n", "a[\n"] {
-            assert!(matches!(parse(text.as_bytes()), Err(Error::Usage(_))), "{text}");
+        for text in ["a\n../x\n", "\n/etc\n", "*\na[\n"] {
+            assert!(matches!(parse(text.as_bytes()), Err(Unfit::Line { number: 2, .. })), "{text}");
         }
     }
 }

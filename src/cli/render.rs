@@ -4,6 +4,7 @@
 //! the summary is a line on stderr.
 
 use super::exit::Exit;
+use super::hint::{explained, explained_failure};
 use super::json;
 use super::output::{Output, Verb};
 use super::progress::per_second;
@@ -45,15 +46,15 @@ impl Ended {
     fn complain(&self) {
         let report = match &self.outcome {
             Ok(report) => report,
-            Err(error) => return stdio::say(format_args!("haul: {error}")),
+            Err(error) => return stdio::say(format_args!("haul: {}", explained(error))),
         };
         for failure in &report.failures {
-            stdio::say(format_args!("haul: {failure}"));
+            stdio::say(format_args!("haul: {}", explained_failure(failure)));
         }
         match &report.end {
             End::Complete => {}
             End::Interrupted => stdio::say(format_args!("haul: interrupted")),
-            End::Stopped(error) => stdio::say(format_args!("haul: {error}")),
+            End::Stopped(error) => stdio::say(format_args!("haul: {}", explained(error))),
         }
     }
 

@@ -6,19 +6,21 @@
 use super::args::{
     ChooseArgs, CompareArgs, CopyArgs, DeleteArgs, DeltaWhen, HistoryArgs, KeepArgs, SymlinkArgs, SyncArgs,
 };
-use super::options::{Environment, usage};
+use super::hint::FROM0;
+use super::options::Environment;
 use super::output::{Lines, Output};
 use super::pace::Pace;
 use super::publish::{self, Common};
+use super::refusal::{Refusal, usage};
 use super::stdio;
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
-use haul::error::Error;
+use haul::error::{Error, Unfit};
 use haul::ops;
 use haul::ops::publish::Options as PublishOptions;
 use haul::ops::sync::{Alternate, Backup, Choice, Copying, Delete, DeleteWhen, Delta, Options, sync};
 use haul::plan::policy::{Chmod, Compare, IdMap, Keep, LookUp, Policy, Symlinks};
-use haul::rules::listed::Selection;
+use haul::rules::listed::{ListError, ListFault, Selection};
 use haul::rules::{Given, Rules, Settings};
 use haul::tree::RelPathBuf;
 use haul::tree::path::escape;
@@ -77,7 +79,7 @@ impl Mirror {
 }
 
 /// Applies every rule, and reads the files that the flags name.
-pub(crate) fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Error> {
+pub(crate) fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Refusal> {
     let mut named = NamedFiles::default();
     refuse_with_atomic(&args)?;
     let delete = delete(&args.delete)?;
@@ -121,7 +123,7 @@ pub(crate) fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirro
     })
 }
 
-fn refuse_with_atomic(args: &SyncArgs) -> Result<(), Error> {
+fn refuse_with_atomic(args: &SyncArgs) -> Result<(), Refusal> {
     let shared = "what it writes into may belong to the old tree, too";
     publish::refuse(
         args.publish,
@@ -155,7 +157,7 @@ fn policy(
     symlinks: &SymlinkArgs,
     environment: &Environment,
     force: bool,
-) -> Result<Policy, Error> {
+) -> Result<Policy, Refusal> {
     Ok(Policy {
         // The parser lets only one of them stand.
         compare: match compare {
@@ -182,7 +184,7 @@ fn policy(
     })
 }
 
-fn keep(args: &KeepArgs, environment: &Environment) -> Result<Keep, Error> {
+fn keep(args: &KeepArgs, environment: &Environment) -> Result<Keep, Refusal> {
     let [user_map, group_map] = id_maps(args)?;
     Ok(Keep {
         modes: !args.no_perms,
@@ -206,21 +208,21 @@ fn keep(args: &KeepArgs, environment: &Environment) -> Result<Keep, Error> {
     })
 }
 
-fn chmod(typed: &[OsString], umask: u32) -> Result<Chmod, Error> {
+fn chmod(typed: &[OsString], umask: u32) -> Result<Chmod, Refusal> {
     let mut chmod = Chmod::default();
     for text in typed {
         let extended = chmod.extend(text.as_bytes(), umask);
-        extended.map_err(|error| Error::Usage(format!("--chmod: {error}")))?;
+        extended.map_err(|error| Refusal::Usage(format!("--chmod: {error}")))?;
     }
     Ok(chmod)
 }
 
 /// The maps of users and of groups, each from a flag of its own or from its half of `--chown`.
-fn id_maps(args: &KeepArgs) -> Result<[IdMap; 2], Error> {
+fn id_maps(args: &KeepArgs) -> Result<[IdMap; 2], Refusal> {
     let (find_user, find_group): (&LookUp<'_>, &LookUp<'_>) = (&users::user_id, &users::group_id);
     let (user, group) = match &args.chown {
         Some(text) => IdMap::parse_chown(text.as_bytes(), find_user, find_group)
-            .map_err(|error| Error::Usage(format!("--chown: {error}")))?,
+            .map_err(|error| Refusal::Usage(format!("--chown: {error}")))?,
         None => Default::default(),
     };
     let user_map = id_map("--usermap", args.usermap.as_deref(), user, find_user)?;
@@ -235,12 +237,12 @@ fn id_maps(args: &KeepArgs) -> Result<[IdMap; 2], Error> {
 }
 
 /// What `flag` says, or what `--chown` said already.
-fn id_map(flag: &str, text: Option<&OsStr>, by_chown: IdMap, look_up: &LookUp<'_>) -> Result<IdMap, Error> {
+fn id_map(flag: &str, text: Option<&OsStr>, by_chown: IdMap, look_up: &LookUp<'_>) -> Result<IdMap, Refusal> {
     match text {
         None => Ok(by_chown),
-        Some(_) if !by_chown.is_empty() => usage(&format!("{flag} and --chown exclude each other")),
+        Some(_) if !by_chown.is_empty() => usage(format!("{flag} and --chown exclude each other")),
         Some(text) => {
-            IdMap::parse(text.as_bytes(), look_up).map_err(|error| Error::Usage(format!("{flag}: {error}")))
+            IdMap::parse(text.as_bytes(), look_up).map_err(|error| Refusal::Usage(format!("{flag}: {error}")))
         }
     }
 }
@@ -264,7 +266,7 @@ fn copying(args: &CopyArgs) -> Copying {
 }
 
 /// Every flag that says when, or what, to delete says to delete, too. The others only make sense beside one of them.
-fn delete(args: &DeleteArgs) -> Result<Option<Delete>, Error> {
+fn delete(args: &DeleteArgs) -> Result<Option<Delete>, Refusal> {
     let asked = args.delete
         || args.delete_before
         || args.delete_during
@@ -279,7 +281,7 @@ fn delete(args: &DeleteArgs) -> Result<Option<Delete>, Error> {
             ("--allow-empty-source", args.allow_empty_source),
         ];
         return match alone.iter().find(|&&(_, given)| given) {
-            Some((flag, _)) => usage(&format!("{flag} needs --delete")),
+            Some((flag, _)) => usage(format!("{flag} needs --delete")),
             None => Ok(None),
         };
     }
@@ -298,7 +300,7 @@ fn delete(args: &DeleteArgs) -> Result<Option<Delete>, Error> {
     }))
 }
 
-fn backup(args: &HistoryArgs) -> Result<Option<Backup>, Error> {
+fn backup(args: &HistoryArgs) -> Result<Option<Backup>, Refusal> {
     if !args.backup && args.backup_dir.is_none() {
         return match &args.suffix {
             Some(_) => usage("--suffix needs --backup"),
@@ -339,7 +341,7 @@ fn given(
     typed
 }
 
-fn settings(args: &SyncArgs, environment: &Environment) -> Result<Settings, Error> {
+fn settings(args: &SyncArgs, environment: &Environment) -> Result<Settings, Refusal> {
     let mut settings = Settings {
         nul_separated: args.choose.from0,
         delete_excluded: args.delete.delete_excluded,
@@ -362,13 +364,12 @@ fn choose(
     src: PathBuf,
     args: &ChooseArgs,
     named: &mut NamedFiles,
-) -> Result<(PathBuf, Option<Selection>), Error> {
+) -> Result<(PathBuf, Option<Selection>), Refusal> {
     // The paths of a list are relative already.
     if let Some(file) = &args.files_from {
         let list = named.read(file.as_os_str().as_bytes())?;
-        let selection = Selection::parse(&list, args.from0, args.recursive).map_err(|error| {
-            Error::Usage(format!("--files-from {}: {error}", escape(file.as_os_str().as_bytes())))
-        })?;
+        let selection =
+            Selection::parse(&list, args.from0, args.recursive).map_err(|error| bad_line(file, &error))?;
         return Ok((src, Some(selection)));
     }
     if !args.relative {
@@ -378,9 +379,17 @@ fn choose(
     Ok((base, below.map(Selection::subtree)))
 }
 
+fn bad_line(file: &Path, error: &ListError) -> Error {
+    let what = match error.fault {
+        ListFault::Nul => format!("'{}': {} ({FROM0})", escape(&error.text), error.fault),
+        _ => format!("'{}': {}", escape(&error.text), error.fault),
+    };
+    Error::unfit(file, Unfit::Line { number: error.line, what })
+}
+
 /// `a/./b/c` is `b/c` below `a`; without a `/./`, the whole path below `/` or the working directory. `None` is all
 /// that is below the base.
-fn relative(src: &Path) -> Result<(PathBuf, Option<RelPathBuf>), Error> {
+fn relative(src: &Path) -> Result<(PathBuf, Option<RelPathBuf>), Refusal> {
     let text = src.as_os_str().as_bytes();
     let (base, rest): (&[u8], &[u8]) = match text.windows(3).position(|three| three == b"/./") {
         Some(0) => (b"/", &text[3..]),
@@ -391,7 +400,7 @@ fn relative(src: &Path) -> Result<(PathBuf, Option<RelPathBuf>), Error> {
     let slashes = rest.iter().take_while(|&&b| b == b'/').count();
     let rest = &rest[slashes..];
     let below = if rest.is_empty() { Ok(RelPathBuf::default()) } else { RelPathBuf::from_member_name(rest) };
-    let below = below.map_err(|error| Error::Usage(format!("--relative '{}': {error}", escape(text))))?;
+    let below = below.map_err(|error| Refusal::Usage(format!("--relative '{}': {error}", escape(text))))?;
     let below = (!below.as_path().is_root()).then_some(below);
     Ok((OsStr::from_bytes(base).into(), below))
 }
@@ -403,18 +412,18 @@ struct NamedFiles {
 }
 
 impl NamedFiles {
-    fn read(&mut self, name: &[u8]) -> Result<Vec<u8>, Error> {
+    fn read(&mut self, name: &[u8]) -> Result<Vec<u8>, Refusal> {
         if name != b"-" {
-            return stdio::read_named(Path::new(OsStr::from_bytes(name)));
+            return Ok(stdio::read_named(Path::new(OsStr::from_bytes(name)))?);
         }
         if self.stdin_is_read {
             return usage("standard input can be read for one flag only");
         }
         self.stdin_is_read = true;
-        stdio::read_input()
+        Ok(stdio::read_input()?)
     }
 
-    fn rules(&mut self, given: &[Given], settings: Settings) -> Result<Rules, Error> {
+    fn rules(&mut self, given: &[Given], settings: Settings) -> Result<Rules, Refusal> {
         // A file that cannot be read is no fault of the rule that names it.
         let mut unread = None;
         let rules = Rules::new(given, settings, &mut |name| {
@@ -423,7 +432,7 @@ impl NamedFiles {
                 io::ErrorKind::Other.into()
             })
         });
-        rules.map_err(|error| unread.unwrap_or_else(|| Error::Usage(error.to_string())))
+        rules.map_err(|error| unread.unwrap_or_else(|| error.into()))
     }
 }
 
@@ -440,7 +449,7 @@ mod tests {
     }
 
     /// Splits at blanks; a `_` in a word stands for one.
-    fn try_run(flags: &str, environment: &Environment) -> Result<Run, Error> {
+    fn try_run(flags: &str, environment: &Environment) -> Result<Run, Refusal> {
         let line = format!("haul sync s d {flags}");
         let words = line.split_whitespace().map(|word| word.replace('_', " "));
         match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{flags}: {error}")) {
@@ -470,7 +479,7 @@ mod tests {
 
     fn refused(flags: &str) -> String {
         match try_run(flags, &user()) {
-            Err(Error::Usage(why)) => why,
+            Err(Refusal::Usage(why)) => why,
             other => panic!("{flags}: {other:?}"),
         }
     }
@@ -780,7 +789,7 @@ mod tests {
             assert_eq!((found.to_str(), path.as_path().as_bytes()), (Some(base), below.as_bytes()), "{src}");
         }
         for src in ["../a", "a/./../b", "a/.."] {
-            assert!(matches!(relative(Path::new(src)), Err(Error::Usage(_))), "{src}");
+            assert!(matches!(relative(Path::new(src)), Err(Refusal::Usage(_))), "{src}");
         }
     }
 
@@ -794,14 +803,14 @@ mod tests {
         assert_eq!(mirror.src.to_str(), Some("s"));
         assert!(mirror.options.choice.selection.is_some());
         let missing = try_run("--files-from=/nonexistent/list", &user());
-        assert!(matches!(&missing, Err(Error::Io { .. })), "{missing:?}");
+        assert!(matches!(&missing, Err(Refusal::Error(Error::Io { .. }))), "{missing:?}");
     }
 
     #[test]
     fn standard_input_is_read_for_one_flag_only() {
         let mut named = NamedFiles { stdin_is_read: true };
-        assert!(matches!(named.read(b"-"), Err(Error::Usage(_))));
-        assert!(matches!(named.read(b"/nonexistent/x"), Err(Error::Io { .. })));
+        assert!(matches!(named.read(b"-"), Err(Refusal::Usage(_))));
+        assert!(matches!(named.read(b"/nonexistent/x"), Err(Refusal::Error(Error::Io { .. }))));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Opening archives that lie one over the other: deltas over what they are deltas of.
 
 use crate::archive::Fault;
-use crate::archive::layers::{Layers, Unfit};
+use crate::archive::layers::{Layers, Unstackable};
 use crate::archive::reader::{self, Archive};
-use crate::error::{Act, Error, display_path};
+use crate::error::{Act, Error, IndexUse, Unfit};
 use crate::sys::open;
 use std::fs::File;
 use std::iter;
@@ -32,29 +32,24 @@ pub(super) fn stack<'a>(files: &'a Files<'a>) -> Result<Option<Layers<'a>>, Erro
         match Archive::open(file).map_err(|fault| fault.at(path))? {
             Some(archive) => archives.push((*path, archive)),
             None if files.len() == 1 => return Ok(None),
-            None => return Err(unfit(path, "it has no index, so nothing can lie over or under it")),
+            None => return Err(Error::unfit(path, Unfit::NoIndex(IndexUse::Delta))),
         }
     }
     let path = |number: usize| files.get(number).map_or(Path::new(""), |(path, _)| *path);
     Layers::new(archives).map(Some).map_err(|reason| match reason {
-        Unfit::NoBase => unfit(path(0), "it is a delta, and its base must come before it"),
-        Unfit::NoDelta(number) => unfit(path(number), "it is no delta, so nothing can lie under it"),
-        Unfit::OtherBase(number) => {
-            let below = display_path(path(number - 1));
-            unfit(path(number), &format!("it is a delta of another archive than {below}"))
+        Unstackable::NoBase => Error::unfit(path(0), Unfit::NoBase),
+        Unstackable::NoDelta(number) => Error::unfit(path(number), Unfit::NotDelta),
+        Unstackable::OtherBase(number) => {
+            Error::unfit(path(number), Unfit::OtherBase { below: path(number - 1).to_owned() })
         }
-        Unfit::Malformed(malformed) => Fault::Malformed(malformed).at(path(files.len() - 1)),
+        Unstackable::Malformed(malformed) => Fault::Malformed(malformed).at(path(files.len() - 1)),
     })
 }
 
 /// Refuses a delta where only a whole tree will do.
 pub(super) fn refuse_delta(path: &Path, archive: &Archive<'_>) -> Result<(), Error> {
     match archive.delta() {
-        Some(_) => Err(unfit(path, "it is a delta, which is no tree by itself")),
+        Some(_) => Err(Error::unfit(path, Unfit::IsDelta)),
         None => Ok(()),
     }
-}
-
-fn unfit(path: &Path, why: &str) -> Error {
-    Error::Usage(format!("{}: {why}", display_path(path)))
 }

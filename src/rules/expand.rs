@@ -3,8 +3,8 @@
 //! Owns how a file is split into rules, and the merging of files that are read once (`.`): what comes out has no such
 //! rule left. Opens nothing itself: the caller says what a name means and hands back the content.
 
-use super::error::{Origin, RuleError, RuleFault};
 use super::parse::{Defaults, Grammar, MergeRule, Parsed, PatternRule, parse};
+use crate::error::{Origin, RuleError, RuleFault};
 
 /// How deep merge files may name each other. rsync has the same limit.
 pub(super) const DEPTH_LIMIT: usize = 32;
@@ -83,7 +83,7 @@ impl<'a> Expander<'a> {
             return Ok(());
         }
         if self.depth == DEPTH_LIMIT {
-            return Err(refuse(RuleFault::TooDeep));
+            return Err(refuse(RuleFault::TooDeep(DEPTH_LIMIT)));
         }
         let content = (self.open)(&merge.file).map_err(refuse)?;
         self.depth += 1;

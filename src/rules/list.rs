@@ -3,11 +3,11 @@
 //! Owns the way from options to rules that are the same for every directory. What holds in one directory, with the
 //! rules found there, is a [`Scope`], which [`Rules::root`] begins.
 
-use super::error::{RuleError, RuleFault};
 use super::expand::{Expander, Line, Reading};
 use super::parse::{Defaults, Grammar, Parsed, Prefixes};
 use super::rule::Site;
 use super::scope::{ReadMerge, Scope};
+use crate::error::{RuleError, RuleFault};
 use std::io;
 use std::sync::Arc;
 

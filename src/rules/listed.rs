@@ -84,7 +84,7 @@ pub struct ListError {
 pub enum ListFault {
     #[error("a '/./' would give the entry another path in the destination, which is not supported")]
     Reroots,
-    #[error("it contains a NUL byte (is --from0 missing?)")]
+    #[error("it contains a NUL byte")]
     Nul,
 }
 
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(names(&selection, "").unwrap(), ["a\nb", "d\r", "e"]);
         let error = Selection::parse(b"x\na\0b\n", false, false).unwrap_err();
         assert_eq!((error.line, error.fault), (2, ListFault::Nul));
-        assert_eq!(error.to_string(), "line 2, 'a\\x00b': it contains a NUL byte (is --from0 missing?)");
+        assert_eq!(error.to_string(), "line 2, 'a\\x00b': it contains a NUL byte");
     }
 
     #[test]

@@ -46,7 +46,6 @@
 //!   rsync accepts them, and ignores them or the rest of the rule.
 
 pub mod chmod;
-mod error;
 mod expand;
 mod gitignore;
 pub mod ids;
@@ -59,7 +58,7 @@ mod rule;
 mod scope;
 pub(crate) mod wild;
 
-pub use error::{Origin, RuleError, RuleFault};
+pub use crate::error::{Origin, RuleError, RuleFault};
 pub use list::{Given, Rules, Settings, Side};
 pub use place::MergeFile;
 pub use scope::{ReadMerge, Scope};

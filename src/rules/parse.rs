@@ -4,7 +4,7 @@
 //! separators, modifiers, and which modifier goes with which rule. Reads no file and compiles no pattern; splitting
 //! a file into rules is [`super::expand`]'s.
 
-use super::error::RuleFault;
+use crate::error::RuleFault;
 
 /// What one rule says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,13 +3,13 @@
 //! Owns what is settled before the first question: which side a rule is for, what its pattern is compared with, and
 //! the names that CVS ignores. Which rule is asked first is [`super::scope`]'s.
 
-use super::error::RuleError;
 use super::expand::{Expander, Line, Reading};
 use super::gitignore::GitRule;
 use super::list::{Settings, Side};
 use super::parse::{Defaults, Grammar, Parsed, PatternRule, Prefixes, Sides};
 use super::pattern::Pattern;
 use super::place::{Base, MergeFile, below};
+use crate::error::RuleError;
 use crate::tree::RelPath;
 use std::sync::Arc;
 

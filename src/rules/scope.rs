@@ -10,13 +10,13 @@
 //! rule stands for the rules of its file in this directory, then those of its file in the parent, and so on up.
 //! What no rule decides is transferred, and is not protected.
 
-use super::error::{Origin, RuleError, RuleFault};
 use super::expand::{DEPTH_LIMIT, Expander, Line, Reading};
 use super::gitignore;
 use super::list::Side;
 use super::parse::{MergeRule, Parsed};
 use super::place::{Base, MergeFile, below, resolve, split};
 use super::rule::{Rule, Site};
+use crate::error::{Origin, RuleError, RuleFault};
 use crate::tree::RelPath;
 use std::sync::Arc;
 
@@ -320,7 +320,11 @@ impl Loading<'_, '_> {
         }
         if folder.depth == DEPTH_LIMIT {
             let origin = Origin::default();
-            return Err(RuleError { rule: rule.file.clone(), origin, fault: RuleFault::TooDeep });
+            return Err(RuleError {
+                rule: rule.file.clone(),
+                origin,
+                fault: RuleFault::TooDeep(DEPTH_LIMIT),
+            });
         }
         let names_path = folder.is_above || rule.file.contains(&b'/');
         let from = names_path.then(|| resolve(folder.dir, &rule.file).into());

@@ -476,7 +476,13 @@ fn a_stamp_needs_an_index() {
     let (archive, dst) = four(&scratch);
     update_piped(&["--if-changed"], &archive, &dst).expect(2);
     haul!["pack", "--single-frame", &scratch.join("tree"), &archive].expect(0);
-    update(&["--if-changed"], &archive, &dst).expect(2);
+    update(&["--if-changed"], &archive, &dst).expect(1).expect_once("it has no index");
+    // Known from the command line alone, whatever the archive is.
+    for dst in ["/", ".."] {
+        let refused =
+            run(haul_command().args(["unpack", "--update", "--if-changed"]).arg(&archive).arg(dst), None);
+        refused.expect(2).expect_once("--if-changed needs =FILE");
+    }
 }
 
 #[test]

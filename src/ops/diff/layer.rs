@@ -7,7 +7,7 @@ use super::tree::{Node, Tree};
 use crate::account::{End, Event, Report};
 use crate::archive::layers::Layers;
 use crate::archive::tar;
-use crate::error::{Act, Error, display_path};
+use crate::error::{Act, Error, IndexUse, Unfit};
 use crate::ops::events::each_event;
 use crate::ops::gather::Gathered;
 use crate::ops::layers::{self, Files};
@@ -29,19 +29,19 @@ pub(super) enum Layer<'a, 'p> {
 pub(super) fn open<'a: 'p, 'p>(side: Source<'a>, deltas: &'p [PathBuf]) -> Result<Layer<'a, 'p>, Error> {
     let path = match side {
         Source::Reader(reader) if deltas.is_empty() => return Ok(Layer::Reader(reader)),
-        Source::Reader(_) => return Err(no_base("-")),
+        Source::Reader(_) => return Err(no_base(Path::new("-"))),
         Source::Path(path) => path,
     };
     match Dir::open(path) {
         Ok(dir) if deltas.is_empty() => Ok(Layer::Directory(dir)),
-        Ok(_) => Err(no_base(&display_path(path))),
+        Ok(_) => Err(no_base(path)),
         Err(Errno::NOTDIR) => Ok(Layer::Archives(layers::open(path, deltas)?)),
         Err(errno) => Err(Error::io(Act::Open, path, errno)),
     }
 }
 
-fn no_base(side: &str) -> Error {
-    Error::Usage(format!("{side}: a delta over it needs an archive with an index, in a file"))
+fn no_base(side: &Path) -> Error {
+    Error::unfit(side, Unfit::NoIndex(IndexUse::Delta))
 }
 
 impl Run<'_> {

@@ -9,7 +9,7 @@ use super::frames::read;
 use super::{Options, Run};
 use crate::archive::index::Record;
 use crate::archive::reader::Archive;
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, IndexUse, Unfit};
 use crate::ops::layers::refuse_delta;
 use crate::pool;
 use crate::sys::open;
@@ -33,7 +33,7 @@ pub(super) struct Base<'a> {
 pub(super) fn file(options: &Options) -> Result<Option<File>, Error> {
     let Some(base) = &options.base else { return Ok(None) };
     if options.single_frame {
-        return Err(Error::Usage("an archive of one frame can have no base".to_owned()));
+        return Err(Error::unfit(&base.path, Unfit::SingleFrame));
     }
     open::input(&base.path).map(Some).map_err(|errno| Error::io(Act::Open, &base.path, errno))
 }
@@ -46,8 +46,7 @@ impl<'a> Base<'a> {
             refuse_delta(path, &archive)?;
             return Ok(Some(Base { path, archive }));
         }
-        let path = crate::error::display_path(path);
-        Err(Error::Usage(format!("{path} cannot be a base: it has no index")))
+        Err(Error::unfit(path, Unfit::NoIndex(IndexUse::Base)))
     }
 }
 

@@ -8,7 +8,7 @@ use super::base::unchanged;
 use super::{Options, Run};
 use crate::archive::index::Delta;
 use crate::archive::layers::{self, Layers};
-use crate::error::{Error, display_path};
+use crate::error::{Error, Precaution, Unfit};
 use crate::ops::layers::{Files, open};
 use crate::sys::Stat;
 use crate::sys::output::Place;
@@ -20,13 +20,11 @@ use std::os::fd::AsFd;
 /// Opens the archives that the new one is to be a delta of, if it is to be one.
 pub(super) fn files(options: &Options) -> Result<Files<'_>, Error> {
     let Some(delta) = &options.delta else { return Ok(Files::new()) };
-    if options.single_frame || options.base.is_some() {
-        let what = "a delta has an index, and no frames of another archive";
-        return Err(Error::Usage(what.to_owned()));
-    }
-    match delta.layers.split_first() {
-        Some((lowest, deltas)) => open(lowest, deltas),
-        None => Ok(Files::new()),
+    let Some((lowest, deltas)) = delta.layers.split_first() else { return Ok(Files::new()) };
+    match &options.base {
+        _ if options.single_frame => Err(Error::unfit(lowest, Unfit::SingleFrame)),
+        Some(base) => Err(Error::unfit(&base.path, Unfit::BaseOfDelta)),
+        None => open(lowest, deltas),
     }
 }
 
@@ -35,8 +33,7 @@ pub(super) fn refuse_loss(files: &Files<'_>, place: &Place) -> Result<(), Error>
     let Some(existing) = place.existing() else { return Ok(()) };
     for (path, file) in files {
         if Stat::of(file.as_fd()).is_ok_and(|stat| stat.id() == existing.id()) {
-            let path = display_path(path);
-            return Err(Error::Usage(format!("{path} cannot be replaced by a delta of it")));
+            return Err(Precaution::DeltaOverBase { base: path.to_path_buf() }.into());
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::account::{End, Event, Observer, Report};
 use crate::archive::layers::Layers;
 use crate::archive::writer::Sink;
 use crate::cancel::Cancel;
-use crate::error::{Act, Error, display_path};
+use crate::error::{Act, Error, IndexUse, Unfit};
 use crate::sys::output::{Output, Place};
 use crate::sys::{Dir, process};
 use crate::tree::Device;
@@ -114,9 +114,13 @@ pub fn pack(
     let files = delta::files(options)?;
     let under = if files.is_empty() { None } else { layers::stack(&files)? };
     if let (None, Some((path, _))) = (&under, files.first()) {
-        return Err(Error::Usage(format!("{} has no index", display_path(path))));
+        return Err(Error::unfit(path, Unfit::NoIndex(IndexUse::Delta)));
     }
-    let run = Run { root: &root, options, base, under, cancel, observer };
+    let archive = match &dst {
+        Target::Path(path) => path,
+        Target::Writer(_) => Path::new("-"),
+    };
+    let run = Run { root: &root, archive, options, base, under, cancel, observer };
     match dst {
         Target::Writer(writer) => {
             let scan = run.scan(process::stdout_file());
@@ -152,6 +156,8 @@ impl Sink for &Output {
 /// What every step of one run needs.
 struct Run<'a> {
     root: &'a Dir,
+    /// What is written, as the user named it.
+    archive: &'a Path,
     options: &'a Options,
     base: Option<Base<'a>>,
     /// What the archive is a delta of, if it is one.

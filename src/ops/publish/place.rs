@@ -3,7 +3,7 @@
 use super::{By, Options, There};
 use crate::account::Observer;
 use crate::cancel::Cancel;
-use crate::error::{Act, Error, display_path};
+use crate::error::{Act, Error, Precaution};
 use crate::ops::hold::{Hold, hold};
 use crate::sys::{Dir, FileKind, Stat, mounts, output};
 use rustix::io::Errno;
@@ -31,7 +31,7 @@ impl<'a> Place<'a> {
     /// Opens the directory in which `path` lies.
     pub(super) fn open(path: &'a Path) -> Result<Self, Error> {
         if path.file_name().is_none() {
-            return refused(path, "has no name that another tree could take");
+            return Err(Precaution::NoName { path: path.to_owned() }.into());
         }
         let opened = output::open_parent(path);
         let (parent, name) = opened.map_err(|errno| Error::io(Act::Open, path, errno))?;
@@ -77,14 +77,10 @@ impl<'a> Place<'a> {
         match (stat.kind, options.by) {
             (FileKind::Directory, By::Exchange) | (FileKind::Symlink, By::Symlink) => {}
             (FileKind::Symlink, By::Exchange) => {
-                return refused(self.path, "is a symbolic link: --atomic=symlink replaces those");
+                return Err(Precaution::SymbolicLink { path: self.path.to_owned() }.into());
             }
             (FileKind::Directory, By::Symlink) => {
-                return refused(
-                    self.path,
-                    "is a directory, which no symbolic link can replace in one step: move it away and make \
-                     a symbolic link to it first",
-                );
+                return Err(Precaution::Directory { path: self.path.to_owned() }.into());
             }
             _ => return Err(Error::io(Act::Replace, self.path, Errno::NOTDIR)),
         }
@@ -116,17 +112,10 @@ impl<'a> Place<'a> {
         let stat = |dir: &Dir| dir.stat_self().map_err(|errno| Error::io(Act::Stat, self.path, errno));
         let (here, above) = (stat(root)?, stat(&self.parent)?);
         if by == By::Exchange && (here.mount != above.mount || here.dev != above.dev) {
-            return refused(
-                self.path,
-                "is a mount point, which stays where it is: publish into a directory below it",
-            );
+            return Err(Precaution::MountPoint { path: self.path.to_owned() }.into());
         }
         match mounts::any_below(root) {
-            Ok(true) => refused(
-                self.path,
-                "has something mounted below it, which would stay with the old tree: mount it elsewhere and let \
-                 a symbolic link lead there",
-            ),
+            Ok(true) => Err(Precaution::MountBelow { path: self.path.to_owned() }.into()),
             Ok(false) => Ok(()),
             Err(errno) => Err(Error::io(Act::List, Path::new("/proc/self/mountinfo"), errno)),
         }
@@ -143,10 +132,6 @@ pub(super) fn version(name: &[u8]) -> Option<u64> {
     let number = std::str::from_utf8(name).ok()?.parse::<u64>().ok()?;
     // `+1` and `01` are no names of ours.
     (number.to_string().as_bytes() == name).then_some(number)
-}
-
-fn refused<T>(path: &Path, why: &str) -> Result<T, Error> {
-    Err(Error::Precaution(format!("{} {why}", display_path(path))))
 }
 
 #[cfg(test)]

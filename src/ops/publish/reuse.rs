@@ -5,7 +5,7 @@ use super::store::Store;
 use super::{Options, Reuse};
 use crate::account::{End, Event, Observer, Report};
 use crate::cancel::Cancel;
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, Feature};
 use crate::ops::sync::{self, Alternate, AlternateUse};
 use crate::sys::{copy, process};
 use rustix::io::{Errno, Result as SysResult};
@@ -43,9 +43,10 @@ fn links(tree: &Tree, store: &Store, reuse: Reuse) -> Result<bool, Error> {
         Reuse::Copy => false,
         Reuse::Auto => try_reflink(store).is_err(),
         Reuse::Reflink => {
-            try_reflink(store).map_err(|errno| {
-                let what = format!("--reuse=reflink: {}", crate::error::Errno(&errno.into()));
-                Error::io(Act::Publish, &tree.path, std::io::Error::other(what))
+            try_reflink(store).map_err(|errno| Error::Unsupported {
+                path: tree.path.clone(),
+                feature: Feature::Reflink,
+                source: errno.into(),
             })?;
             false
         }

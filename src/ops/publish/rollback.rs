@@ -5,7 +5,7 @@ use super::store::{Opened, Store};
 use super::{By, interrupted, swap};
 use crate::account::{Observer, Report};
 use crate::cancel::Cancel;
-use crate::error::{Act, Error, display_path};
+use crate::error::{Act, Error, Precaution};
 use crate::sys::FileKind;
 use rustix::io::Errno;
 use std::path::Path;
@@ -53,8 +53,5 @@ fn bring_back(
 }
 
 fn none_kept(place: &Place<'_>) -> Error {
-    Error::Precaution(format!(
-        "no older version of {} is kept, so none can be brought back",
-        display_path(place.path)
-    ))
+    Precaution::NotKept { path: place.path.to_owned() }.into()
 }

@@ -15,7 +15,7 @@ use super::place::{Place, version};
 use super::{By, Options};
 use crate::account::{Failure, Observer, Report};
 use crate::cancel::Cancel;
-use crate::error::{Act, Error, display_path};
+use crate::error::{Act, Error, Precaution};
 use crate::ops::hold::{Hold, hold};
 use crate::sys::{Dir, Handle, commit, mounts, process};
 use crate::tree::stat::SET_GROUP_ID;
@@ -98,9 +98,7 @@ impl Store {
         };
         // Whoever else owns it could put another tree into the place of the one that is built there.
         if dir.stat_self().map_err(io(Act::Stat))?.uid != process::identity().0 {
-            let what =
-                format!("{} belongs to another user, so nothing is published from it", display_path(&path));
-            return Err(Error::Precaution(what));
+            return Err(Precaution::OtherOwner { store: path }.into());
         }
         match hold(&path, &dir, wait, cancel, observer) {
             Ok(Hold::Ours) => {

@@ -4,7 +4,7 @@
 
 use super::place::Place;
 use super::store::{BACK, NEW, NEXT, Store, out_name};
-use crate::error::{Act, Errno as Shown, Error};
+use crate::error::{Act, Error, Feature};
 use crate::sys::{Dir, commit};
 use rustix::io::{Errno, Result as SysResult};
 use std::path::Path;
@@ -120,11 +120,7 @@ fn cannot_exchange(place: &Place<'_>, errno: Errno) -> Error {
     if !cannot {
         return Error::io(Act::Publish, place.path, errno);
     }
-    let cause = format!(
-        "{}: its file system cannot let two directories change places; --atomic=symlink does without",
-        Shown(&errno.into())
-    );
-    Error::io(Act::Publish, place.path, std::io::Error::other(cause))
+    Error::Unsupported { path: place.path.to_owned(), feature: Feature::Exchange, source: errno.into() }
 }
 
 /// Learns whether the file system can exchange directories, before a tree is built in vain.

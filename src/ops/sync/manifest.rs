@@ -4,7 +4,7 @@
 //! not UTF-8 and backslashes are escaped as [`crate::tree::path::escape`] does. With such a list a later run can remove
 //! what an earlier one has made, and leave alone what others have put there since (Kudu's rule).
 
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, Unfit};
 use crate::sys::{open, output};
 use crate::tree::RelPath;
 use crate::tree::path::{escape, unescape};
@@ -24,8 +24,8 @@ impl Manifest {
         let mut paths = HashSet::new();
         for (number, line) in bytes.split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
             let Some(name) = unescape(line) else {
-                let what = format!("{}: line {} is no escaped path", path.display(), number + 1);
-                return Err(Error::Usage(what));
+                let what = "it is not an escaped path".to_owned();
+                return Err(Error::unfit(path, Unfit::Line { number: number + 1, what }));
             };
             paths.insert(name.strip_suffix(b"/").unwrap_or(&name).into());
         }

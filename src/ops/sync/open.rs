@@ -13,7 +13,7 @@ use super::run::{Flags, Root, Run, who};
 use crate::account::Observer;
 use crate::cancel::Cancel;
 use crate::dest::content::Learned;
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, Precaution};
 use crate::ops::hold::{Hold, hold};
 use crate::sys::Names;
 use crate::sys::{self, Dir, meta, process};
@@ -37,11 +37,7 @@ pub(super) fn open<'a>(
     };
     let mut dst = open_root(dst_path)?;
     if dst.as_ref().is_some_and(|dst| dst.stat.id() == src.stat.id()) {
-        return Err(Error::Precaution(format!(
-            "{} and {} are the same directory",
-            shown(src_path),
-            shown(dst_path)
-        )));
+        return Err(Precaution::SameDirectory { src: src_path.to_owned(), dst: dst_path.to_owned() }.into());
     }
     if let Some(dst) = &dst {
         refuse_empty(&src, dst, options)?;
@@ -137,17 +133,9 @@ fn refuse_empty(src: &Root<'_>, dst: &Root<'_>, options: &Options) -> Result<(),
         names.map(|names| names.len() == 0).map_err(|errno| Error::io(Act::List, root.path, errno))
     };
     if is_empty(src)? && !is_empty(dst)? {
-        return Err(Error::Precaution(format!(
-            "{} is empty, so everything in {} would be deleted; --allow-empty-source allows it",
-            shown(src.path),
-            shown(dst.path)
-        )));
+        return Err(Precaution::EmptySource { src: src.path.to_owned(), dst: dst.path.to_owned() }.into());
     }
     Ok(())
-}
-
-fn shown(path: &Path) -> String {
-    crate::tree::path::escape(path.as_os_str().as_bytes()).into_owned()
 }
 
 impl Run<'_> {

@@ -24,7 +24,7 @@ pub(super) struct XattrRules {
 impl XattrRules {
     /// `None` if there are none.
     pub(super) fn of(rules: &Rules) -> Result<Option<Self>, Error> {
-        let on = |side| rules.about_xattrs(side).map_err(|error| Error::Usage(error.to_string()));
+        let on = |side| rules.about_xattrs(side).map_err(Error::Rule);
         Ok(on(Side::Sender)?.zip(on(Side::Receiver)?).map(|(sent, received)| XattrRules { sent, received }))
     }
 
@@ -101,7 +101,7 @@ impl Worker<'_> {
     /// A rule that cannot be understood ends the run: what it would have kept might be lost.
     pub(super) fn understood(&self, scope: Result<Scope, RuleError>) -> Result<Scope, Fault> {
         scope.map_err(|error| {
-            self.run.stop(Error::Usage(error.to_string()));
+            self.run.stop(Error::Rule(error));
             Fault::Cancelled
         })
     }

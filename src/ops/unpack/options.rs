@@ -1,5 +1,6 @@
 //! What can be asked of `haul unpack`.
 
+use crate::error::IndexUse;
 use crate::ops::Threads;
 use crate::tree::RelPathBuf;
 use crate::walk::Filter;
@@ -63,15 +64,15 @@ pub struct Update {
 
 impl Options {
     /// What was asked for that an archive without an index cannot give.
-    pub(super) fn wants_index(&self) -> Option<&'static str> {
+    pub(super) fn wants_index(&self) -> Option<IndexUse> {
         [
-            ("--if-changed", self.if_changed.is_some()),
-            ("--prefetch", self.prefetch.is_some()),
-            ("--checksum", self.update.is_some_and(|update| update.checksum)),
-            ("a delta over it", !self.deltas.is_empty()),
+            (IndexUse::Stamp, self.if_changed.is_some()),
+            (IndexUse::Prefetch, self.prefetch.is_some()),
+            (IndexUse::Digests, self.update.is_some_and(|update| update.checksum)),
+            (IndexUse::Delta, !self.deltas.is_empty()),
         ]
         .into_iter()
-        .find_map(|(flag, is_wanted)| is_wanted.then_some(flag))
+        .find_map(|(use_, is_wanted)| is_wanted.then_some(use_))
     }
 
     pub(super) fn deletes(&self) -> bool {

@@ -6,7 +6,7 @@
 use super::{Options, Run, StampPlace};
 use crate::archive::Fault;
 use crate::archive::index::Identity;
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, Unfit};
 use crate::sys::output::{self, Place};
 use crate::sys::{Dir, meta, open, process};
 use rustix::io::Errno;
@@ -31,11 +31,7 @@ impl Stamp {
         let Some(place) = &run.options.if_changed else { return Ok(None) };
         let path = match place {
             StampPlace::At(path) => path.clone(),
-            StampPlace::Beside => beside(run.dst).ok_or_else(|| {
-                Error::Usage(
-                    "--if-changed needs a file where the directory has no name of its own".to_owned(),
-                )
-            })?,
+            StampPlace::Beside => beside(run.dst).ok_or_else(|| Error::unfit(run.dst, Unfit::NoName))?,
         };
         let identity = Identity::of(file).map_err(|fault: Fault| fault.at(archive))?;
         let Some(Identity { index, len }) = identity else { return Ok(None) };

@@ -17,15 +17,15 @@ use crate::account::{Cause, End, Event, Report};
 use crate::archive::Fault;
 use crate::archive::tar;
 use crate::dest::Destination;
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, Unfit};
 use crate::tree::{Entry, Kind, RelPathBuf};
 use crate::walk::Verdict;
 use std::collections::HashMap;
 use std::io::Read;
 
 pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, Error> {
-    if let Some(flag) = run.options.wants_index() {
-        return Err(Error::Usage(format!("{flag} needs an archive with an index, in a file")));
+    if let Some(use_) = run.options.wants_index() {
+        return Err(Error::unfit(run.path, Unfit::NoIndex(use_)));
     }
     let mut destination = run.destination()?;
     let mut seen = Seen::default();

@@ -10,7 +10,7 @@ use crate::account::{End, Report};
 use crate::archive::index::Record;
 use crate::dest::attributes::set;
 use crate::dest::{Destination, Failed, Owners};
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, Precaution};
 use crate::ops::hold::{self, Hold};
 use crate::pool;
 use crate::sys::Handle;
@@ -131,6 +131,5 @@ pub(super) fn refuse_empty(run: &Run<'_>, destination: &Destination) -> Result<(
     if names.map_err(|errno| Error::io(Act::List, run.dst, errno))?.len() == 0 {
         return Ok(());
     }
-    let [archive, dst] = [run.path, run.dst].map(crate::error::display_path);
-    Err(Error::Precaution(format!("{archive} is empty, so everything in {dst} would be deleted")))
+    Err(Precaution::EmptyArchive { archive: run.path.to_owned(), dst: run.dst.to_owned() }.into())
 }

@@ -14,7 +14,7 @@ use crate::archive::layers::Layers;
 use crate::archive::reader::{Archive, Member, PartDigests};
 use crate::archive::{Fault, tar};
 use crate::cancel::Cancel;
-use crate::error::{Act, Error};
+use crate::error::{Act, Error, IndexUse, Unfit};
 use crate::plan::Coarse;
 use crate::sys::{Dir, open, process};
 use crate::tree::{Digest, Entry};
@@ -49,7 +49,7 @@ pub fn verify(
     let run = Run { root: root.as_ref(), options, cancel, observer };
     match archive {
         Source::Reader(_) if !options.deltas.is_empty() => {
-            Err(Error::Usage("a delta over it needs an archive with an index, in a file".to_owned()))
+            Err(Error::unfit(Path::new("-"), Unfit::NoIndex(IndexUse::Delta)))
         }
         Source::Reader(reader) => run.stream(Path::new("-"), reader),
         Source::Path(path) if root.is_none() && options.deltas.is_empty() => {

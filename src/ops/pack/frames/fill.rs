@@ -73,8 +73,7 @@ impl<'a> Filler<'a> {
             }
         }
         if let Err(error) = self.compress(frame) {
-            let text = format!("cannot compress: {error}");
-            self.report.end = End::Stopped(Error::Usage(text));
+            self.report.end = End::Stopped(Error::io(Act::Compress, self.run.archive, error));
         }
         self.tar.len()
     }

@@ -43,15 +43,15 @@ pub enum RuleFault {
     Argument,
     #[error("the merge rule says which side is meant, so its rules must not")]
     Sides,
-    #[error("it contains a NUL byte (is --from0 missing?)")]
+    #[error("it contains a NUL byte")]
     Nul,
     #[error("the name of a merge file must name a file")]
     NoFileName,
-    #[error("merge files are nested more than {} deep", super::expand::DEPTH_LIMIT)]
-    TooDeep,
+    #[error("merge files are nested more than {0} deep")]
+    TooDeep(usize),
     #[error("the merge file does not exist or cannot be read")]
     Absent,
-    #[error("cannot read the file: {}", crate::error::Errno(.0))]
+    #[error("cannot read the file: {}", super::Errno(.0))]
     Unreadable(io::Error),
 }
 

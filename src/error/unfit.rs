@@ -1,0 +1,88 @@
+//! Why an input cannot serve for what was asked.
+
+use super::display_path;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why an input cannot serve for what was asked, although nothing is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// It has no index; a stream never has one, as it is read front to back.
+    #[error("it has no index, which {0} needs")]
+    NoIndex(IndexUse),
+    /// Only a whole tree will do.
+    #[error("it is a delta, not a whole tree")]
+    IsDelta,
+    /// It is the first of several.
+    #[error("it is a delta, and its base must come before it")]
+    NoBase,
+    /// It follows another archive.
+    #[error("it is not a delta, so no archive can come before it")]
+    NotDelta,
+    /// It follows an archive that is not its base.
+    #[error("it is a delta of another archive than {}", display_path(below))]
+    OtherBase {
+        /// What it follows.
+        below: PathBuf,
+    },
+    /// A single frame is written as a whole.
+    #[error("an archive of a single frame takes over nothing from another one")]
+    SingleFrame,
+    /// A delta holds what its base does not, and so nothing of a base.
+    #[error("a delta takes over no frames from another archive")]
+    BaseOfDelta,
+    /// The directory has no name of its own, such as `/` or `..`.
+    #[error("it has no name of its own, so no note can lie beside it")]
+    NoName,
+    /// A line of a list cannot be used.
+    #[error("line {number}: {what}")]
+    Line {
+        /// Which one, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// What an index is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IndexUse {
+    /// To recognize a tree that is noted to be what the archive makes of it.
+    Stamp,
+    /// To unpack some entries first.
+    Prefetch,
+    /// To compare by digest.
+    Digests,
+    /// To lay a delta over it.
+    Delta,
+    /// To take over from it what is unchanged.
+    Base,
+}
+
+impl fmt::Display for IndexUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            IndexUse::Stamp => "recognizing an unchanged tree",
+            IndexUse::Prefetch => "unpacking some entries first",
+            IndexUse::Digests => "comparing by digest",
+            IndexUse::Delta => "a delta over it",
+            IndexUse::Base => "taking over what is unchanged",
+        })
+    }
+}
+
+impl Unfit {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Unfit::NoIndex(_) => "no-index",
+            Unfit::IsDelta => "is-a-delta",
+            Unfit::NoBase | Unfit::OtherBase { .. } => "no-base",
+            Unfit::NotDelta => "not-a-delta",
+            Unfit::SingleFrame | Unfit::BaseOfDelta => "contradiction",
+            Unfit::NoName => "no-name",
+            Unfit::Line { .. } => "line",
+        }
+    }
+}
