@@ -2,31 +2,110 @@
 //!
 //! Part of the binary, not of the library, so that it can use only what every other program can. Owns the flags, the
 //! exit codes and every byte that reaches stdout and stderr as text; does none of the work.
+//!
+//! Each verb is a file of `verbs`; the flags that several have are in `parts`, and what they show in `show`. The manual
+//! pages and the completions are made from the definitions of the flags.
 
-pub(crate) mod alternates;
-pub(crate) mod args;
-pub(crate) mod differences;
-pub(crate) mod exit;
-pub(crate) mod filters;
-pub(crate) mod generate;
-pub(crate) mod hint;
-pub(crate) mod itemize;
-pub(crate) mod json;
-pub(crate) mod listing;
-pub(crate) mod options;
-pub(crate) mod output;
-pub(crate) mod owner;
-pub(crate) mod pace;
-pub(crate) mod pipe;
-pub(crate) mod progress;
-pub(crate) mod publish;
-pub(crate) mod ready;
-pub(crate) mod refusal;
-pub(crate) mod render;
-pub(crate) mod rules;
-pub(crate) mod signals;
-pub(crate) mod size;
-pub(crate) mod stats;
-pub(crate) mod stdio;
-pub(crate) mod sync_options;
-pub(crate) mod tally;
+mod environment;
+mod exit;
+mod hint;
+mod pace;
+mod parts;
+mod pipe;
+mod place;
+mod refusal;
+mod run;
+mod show;
+mod signals;
+mod stdio;
+mod verbs;
+mod voice;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use environment::Environment;
+use exit::Exit;
+use std::process::ExitCode;
+use verbs::{diff, generate, list, pack, rollback, sync, unpack, verify};
+use voice::Voice;
+
+/// Moves large file trees
+///
+/// haul mirrors trees of many files and packs them into .tar.zst archives, on all processors and keeping all metadata.
+/// It unpacks, lists and verifies those and any other tar archive, compressed with zstd or not, and compares trees and
+/// archives with each other.
+#[derive(Debug, Parser)]
+#[command(name = "haul", version, after_help = TOP, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    voice: Voice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sync(Box<sync::SyncArgs>),
+    Pack(pack::PackArgs),
+    Unpack(unpack::UnpackArgs),
+    List(list::ListArgs),
+    Verify(verify::VerifyArgs),
+    Diff(Box<diff::DiffArgs>),
+    Rollback(rollback::RollbackArgs),
+    /// Generate what a distribution ships beside the program
+    #[command(subcommand, hide = true)]
+    Generate(generate::GenerateCommand),
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn main() -> ExitCode {
+    let Cli { voice, command } = Cli::parse();
+    let environment = Environment::here();
+    let ended = match command {
+        Command::Sync(args) => sync::run(*args, &voice, &environment),
+        Command::Pack(args) => pack::run(args, &voice, &environment),
+        Command::Unpack(args) => unpack::run(args, &voice, &environment),
+        Command::List(args) => list::run(&args, &voice, &environment),
+        Command::Verify(args) => verify::run(args, &voice, &environment),
+        Command::Diff(args) => diff::run(&args, &voice, &environment),
+        Command::Rollback(args) => Ok(rollback::run(&args, &voice)),
+        Command::Generate(what) => generate::run(&what, Cli::command()),
+    };
+    let exit = ended.unwrap_or_else(|refusal| {
+        stdio::say(format_args!("haul: {refusal}"));
+        Exit::of_refusal(&refusal)
+    });
+    exit.into()
+}
+
+const TOP: &str = "\
+Examples:
+  haul sync app /srv/app --delete    Make a directory a mirror of another
+  haul rollback /srv/app             Bring back what sync --atomic has replaced
+  haul pack app app.tar.zst          Pack a directory
+  haul unpack app.tar.zst /srv/app   Unpack it somewhere else
+  haul list -l app.tar.zst           Show what is in it
+  haul verify app.tar.zst /srv/app   Check that both are the same
+  haul diff app.tar.zst /srv/app     See what differs
+
+Exit status:
+  0    everything was done
+  1    the run could not start, or had to stop
+  2    the command line cannot be understood
+  3    done, but some entries failed; each is named
+  4    differences were found
+  5    the archive is malformed, or asks for something that is refused
+  6    another run holds the destination
+  129  stopped by SIGHUP
+  130  stopped by SIGINT
+  143  stopped by SIGTERM
+
+JSON:
+  The report of --json names each failure with a kind that never changes its meaning, beside errno and errno_name, and
+  an error that ended the run with an error_kind. Of one entry:
+    vanished changed shrunk replaced loop limit missing not-found
+  Of what the system said:
+    denied no-space not-found exists not-empty not-a-directory is-a-directory loop read-only unsupported too-large
+    name-too-long too-many-links too-many-open-files no-memory cross-device busy gone io
+  Of what ended a run, also:
+    malformed refused held rule line no-index no-base not-a-delta is-a-delta contradiction no-name empty-source
+    same-directory delta-over-base symbolic-link mount-point other-owner not-kept";

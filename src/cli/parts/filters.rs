@@ -1,15 +1,31 @@
 //! The flags that choose entries, in the order in which they were typed.
 //!
-//! clap collects the values of each flag apart, but the order of rules decides, across flags. So the order is restored
-//! here, where the parser still knows it.
+//! The first rule that matches decides, whichever flag it came from.
 
-use super::refusal::Refusal;
-use super::stdio;
+use super::order::{in_order, placed};
+use crate::cli::refusal::Refusal;
+use crate::cli::stdio;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 use haul::walk::{Filter, Rule};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+
+/// What the help of a verb says of them.
+macro_rules! patterns {
+    () => {
+        "\
+Patterns:
+  NAME    matches that name at any depth
+  A/B     matches at the end of a path
+  /A      matches at the top only
+  A/      matches directories only
+  * ? []  match within a name; ** between slashes matches any number of directories
+  The first rule that matches an entry decides. What lies below an excluded directory is excluded.
+  What no rule matches is kept, unless all rules are includes."
+    };
+}
+pub(crate) use patterns;
 
 /// `--exclude`, `--include`, `--exclude-from` and `--exclude-vcs`, as typed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -46,21 +62,6 @@ fn excludes(text: &[u8]) -> impl Iterator<Item = Rule> {
     text.split(|&b| b == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| Rule::exclude(OsStr::from_bytes(line)))
-}
-
-/// The values of a flag, each with its place among all that was typed.
-pub(super) fn placed<'m, T: Clone + Send + Sync + 'static>(
-    matches: &'m ArgMatches,
-    name: &str,
-) -> impl Iterator<Item = (usize, T)> + use<'m, T> {
-    let places = matches.indices_of(name).into_iter().flatten();
-    places.zip(matches.get_many::<T>(name).into_iter().flatten().cloned())
-}
-
-/// What was typed at these places, in their order.
-pub(super) fn in_order<T>(mut placed: Vec<(usize, T)>) -> Vec<T> {
-    placed.sort_by_key(|&(at, _)| at);
-    placed.into_iter().map(|(_, what)| what).collect()
 }
 
 impl Args for FilterArgs {

@@ -1,13 +1,48 @@
-//! From the flags of atomic publish to its options, and what goes together with them.
+//! Atomic publish, which `sync` and `unpack` share: its flags, its options, and what does not go together with it.
 
-use super::args::{Atomic, PublishArgs, ReuseHow};
-use super::refusal::{Refusal, usage};
+use crate::cli::refusal::{Refusal, usage};
+use clap::{Args, ValueEnum};
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::Threads;
 use haul::ops::publish::{By, Options, Reuse, publish};
 use std::path::Path;
+
+/// How a new tree takes the place of the old one.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Publishing")]
+pub(crate) struct PublishArgs {
+    /// Build the new tree beside the old one and put it in its place in one step, when it is complete, or not at all
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "exchange")]
+    pub(crate) atomic: Option<Atomic>,
+    /// What files become that the old tree has, too [default: reflink where the file system can, else hardlink]
+    #[arg(long, value_name = "HOW", requires = "atomic")]
+    pub(crate) reuse: Option<ReuseHow>,
+    /// Keep so many old trees, for haul rollback and for who still reads them [default: 1]
+    #[arg(long = "keep", id = "keep_versions", value_name = "N", requires = "atomic")]
+    pub(crate) keep: Option<usize>,
+}
+
+/// By which step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Atomic {
+    /// The two directories change places
+    Exchange,
+    /// The name is a symbolic link, and is replaced by another one
+    Symlink,
+}
+
+/// What becomes of a file that the old tree has, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReuseHow {
+    /// Both share their blocks; an error where the file system cannot do that
+    Reflink,
+    /// Both are one file: who writes into it changes it in both trees
+    Hardlink,
+    /// It is copied
+    Copy,
+}
 
 /// How many old trees are kept where nothing is said: who is still reading the old tree can go on.
 const KEEP: usize = 1;

@@ -4,9 +4,9 @@
 //! is. Of one that is not, `path` is the shown text and `path_bytes` the exact bytes in hexadecimal; the same holds
 //! for `target`.
 
-use super::exit::Exit;
-use super::hint::{explained, explained_failure};
 use super::itemize;
+use crate::cli::exit::Exit;
+use crate::cli::hint::{explained, explained_failure};
 use haul::account::{Cause, Change, Counts, Deed, Difference, End, Failure, Report};
 use haul::error::{Act, Error, errno_name};
 use haul::ops::list::Listed;

@@ -3,10 +3,11 @@
 //! Names and meanings are rsync's wherever rsync has the flag. What is on by default there only with `-aHAX` is always
 //! on here, so those flags are taken and change nothing, and each has its opposite.
 
-use super::{PublishArgs, Work};
-use crate::cli::alternates::AlternateArgs;
-use crate::cli::rules::RuleArgs;
-use crate::cli::size::{Rate, parse_rate, parse_size, parse_window};
+use crate::cli::parts::alternates::AlternateArgs;
+use crate::cli::parts::publish::PublishArgs;
+use crate::cli::parts::rules::RuleArgs;
+use crate::cli::parts::size::{Rate, parse_rate, parse_size, parse_window};
+use crate::cli::parts::threads::Work;
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -3,12 +3,13 @@
 //! Failures and errors go to stderr, always; differences, statistics and JSON are what was asked for and go to stdout;
 //! the summary is a line on stderr.
 
-use super::exit::Exit;
-use super::hint::{explained, explained_failure};
 use super::json;
 use super::output::{Output, Verb};
 use super::progress::per_second;
-use super::{stats, stdio};
+use super::stats;
+use crate::cli::exit::Exit;
+use crate::cli::hint::{explained, explained_failure};
+use crate::cli::stdio;
 use haul::account::{Counts, End, Report};
 use haul::error::Error;
 use indicatif::{DecimalBytes, HumanCount};

@@ -1,9 +1,9 @@
 //! rsync's filter flags, in the order in which they were typed.
 //!
-//! As in [`super::filters`], the order of rules decides, across flags, and only the parser knows it. Owns the flags and
+//! The order of rules decides, across flags, and only the parser knows it. Owns the flags and
 //! that order; what the rules mean is the library's.
 
-use super::filters::{in_order, placed};
+use super::order::{in_order, placed};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 use haul::rules::Given;
 use std::ffi::OsString;

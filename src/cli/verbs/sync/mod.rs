@@ -1,46 +1,48 @@
-//! From the flags of `haul sync` to its options.
+//! `haul sync`: its flags, the rules across them, and how it is run.
 //!
 //! Owns every rule that concerns more than one of these flags, or a flag and the environment. Where rsync has the
 //! flags, the rules are rsync's: what implies what, and what excludes what.
 
-use super::args::{
-    ChooseArgs, CompareArgs, CopyArgs, DeleteArgs, DeltaWhen, HistoryArgs, KeepArgs, SymlinkArgs, SyncArgs,
-};
-use super::hint::FROM0;
-use super::options::Environment;
-use super::output::{Lines, Output};
-use super::pace::Pace;
-use super::publish::{self, Common};
-use super::refusal::{Refusal, usage};
-use super::stdio;
+mod changes;
+mod choose;
+mod flags;
+mod policy;
+
+pub(crate) use flags::SyncArgs;
+
+use crate::cli::environment::Environment;
+use crate::cli::exit::Exit;
+use crate::cli::pace::Pace;
+use crate::cli::parts::named::NamedFiles;
+use crate::cli::parts::publish::{self, Common};
+use crate::cli::refusal::Refusal;
+use crate::cli::run::carry_out;
+use crate::cli::show::output::{Lines, Output, Verb};
+use crate::cli::voice::Voice;
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
-use haul::error::{Error, Unfit};
-use haul::ops;
+use haul::error::Error;
 use haul::ops::publish::Options as PublishOptions;
-use haul::ops::sync::{Alternate, Backup, Choice, Copying, Delete, DeleteWhen, Delta, Options, sync};
-use haul::plan::policy::{Chmod, Compare, IdMap, Keep, LookUp, Policy, Symlinks};
-use haul::rules::listed::{ListError, ListFault, Selection};
-use haul::rules::{Given, Rules, Settings};
-use haul::tree::RelPathBuf;
-use haul::tree::path::escape;
-use haul::users;
-use std::ffi::{OsStr, OsString};
-use std::io;
+use haul::ops::sync::{Choice, Options, sync};
 use std::num::NonZeroU64;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+/// Mirrors as the flags say.
+pub(crate) fn run(args: SyncArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
+    let mirror = resolve(args, environment)?;
+    Ok(carry_out(Verb::Sync, &mirror.output(voice), |cancel, progress| mirror.carry_out(cancel, progress)))
+}
 
 /// Everything that one `haul sync` is to do.
 #[derive(Debug)]
-pub(crate) struct Mirror {
-    pub(crate) src: PathBuf,
-    pub(crate) dst: PathBuf,
-    pub(crate) options: Options,
+struct Mirror {
+    src: PathBuf,
+    dst: PathBuf,
+    options: Options,
     /// How the mirror is published, if not where it is made.
-    pub(crate) publish: Option<PublishOptions>,
+    publish: Option<PublishOptions>,
     /// At most so many bytes of content a second.
-    pub(crate) rate: Option<NonZeroU64>,
+    rate: Option<NonZeroU64>,
     /// How often `--itemize` was given.
     itemize: u8,
     stats: bool,
@@ -48,18 +50,19 @@ pub(crate) struct Mirror {
 
 impl Mirror {
     /// Makes the mirror.
-    pub(crate) fn carry_out(&self, cancel: &Cancel, observer: &impl Observer) -> Result<Report, Error> {
+    fn carry_out(&self, cancel: &Cancel, observer: &impl Observer) -> Result<Report, Error> {
         let pace = Pace::new(observer, self.rate, cancel);
         publish::at(&self.dst, self.publish, (cancel, &pace), |dst| {
             sync(&self.src, dst, &self.options, cancel, &pace)
         })
     }
 
-    /// What is shown of it, beside what every verb shows.
-    pub(crate) fn output(&self, common: &Output, quiet: bool, verbose: bool) -> Output {
+    /// What is shown of it.
+    fn output(&self, voice: &Voice) -> Output {
+        let common = Output::of(voice, false);
         // Listing is what a dry run is for.
-        let itemized = self.itemize > 0 || (self.options.dry_run && !quiet);
-        let changes = match (common.json, itemized, verbose) {
+        let itemized = self.itemize > 0 || (self.options.dry_run && !voice.quiet);
+        let changes = match (voice.json, itemized, voice.verbose) {
             (_, false, false) => None,
             (true, _, _) => Some(Lines::Json),
             (false, true, _) => Some(Lines::Itemized),
@@ -68,42 +71,45 @@ impl Mirror {
         Output {
             changes,
             unchanged: self.itemize > 1,
-            stats: self.stats && !common.json,
+            stats: self.stats && !voice.json,
             dry_run: self.options.dry_run,
             progress: common.progress && changes.is_none(),
             // A mirror does not name what is done but what is changed.
             names: None,
-            ..common.clone()
+            ..common
         }
     }
 }
 
 /// Applies every rule, and reads the files that the flags name.
-pub(crate) fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Refusal> {
+fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Refusal> {
     let mut named = NamedFiles::default();
     refuse_with_atomic(&args)?;
-    let delete = delete(&args.delete)?;
-    let backup = backup(&args.history)?;
-    let settings = settings(&args, environment)?;
-    let given = given(args.rules.given, &args.delete, delete.as_ref(), backup.as_ref());
+    let delete = changes::delete(&args.delete)?;
+    let backup = changes::backup(&args.history)?;
+    let settings = choose::settings(&args, environment)?;
+    let given = choose::given(args.rules.given, &args.delete, delete.as_ref(), backup.as_ref());
     let rules = named.rules(&given, settings)?;
-    let (src, selection) = choose(args.src, &args.choose, &mut named)?;
-    let threads = args.work.threads.unwrap_or_else(ops::default_threads);
+    let (src, selection) = choose::choose(args.src, &args.choose, &mut named)?;
+    let threads = args.work.threads();
     let common = Common { counts_changes: true, threads, fsync: args.fsync, wait: args.wait };
     // A dry run compares with the old tree itself.
     let publish = publish::options(args.publish, common).filter(|_| !args.dry_run);
     let options = Options {
         threads,
-        policy: policy(&args.compare, &args.keep, &args.symlinks, environment, args.delete.force)?,
+        policy: policy::policy(&args.compare, &args.keep, &args.symlinks, environment, args.delete.force)?,
         choice: Choice {
             rules,
             selection,
             one_file_system: args.choose.one_file_system,
             prune_empty_dirs: args.choose.prune_empty_dirs,
         },
-        copying: copying(&args.copy),
+        copying: changes::copying(&args.copy),
         delete,
-        alternates: alternates(args.history.alternates.alternates, publish.as_ref().map(|_| &*args.dst)),
+        alternates: changes::alternates(
+            args.history.alternates.alternates,
+            publish.as_ref().map(|_| &*args.dst),
+        ),
         backup,
         detect_renames: args.history.detect_renames,
         write_manifest: args.delete.write_manifest,
@@ -141,329 +147,37 @@ fn refuse_with_atomic(args: &SyncArgs) -> Result<(), Refusal> {
     )
 }
 
-/// The alternates; where the mirror is made beside `published`, relative to that all the same.
-fn alternates(mut typed: Vec<Alternate>, published: Option<&Path>) -> Vec<Alternate> {
-    if let Some(dst) = published.and_then(|dst| std::path::absolute(dst).ok()) {
-        for alternate in &mut typed {
-            alternate.dir = dst.join(&alternate.dir);
-        }
-    }
-    typed
-}
-
-fn policy(
-    compare: &CompareArgs,
-    keep: &KeepArgs,
-    symlinks: &SymlinkArgs,
-    environment: &Environment,
-    force: bool,
-) -> Result<Policy, Refusal> {
-    Ok(Policy {
-        // The parser lets only one of them stand.
-        compare: match compare {
-            CompareArgs { checksum: true, .. } => Compare::Checksum,
-            CompareArgs { size_only: true, .. } => Compare::SizeOnly,
-            CompareArgs { ignore_times: true, .. } => Compare::Never,
-            _ => Compare::Quick,
-        },
-        modify_window: compare.modify_window.unwrap_or(0),
-        update: compare.update,
-        existing: compare.existing,
-        ignore_existing: compare.ignore_existing,
-        max_size: compare.max_size,
-        min_size: compare.min_size,
-        force,
-        keep: self::keep(keep, environment)?,
-        symlinks: Symlinks {
-            safe: symlinks.safe_links,
-            copy: symlinks.copy_links,
-            copy_unsafe: symlinks.copy_unsafe_links,
-            copy_dirs: symlinks.copy_dirlinks,
-            keep_dirs: symlinks.keep_dirlinks,
-        },
-    })
-}
-
-fn keep(args: &KeepArgs, environment: &Environment) -> Result<Keep, Refusal> {
-    let [user_map, group_map] = id_maps(args)?;
-    Ok(Keep {
-        modes: !args.no_perms,
-        executability: args.executability,
-        // Who asks for other owners is to learn when they cannot be set.
-        users: !user_map.is_empty() || (environment.is_root && !args.no_owner),
-        groups: !args.no_group,
-        times: !args.no_times,
-        omit_dir_times: args.omit_dir_times,
-        omit_link_times: args.omit_link_times,
-        atimes: args.atimes,
-        xattrs: !args.no_xattrs,
-        acls: !args.no_acls,
-        hard_links: !args.no_hard_links,
-        devices: !args.no_devices && !args.no_devices_and_specials,
-        specials: !args.no_specials && !args.no_devices_and_specials,
-        numeric_ids: args.numeric_ids,
-        chmod: chmod(&args.chmod, environment.umask)?,
-        user_map,
-        group_map,
-    })
-}
-
-fn chmod(typed: &[OsString], umask: u32) -> Result<Chmod, Refusal> {
-    let mut chmod = Chmod::default();
-    for text in typed {
-        let extended = chmod.extend(text.as_bytes(), umask);
-        extended.map_err(|error| Refusal::Usage(format!("--chmod: {error}")))?;
-    }
-    Ok(chmod)
-}
-
-/// The maps of users and of groups, each from a flag of its own or from its half of `--chown`.
-fn id_maps(args: &KeepArgs) -> Result<[IdMap; 2], Refusal> {
-    let (find_user, find_group): (&LookUp<'_>, &LookUp<'_>) = (&users::user_id, &users::group_id);
-    let (user, group) = match &args.chown {
-        Some(text) => IdMap::parse_chown(text.as_bytes(), find_user, find_group)
-            .map_err(|error| Refusal::Usage(format!("--chown: {error}")))?,
-        None => Default::default(),
-    };
-    let user_map = id_map("--usermap", args.usermap.as_deref(), user, find_user)?;
-    let group_map = id_map("--groupmap", args.groupmap.as_deref(), group, find_group)?;
-    if args.no_owner && !user_map.is_empty() {
-        return usage("other owners cannot be set with --no-owner");
-    }
-    if args.no_group && !group_map.is_empty() {
-        return usage("other groups cannot be set with --no-group");
-    }
-    Ok([user_map, group_map])
-}
-
-/// What `flag` says, or what `--chown` said already.
-fn id_map(flag: &str, text: Option<&OsStr>, by_chown: IdMap, look_up: &LookUp<'_>) -> Result<IdMap, Refusal> {
-    match text {
-        None => Ok(by_chown),
-        Some(_) if !by_chown.is_empty() => usage(format!("{flag} and --chown exclude each other")),
-        Some(text) => {
-            IdMap::parse(text.as_bytes(), look_up).map_err(|error| Refusal::Usage(format!("{flag}: {error}")))
-        }
-    }
-}
-
-fn copying(args: &CopyArgs) -> Copying {
-    Copying {
-        inplace: args.inplace,
-        append: args.append,
-        preallocate: args.preallocate,
-        sparse: args.sparse,
-        // Of flags that undo each other the parser lets only the last stand.
-        delta: match args.delta {
-            _ if args.whole_file || args.no_delta => Delta::Never,
-            None | Some(DeltaWhen::Auto) => Delta::Auto,
-            Some(DeltaWhen::Always) => Delta::Always,
-            Some(DeltaWhen::Never) => Delta::Never,
-        },
-        // What is written in place stays there anyway.
-        partial: args.partial && !args.inplace,
-    }
-}
-
-/// Every flag that says when, or what, to delete says to delete, too. The others only make sense beside one of them.
-fn delete(args: &DeleteArgs) -> Result<Option<Delete>, Refusal> {
-    let asked = args.delete
-        || args.delete_before
-        || args.delete_during
-        || args.delete_delay
-        || args.delete_after
-        || args.delete_excluded
-        || args.delete_manifest.is_some();
-    if !asked {
-        let alone = [
-            ("--max-delete", args.max_delete.is_some()),
-            ("--ignore-errors", args.ignore_errors),
-            ("--allow-empty-source", args.allow_empty_source),
-        ];
-        return match alone.iter().find(|&&(_, given)| given) {
-            Some((flag, _)) => usage(format!("{flag} needs --delete")),
-            None => Ok(None),
-        };
-    }
-    let when = match args {
-        DeleteArgs { delete_before: true, .. } => DeleteWhen::Before,
-        DeleteArgs { delete_during: true, .. } => DeleteWhen::During,
-        DeleteArgs { delete_after: true, .. } => DeleteWhen::After,
-        _ => DeleteWhen::Delayed,
-    };
-    Ok(Some(Delete {
-        when,
-        max: args.max_delete,
-        ignore_errors: args.ignore_errors,
-        allow_empty_source: args.allow_empty_source,
-        manifest: args.delete_manifest.clone(),
-    }))
-}
-
-fn backup(args: &HistoryArgs) -> Result<Option<Backup>, Refusal> {
-    if !args.backup && args.backup_dir.is_none() {
-        return match &args.suffix {
-            Some(_) => usage("--suffix needs --backup"),
-            None => Ok(None),
-        };
-    }
-    let default = if args.backup_dir.is_some() { "" } else { "~" };
-    let suffix = args.suffix.as_deref().unwrap_or(OsStr::new(default)).as_bytes();
-    if suffix.contains(&b'/') {
-        return usage("the --suffix of a backup cannot contain a '/'");
-    }
-    if suffix.is_empty() && args.backup_dir.is_none() {
-        return usage("without --backup-dir the --suffix of a backup cannot be empty");
-    }
-    Ok(Some(Backup { dir: args.backup_dir.clone(), suffix: suffix.to_vec() }))
-}
-
-/// The rules that were typed, and behind them the one that keeps backups beside their originals from being deleted.
-fn given(
-    mut typed: Vec<Given>,
-    args: &DeleteArgs,
-    delete: Option<&Delete>,
-    backup: Option<&Backup>,
-) -> Vec<Given> {
-    if let Some(Backup { dir: None, suffix }) = backup
-        && delete.is_some()
-        && !args.delete_excluded
-    {
-        let mut rule = b"P *".to_vec();
-        for &byte in suffix {
-            if matches!(byte, b'*' | b'?' | b'[' | b'\\') {
-                rule.push(b'\\');
-            }
-            rule.push(byte);
-        }
-        typed.push(Given::Filter(rule));
-    }
-    typed
-}
-
-fn settings(args: &SyncArgs, environment: &Environment) -> Result<Settings, Refusal> {
-    let mut settings = Settings {
-        nul_separated: args.choose.from0,
-        delete_excluded: args.delete.delete_excluded,
-        cvs_exclude: args.choose.cvs_exclude,
-        gitignore: args.choose.gitignore,
-        ..Settings::default()
-    };
-    if args.choose.cvs_exclude {
-        if let Some(home) = &environment.home {
-            settings.cvs_home =
-                stdio::read_if_there(&Path::new(home).join(".cvsignore"))?.unwrap_or_default();
-        }
-        settings.cvs_environment = environment.cvsignore.clone().unwrap_or_default().into_encoded_bytes();
-    }
-    Ok(settings)
-}
-
-/// The root to mirror, and which paths of it.
-fn choose(
-    src: PathBuf,
-    args: &ChooseArgs,
-    named: &mut NamedFiles,
-) -> Result<(PathBuf, Option<Selection>), Refusal> {
-    // The paths of a list are relative already.
-    if let Some(file) = &args.files_from {
-        let list = named.read(file.as_os_str().as_bytes())?;
-        let selection =
-            Selection::parse(&list, args.from0, args.recursive).map_err(|error| bad_line(file, &error))?;
-        return Ok((src, Some(selection)));
-    }
-    if !args.relative {
-        return Ok((src, None));
-    }
-    let (base, below) = relative(&src)?;
-    Ok((base, below.map(Selection::subtree)))
-}
-
-fn bad_line(file: &Path, error: &ListError) -> Error {
-    let what = match error.fault {
-        ListFault::Nul => format!("'{}': {} ({FROM0})", escape(&error.text), error.fault),
-        _ => format!("'{}': {}", escape(&error.text), error.fault),
-    };
-    Error::unfit(file, Unfit::Line { number: error.line, what })
-}
-
-/// `a/./b/c` is `b/c` below `a`; without a `/./`, the whole path below `/` or the working directory. `None` is all
-/// that is below the base.
-fn relative(src: &Path) -> Result<(PathBuf, Option<RelPathBuf>), Refusal> {
-    let text = src.as_os_str().as_bytes();
-    let (base, rest): (&[u8], &[u8]) = match text.windows(3).position(|three| three == b"/./") {
-        Some(0) => (b"/", &text[3..]),
-        Some(at) => (&text[..at], &text[at + 3..]),
-        None if text.starts_with(b"/") => (b"/", text),
-        None => (b".", text),
-    };
-    let slashes = rest.iter().take_while(|&&b| b == b'/').count();
-    let rest = &rest[slashes..];
-    let below = if rest.is_empty() { Ok(RelPathBuf::default()) } else { RelPathBuf::from_member_name(rest) };
-    let below = below.map_err(|error| Refusal::Usage(format!("--relative '{}': {error}", escape(text))))?;
-    let below = (!below.as_path().is_root()).then_some(below);
-    Ok((OsStr::from_bytes(base).into(), below))
-}
-
-/// Reads the files that flags name; `-` is standard input, which can be read once.
-#[derive(Debug, Default)]
-struct NamedFiles {
-    stdin_is_read: bool,
-}
-
-impl NamedFiles {
-    fn read(&mut self, name: &[u8]) -> Result<Vec<u8>, Refusal> {
-        if name != b"-" {
-            return Ok(stdio::read_named(Path::new(OsStr::from_bytes(name)))?);
-        }
-        if self.stdin_is_read {
-            return usage("standard input can be read for one flag only");
-        }
-        self.stdin_is_read = true;
-        Ok(stdio::read_input()?)
-    }
-
-    fn rules(&mut self, given: &[Given], settings: Settings) -> Result<Rules, Refusal> {
-        // A file that cannot be read is no fault of the rule that names it.
-        let mut unread = None;
-        let rules = Rules::new(given, settings, &mut |name| {
-            self.read(name).map_err(|error| {
-                unread = Some(error);
-                io::ErrorKind::Other.into()
-            })
-        });
-        rules.map_err(|error| unread.unwrap_or_else(|| error.into()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Cli, Command};
-    use crate::cli::options::{Run, Task, resolve, user};
+    use crate::cli::environment::user;
+    use crate::cli::stdio;
+    use crate::cli::{Cli, Command};
     use clap::Parser;
-    use haul::ops::sync::AlternateUse;
+    use haul::ops::sync::{AlternateUse, DeleteWhen, Delta};
+    use haul::plan::policy::{Compare, Keep, Symlinks};
+    use std::path::Path;
 
     fn root() -> Environment {
         Environment { is_root: true, ..user() }
     }
 
     /// Splits at blanks; a `_` in a word stands for one.
-    fn try_run(flags: &str, environment: &Environment) -> Result<Run, Refusal> {
+    fn try_run(flags: &str, environment: &Environment) -> Result<(Mirror, Output), Refusal> {
         let line = format!("haul sync s d {flags}");
         let words = line.split_whitespace().map(|word| word.replace('_', " "));
         match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{flags}: {error}")) {
-            Cli { voice, command: Command::Operation(operation) } => resolve(operation, &voice, environment),
+            Cli { voice, command: Command::Sync(args) } => {
+                let mirror = resolve(*args, environment)?;
+                let output = mirror.output(&voice);
+                Ok((mirror, output))
+            }
             other @ Cli { .. } => panic!("{other:?}"),
         }
     }
 
     fn run(flags: &str) -> (Mirror, Output) {
-        let Run { task, output } = try_run(flags, &user()).unwrap();
-        match task {
-            Task::Sync(mirror) => (*mirror, output),
-            other => panic!("{other:?}"),
-        }
+        try_run(flags, &user()).unwrap()
     }
 
     fn options(flags: &str) -> Options {
@@ -471,10 +185,7 @@ mod tests {
     }
 
     fn kept(flags: &str, environment: &Environment) -> Keep {
-        match try_run(flags, environment).unwrap().task {
-            Task::Sync(mirror) => mirror.options.policy.keep,
-            other => panic!("{other:?}"),
-        }
+        try_run(flags, environment).unwrap().0.options.policy.keep
     }
 
     fn refused(flags: &str) -> String {
@@ -629,29 +340,6 @@ mod tests {
     }
 
     #[test]
-    fn what_cvs_ignores_is_read_from_home_and_the_environment() {
-        let home = tempfile::tempdir().unwrap();
-        stdio::write_named(&home.path().join(".cvsignore"), b"*.mine").unwrap();
-        let environment =
-            Environment { home: Some(home.path().into()), cvsignore: Some("*.env".into()), ..user() };
-        let read = |line: &str, environment: &Environment| {
-            let Cli { command: Command::Operation(crate::cli::args::Operation::Sync(args)), .. } =
-                Cli::try_parse_from(line.split_whitespace()).unwrap()
-            else {
-                panic!()
-            };
-            settings(&args, environment).unwrap()
-        };
-        let with = read("haul sync s d -C -0 --delete-excluded", &environment);
-        assert_eq!((&with.cvs_home[..], &with.cvs_environment[..]), (&b"*.mine"[..], &b"*.env"[..]));
-        assert!(with.cvs_exclude && with.nul_separated && with.delete_excluded && !with.gitignore);
-        let without = read("haul sync s d --gitignore", &environment);
-        assert!(without.cvs_home.is_empty() && without.cvs_environment.is_empty() && without.gitignore);
-        let homeless = read("haul sync s d -C", &Environment { home: Some("/nonexistent".into()), ..user() });
-        assert!(homeless.cvs_home.is_empty());
-    }
-
-    #[test]
     fn backups_beside_their_originals_are_protected_from_deletion() {
         let rules = |flags| format!("{:?}", options(flags).choice.rules);
         assert_eq!(rules("-b --delete"), rules("-f P_*~"));
@@ -770,30 +458,6 @@ mod tests {
     }
 
     #[test]
-    fn a_relative_source_is_split_at_the_first_dot() {
-        for (src, base, below) in [
-            ("a/./b/c", "a", "b/c"),
-            ("/a/b/./c", "/a/b", "c"),
-            ("/./a", "/", "a"),
-            ("a/./b/./c", "a", "b/c"),
-            ("a/.//b/", "a", "b"),
-            ("./a", ".", "a"),
-            ("a/b", ".", "a/b"),
-            ("/a/b/", "/", "a/b"),
-            ("a/./", "a", ""),
-            (".", ".", ""),
-            ("/", "/", ""),
-        ] {
-            let (found, path) = relative(Path::new(src)).unwrap();
-            let path = path.unwrap_or_default();
-            assert_eq!((found.to_str(), path.as_path().as_bytes()), (Some(base), below.as_bytes()), "{src}");
-        }
-        for src in ["../a", "a/./../b", "a/.."] {
-            assert!(matches!(relative(Path::new(src)), Err(Refusal::Usage(_))), "{src}");
-        }
-    }
-
-    #[test]
     fn a_list_of_paths_is_read_and_makes_relative_needless() {
         let dir = tempfile::tempdir().unwrap();
         let list = dir.path().join("list");
@@ -804,13 +468,6 @@ mod tests {
         assert!(mirror.options.choice.selection.is_some());
         let missing = try_run("--files-from=/nonexistent/list", &user());
         assert!(matches!(&missing, Err(Refusal::Error(Error::Io { .. }))), "{missing:?}");
-    }
-
-    #[test]
-    fn standard_input_is_read_for_one_flag_only() {
-        let mut named = NamedFiles { stdin_is_read: true };
-        assert!(matches!(named.read(b"-"), Err(Refusal::Usage(_))));
-        assert!(matches!(named.read(b"/nonexistent/x"), Err(Refusal::Error(Error::Io { .. }))));
     }
 
     #[test]

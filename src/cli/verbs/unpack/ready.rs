@@ -3,9 +3,9 @@
 //! The sign is one line, `ready`: on a descriptor that the caller has opened, which is closed behind it, or on stdout. A
 //! reader that sees the end of the stream without the line knows that it will not come.
 
-use super::output::Stream;
-use super::refusal::Refusal;
-use super::stdio;
+use crate::cli::refusal::Refusal;
+use crate::cli::show::output::Stream;
+use crate::cli::stdio;
 use haul::account::{Event, Observer};
 use haul::error::{Error, Unfit};
 use haul::ops::unpack::Prefetch;

@@ -1,35 +1,11 @@
-//! What `haul diff` shows on stdout.
-//!
-//! Owns the lines of the differences, as columns or as JSON, and who gets none. The table of `--stat` is made in
-//! [`super::tally`].
+//! The lines of `haul diff`, as columns or as JSON. The table of `--stat` is made in [`super::tally`].
 
-use super::options::Place;
 use super::output::Lines;
 use super::{itemize, json, tally};
-use haul::account::{Observer, Report};
-use haul::cancel::Cancel;
+use haul::account::Report;
 use haul::error::Error;
-use haul::ops::diff::{Diff, Options, Step, diff};
+use haul::ops::diff::{Diff, Step};
 use std::io::{self, BufWriter, Write};
-
-/// What is compared, and how that is shown.
-#[derive(Debug)]
-pub(crate) struct Comparison {
-    pub(crate) src: Place,
-    pub(crate) dst: Place,
-    pub(crate) options: Options,
-    pub(crate) shown: Shown,
-}
-
-impl Comparison {
-    /// Compares, shows the differences and returns the report.
-    pub(crate) fn carry_out(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
-        // Hold stdin open where an archive comes from there; at most one of both does.
-        let (mut src_stdin, mut dst_stdin) = (None, None);
-        let (src, dst) = (self.src.source(&mut src_stdin, cancel)?, self.dst.source(&mut dst_stdin, cancel)?);
-        self.shown.show(diff(src, dst, &self.options, cancel, observer))
-    }
-}
 
 /// What is shown of the differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +20,7 @@ pub(crate) enum Shown {
 
 impl Shown {
     /// Shows them and returns the report.
-    fn show(self, outcome: Result<Diff, Error>) -> Result<Report, Error> {
+    pub(crate) fn show(self, outcome: Result<Diff, Error>) -> Result<Report, Error> {
         let Diff { report, steps } = outcome?;
         // The comparison is over and its outcome stands: a reader that went away changes nothing.
         drop(self.write(&steps, &mut BufWriter::new(io::stdout().lock())));

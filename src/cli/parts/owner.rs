@@ -1,6 +1,6 @@
 //! `--owner` and `--group`: NAME, NUMBER or NAME:NUMBER, as GNU tar reads them.
 
-use super::refusal::Refusal;
+use crate::cli::refusal::Refusal;
 use haul::ops::pack::OwnerId;
 use haul::tree::path::escape;
 use haul::users;

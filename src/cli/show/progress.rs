@@ -5,7 +5,8 @@
 //! shown here but from the report, where each is named once and in order.
 
 use super::output::{Lines, Output, Stream};
-use super::{itemize, json, stdio};
+use super::{itemize, json};
+use crate::cli::stdio;
 use haul::account::{Change, Deed, Event, Observer};
 use haul::tree::{FileKind, Kind, RelPath};
 use indicatif::{DecimalBytes, HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};

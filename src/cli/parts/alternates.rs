@@ -1,7 +1,7 @@
 //! `--link-dest`, `--copy-dest` and `--compare-dest`, in the order in which they were typed: the first tree that has a
 //! file serves, and only the parser knows which was first.
 
-use super::filters::{in_order, placed};
+use super::order::{in_order, placed};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 use haul::ops::sync::{Alternate, AlternateUse};
 use std::path::PathBuf;

@@ -1,4 +1,6 @@
-//! What a run shows, and where: the words that the options say and the views read.
+//! What a run shows, and where: the words that the verbs say and the views read.
+
+use crate::cli::voice::Voice;
 
 /// What is shown, and where.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -23,6 +25,23 @@ pub(crate) struct Output {
     pub(crate) stats: bool,
     /// Nothing is changed, and nothing is said to have been.
     pub(crate) dry_run: bool,
+}
+
+impl Output {
+    /// What is said with this voice where a verb has no rules of its own; `on_stdout` says that stdout has other data.
+    pub(crate) fn of(voice: &Voice, on_stdout: bool) -> Self {
+        let names = if voice.json || on_stdout { Stream::Stderr } else { Stream::Stdout };
+        Output {
+            json: voice.json,
+            // Each would draw over the other.
+            progress: !voice.quiet && !voice.verbose,
+            warnings: !voice.quiet,
+            summary: !voice.quiet && !voice.json,
+            names: voice.verbose.then_some(names),
+            skipped: voice.verbose,
+            ..Output::default()
+        }
+    }
 }
 
 /// How a change is told.

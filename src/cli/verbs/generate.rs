@@ -2,31 +2,49 @@
 //!
 //! The same definitions give the same bytes on every machine, so that `man/` can be compared with them.
 
-use super::args::{Cli, GenerateCommand};
-use super::stdio;
-use clap::{Command, CommandFactory};
+use crate::cli::exit::Exit;
+use crate::cli::refusal::Refusal;
+use crate::cli::stdio;
+use clap::{Command, Subcommand, ValueHint};
+use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 use haul::error::{Act, Error};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Writes what is asked for.
-pub(crate) fn generate(what: &GenerateCommand) -> Result<(), Error> {
+#[derive(Debug, Subcommand)]
+pub(crate) enum GenerateCommand {
+    /// Write the manual pages into a directory
+    Man {
+        /// A directory that exists
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+    /// Write the completions for a shell to stdout
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Writes what is asked for of `program`.
+pub(crate) fn run(what: &GenerateCommand, mut program: Command) -> Result<Exit, Refusal> {
     match what {
-        GenerateCommand::Man { dir } => pages(dir),
+        GenerateCommand::Man { dir } => pages(dir, program)?,
         GenerateCommand::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "haul", &mut script);
+            clap_complete::generate(*shell, &mut program, "haul", &mut script);
             let written = stdio::output()?.write_all(&script);
-            written.map_err(|error| Error::io(Act::Write, Path::new("standard output"), error))
+            written.map_err(|error| Error::io(Act::Write, Path::new("standard output"), error))?;
         }
     }
+    Ok(Exit::Done)
 }
 
 /// Writes a page for the program and one for each of its commands.
-fn pages(dir: &Path) -> Result<(), Error> {
-    let mut top = Cli::command().disable_help_subcommand(true);
+fn pages(dir: &Path, program: Command) -> Result<(), Error> {
+    let mut top = program.disable_help_subcommand(true);
     // Gives the commands their full names and the global flags.
     top.build();
     let commands = top.get_subcommands().filter(|command| !command.is_hide_set()).cloned();

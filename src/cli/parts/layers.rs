@@ -1,0 +1,17 @@
+//! Deltas on the command line: files that follow an archive.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// A file is no directory, so those in front are deltas. Returns what follows them, too.
+pub(crate) fn deltas(
+    arguments: impl IntoIterator<Item = OsString>,
+    is_file: fn(&Path) -> bool,
+) -> (Vec<PathBuf>, impl Iterator<Item = OsString>) {
+    let mut rest = arguments.into_iter().peekable();
+    let mut deltas = Vec::new();
+    while let Some(delta) = rest.next_if(|argument| is_file(Path::new(argument))) {
+        deltas.push(PathBuf::from(delta));
+    }
+    (deltas, rest)
+}

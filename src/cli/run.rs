@@ -1,0 +1,28 @@
+//! The frame around every verb that ends with a report: signals, what is shown meanwhile and at the end, exit status.
+
+use super::exit::Exit;
+use super::show::output::{Output, Verb};
+use super::show::progress::Progress;
+use super::show::render::Ended;
+use super::signals::Signals;
+use haul::account::Report;
+use haul::cancel::Cancel;
+use haul::error::Error;
+use std::time::Instant;
+
+/// Does `task` and shows how it went.
+pub(crate) fn carry_out(
+    verb: Verb,
+    output: &Output,
+    task: impl FnOnce(&Cancel, &Progress) -> Result<Report, Error>,
+) -> Exit {
+    let cancel = Cancel::default();
+    let signals = Signals::watch(&cancel);
+    let progress = Progress::start(output);
+    let started = Instant::now();
+    let outcome = task(&cancel, &progress);
+    progress.finish();
+    let exit = Exit::of(&outcome, signals.last());
+    Ended { verb, outcome, exit, elapsed: started.elapsed() }.show(output);
+    exit
+}

@@ -1,0 +1,223 @@
+//! `haul diff`: its flags, the rules across them, and how it is run.
+
+use crate::cli::environment::Environment;
+use crate::cli::exit::Exit;
+use crate::cli::parts::filters::{FilterArgs, patterns};
+use crate::cli::parts::threads::Work;
+use crate::cli::place::{A_DELTA, Place};
+use crate::cli::refusal::{Refusal, usage};
+use crate::cli::run::carry_out;
+use crate::cli::show::output::{Lines, Output, Verb};
+use crate::cli::show::steps::Shown;
+use crate::cli::voice::Voice;
+use clap::{Args, ValueHint};
+use haul::account::{Observer, Report};
+use haul::cancel::Cancel;
+use haul::error::Error;
+use haul::ops;
+use haul::ops::diff::{Fields, Options, Trust, diff};
+use haul::tree::path::escape;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Compare two trees, each a directory or an archive
+///
+/// Lists what `haul sync A B --delete` would do to make B like A, in the same columns: + is only in A, *deleting is
+/// only in B. A and B are directories or archives in any combination. Contents are compared: of an archive as haul
+/// writes it by the digests in its index, so that none of its data is read; any other archive is read front to back.
+/// Ends with 0 when both are the same, and with 4 when they are not.
+#[derive(Debug, Args)]
+#[command(after_help = DIFF)]
+pub(crate) struct DiffArgs {
+    /// A directory or an archive (any tar, plain or compressed with zstd); - for an archive on stdin
+    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+    pub(crate) src: OsString,
+    /// The same; only one of both can be -. Behind an archive, A or B, deltas of it may follow (pack --delta): it is then
+    /// what they make of it
+    #[arg(value_name = "B", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) behind: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) show: DiffShowArgs,
+    #[command(flatten)]
+    pub(crate) compare: DiffCompareArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+/// What is shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct DiffShowArgs {
+    /// Show each difference in rsync's eleven columns (the default); with --json, in an object of its own, as with -v
+    #[arg(short, long, visible_alias = "itemize-changes")]
+    pub(crate) itemize: bool,
+    /// Show a table by top-level directory and by type in place of the differences
+    #[arg(long, conflicts_with = "itemize")]
+    pub(crate) stat: bool,
+}
+
+/// What counts as a difference.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Comparing")]
+pub(crate) struct DiffCompareArgs {
+    /// Take files of the same size and time for equal, as sync does, and compare the contents of the others
+    #[arg(long, conflicts_with = "size_only")]
+    pub(crate) quick: bool,
+    /// Take the contents of files of the same size for equal
+    #[arg(long)]
+    pub(crate) size_only: bool,
+    /// Compare owners by number even where both sides have names
+    #[arg(long)]
+    pub(crate) numeric_owner: bool,
+    /// Do not compare modes
+    #[arg(long)]
+    pub(crate) no_perms: bool,
+    /// Do not compare owners
+    #[arg(long)]
+    pub(crate) no_owner: bool,
+    /// Do not compare groups
+    #[arg(long)]
+    pub(crate) no_group: bool,
+    /// Do not compare modification times
+    #[arg(long)]
+    pub(crate) no_times: bool,
+    /// Do not compare extended attributes
+    #[arg(long)]
+    pub(crate) no_xattrs: bool,
+    /// Do not compare POSIX ACLs
+    #[arg(long)]
+    pub(crate) no_acls: bool,
+}
+
+const DIFF: &str = concat!(
+    "\
+Examples:
+  haul diff app /srv/app
+  haul diff app-2.tar.zst app-1.tar.zst --stat
+  haul diff app.tar.zst /srv/app --no-times --exclude '*.pyc'
+  haul diff -q app.tar.zst /srv/app || haul unpack app.tar.zst /srv/app
+  haul diff --json -v app-2.tar.zst app-1.tar.zst | jq -r 'select(.action == \"update\") | .path'
+
+Lines:
+  >f+++++++++ a   a file that only A has (cd, cL, cD, cS: another kind), or that B has in another kind
+  hf+++++++++ a   a name that only A has of a file that has several; hf without + is one that B has as another file
+  >f.st...... a   content (c, s: size), time (t), mode (p), owner (o), group (g), ACL (a), xattr (x) differ
+  .f...p..... a   only metadata differ
+  *deleting   a   only B has it
+
+",
+    patterns!()
+);
+
+/// Compares as the flags say.
+pub(crate) fn run(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
+    let comparison = resolve(args, voice, environment)?;
+    Ok(carry_out(Verb::Diff, &comparison.output, |cancel, progress| comparison.carry_out(cancel, progress)))
+}
+
+/// What is compared, and how that is shown.
+#[derive(Debug)]
+struct Comparison {
+    src: Place,
+    dst: Place,
+    options: Options,
+    shown: Shown,
+    output: Output,
+}
+
+impl Comparison {
+    /// Compares, shows the differences and returns the report.
+    fn carry_out(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
+        // Hold stdin open where an archive comes from there; at most one of both does.
+        let (mut src_stdin, mut dst_stdin) = (None, None);
+        let (src, dst) = (self.src.source(&mut src_stdin, cancel)?, self.dst.source(&mut dst_stdin, cancel)?);
+        self.shown.show(diff(src, dst, &self.options, cancel, observer))
+    }
+}
+
+fn resolve(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Comparison, Refusal> {
+    let (src_deltas, dst, dst_deltas) = sides(&args.behind, ops::is_delta)?;
+    let (src, dst) = (Place::input(&args.src, environment)?, Place::input(dst, environment)?);
+    if (&src, &dst) == (&Place::Standard, &Place::Standard) {
+        return usage("only one side can come from stdin");
+    }
+    src.refuse_stream(&[(A_DELTA, !src_deltas.is_empty())])?;
+    dst.refuse_stream(&[(A_DELTA, !dst_deltas.is_empty())])?;
+    if voice.json && args.show.stat {
+        return usage("--stat and --json exclude each other");
+    }
+    let shown = match (voice.quiet, voice.json) {
+        (_, true) if voice.verbose || args.show.itemize => Shown::Lines(Lines::Json),
+        (true, _) | (_, true) => Shown::Nothing,
+        _ if args.show.stat => Shown::Stat,
+        _ => Shown::Lines(Lines::Itemized),
+    };
+    let options = Options {
+        threads: args.work.threads(),
+        filter: args.filter.compile()?,
+        trust: match args.compare {
+            DiffCompareArgs { size_only: true, .. } => Trust::Size,
+            DiffCompareArgs { quick: true, .. } => Trust::SizeAndTime,
+            _ => Trust::Nothing,
+        },
+        fields: compared_fields(&args.compare),
+        deltas: [src_deltas, dst_deltas],
+    };
+    // What differs is named, and not what is compared.
+    let output = Output { names: None, ..Output::of(voice, false) };
+    Ok(Comparison { src, dst, options, shown, output })
+}
+
+/// What is behind the first side of a comparison: deltas over it, the second side, and deltas over that.
+fn sides(
+    behind: &[OsString],
+    is_delta: impl Fn(&Path) -> bool,
+) -> Result<(Vec<PathBuf>, &OsString, Vec<PathBuf>), Refusal> {
+    let end = |from: &[OsString]| from.iter().take_while(|word| is_delta(Path::new(word))).count();
+    let (first, rest) = behind.split_at(end(behind));
+    let Some((dst, second)) = rest.split_first() else { return usage("there is no second side") };
+    if let Some(more) = second.get(end(second)) {
+        let more = escape(more.as_bytes()).into_owned();
+        return usage(format!("'{more}' is behind both sides, and no delta"));
+    }
+    let paths = |words: &[OsString]| words.iter().map(PathBuf::from).collect();
+    Ok((paths(first), dst, paths(second)))
+}
+
+fn compared_fields(args: &DiffCompareArgs) -> Fields {
+    Fields {
+        modes: !args.no_perms,
+        users: !args.no_owner,
+        groups: !args.no_group,
+        numeric_owner: args.numeric_owner,
+        times: !args.no_times,
+        xattrs: !args.no_xattrs,
+        acls: !args.no_acls,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deltas_belong_to_the_side_before_them() {
+        let words = |line: &str| line.split_whitespace().map(OsString::from).collect::<Vec<_>>();
+        let is_delta = |path: &Path| path.starts_with("delta");
+        for (line, first, dst, second) in [
+            ("b", "", "b", ""),
+            ("delta/1 delta/2 b", "delta/1 delta/2", "b", ""),
+            ("delta/1 b delta/2", "delta/1", "b", "delta/2"),
+        ] {
+            let behind = words(line);
+            let (first_told, dst_told, second_told) = sides(&behind, is_delta).unwrap();
+            let paths = |line: &str| words(line).into_iter().map(PathBuf::from).collect::<Vec<_>>();
+            assert_eq!((first_told, second_told), (paths(first), paths(second)), "{line}");
+            assert_eq!(dst_told, dst);
+        }
+        assert!(sides(&words("b c"), is_delta).is_err() && sides(&words("delta/1"), is_delta).is_err());
+    }
+}

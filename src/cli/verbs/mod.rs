@@ -1,0 +1,10 @@
+//! The verbs: of each, its flags, the rules across them, what is run and what is shown of it.
+
+pub(crate) mod diff;
+pub(crate) mod generate;
+pub(crate) mod list;
+pub(crate) mod pack;
+pub(crate) mod rollback;
+pub(crate) mod sync;
+pub(crate) mod unpack;
+pub(crate) mod verify;

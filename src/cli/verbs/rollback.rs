@@ -1,0 +1,36 @@
+//! `haul rollback`: its flags, and how it is run.
+
+use crate::cli::exit::Exit;
+use crate::cli::run::carry_out;
+use crate::cli::show::output::{Output, Verb};
+use crate::cli::voice::Voice;
+use clap::{Args, ValueHint};
+use haul::ops::publish::rollback;
+use std::path::PathBuf;
+
+/// Bring back the tree that was published before
+///
+/// Puts the newest tree that --atomic has kept in the place of DST, in one step. The tree that was there is kept in its
+/// stead, so a second call takes the first one back.
+#[derive(Debug, Args)]
+#[command(after_help = ROLLBACK)]
+pub(crate) struct RollbackArgs {
+    /// The directory, or the symbolic link, that was published
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dst: PathBuf,
+    /// Wait for another run that holds DST, in place of giving up with exit status 6
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+const ROLLBACK: &str = "\
+Examples:
+  haul sync --atomic build/app /srv/app --delete
+  haul rollback /srv/app";
+
+/// Brings back what the flags say.
+pub(crate) fn run(args: &RollbackArgs, voice: &Voice) -> Exit {
+    carry_out(Verb::Rollback, &Output::of(voice, false), |cancel, progress| {
+        rollback(&args.dst, args.wait, cancel, progress)
+    })
+}

@@ -1,0 +1,312 @@
+//! `haul unpack`: its flags, the rules across them, and how it is run.
+
+mod ready;
+
+use crate::cli::environment::Environment;
+use crate::cli::exit::Exit;
+use crate::cli::parts::filters::{FilterArgs, patterns};
+use crate::cli::parts::layers::deltas;
+use crate::cli::parts::members::member_paths;
+use crate::cli::parts::publish::{self, Common, PublishArgs};
+use crate::cli::parts::threads::Work;
+use crate::cli::place::{A_DELTA, Place};
+use crate::cli::refusal::{Refusal, usage};
+use crate::cli::run::carry_out;
+use crate::cli::show::output::{Lines, Output, Stream, Verb};
+use crate::cli::stdio;
+use crate::cli::voice::Voice;
+use clap::{Args, ValueHint};
+use haul::account::{Observer, Report};
+use haul::cancel::Cancel;
+use haul::error::Error;
+use haul::ops::publish::Options as PublishOptions;
+use haul::ops::unpack::{Options, Select, StampPlace, Update, unpack};
+use haul::tree::path::escape;
+use ready::Sign;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Unpack an archive into a directory
+///
+/// Unpacks into DIR, which is made when it does not exist. A file appears whole under its name or not at all; files
+/// that exist are replaced, and what the archive does not name is left alone. Nothing outside DIR is ever touched.
+#[derive(Debug, Args)]
+#[command(after_help = UNPACK)]
+pub(crate) struct UnpackArgs {
+    /// The archive to read: any tar, plain or compressed with zstd; - for stdin. Deltas of it (pack --delta) may follow,
+    /// each of what is before it
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) archive: OsString,
+    /// The directory to unpack into: the first argument that is not another file
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) dir: OsString,
+    /// Unpack only these entries and what lies below them
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    /// Give entries the owners that the archive names (the default for root)
+    #[arg(long, overrides_with = "no_same_owner")]
+    pub(crate) same_owner: bool,
+    /// Let entries belong to the running user (the default for anyone but root)
+    #[arg(long)]
+    pub(crate) no_same_owner: bool,
+    /// Set modes exactly, setuid and setgid included (the default for root)
+    #[arg(long, overrides_with = "no_same_permissions")]
+    pub(crate) same_permissions: bool,
+    /// Apply the umask to modes (the default for anyone but root)
+    #[arg(long)]
+    pub(crate) no_same_permissions: bool,
+    /// Go by the archive's user and group numbers even where it has names
+    #[arg(long)]
+    pub(crate) numeric_owner: bool,
+    /// Leave files that exist as they are, in place of replacing them
+    #[arg(long, conflicts_with = "update")]
+    pub(crate) keep_existing: bool,
+    /// Bring DIR to the archive's state: leave alone what is equal by kind, size and time, and read only the rest
+    #[arg(long, help_heading = "Warm start")]
+    pub(crate) update: bool,
+    /// With --update, return at once when DIR is noted to be what this call makes of it; the note is in FILE, by default
+    /// beside DIR as .NAME.haul-stamp. Changes made to DIR since are not seen
+    #[arg(long, value_name = "FILE", requires = "update", num_args = 0..=1, require_equals = true,
+          default_missing_value = "",
+          value_hint = ValueHint::FilePath, help_heading = "Warm start")]
+    pub(crate) if_changed: Option<OsString>,
+    /// With --update, compare content and not time; needs an archive with an index
+    #[arg(long, requires = "update", help_heading = "Warm start")]
+    pub(crate) checksum: bool,
+    /// With --update, delete what the archive does not have, at the end and unless anything went wrong; what a PATH or
+    /// a pattern leaves out stays
+    #[arg(long, requires = "update", help_heading = "Warm start")]
+    pub(crate) delete: bool,
+    /// Return only when the tree would survive a power cut
+    #[arg(long)]
+    pub(crate) fsync: bool,
+    /// Unpack first what LIST names, a path or a pattern on each line (- for stdin), and say `ready` on a line once it is
+    /// complete; the rest follows. Needs an archive with an index
+    #[arg(long, value_name = "LIST", conflicts_with = "keep_existing", value_hint = ValueHint::FilePath,
+          help_heading = "Warm start")]
+    pub(crate) prefetch: Option<OsString>,
+    /// Say it on descriptor N (3 or more), and close that, in place of stdout
+    #[arg(long, value_name = "N", requires = "prefetch", help_heading = "Warm start")]
+    pub(crate) ready_fd: Option<i32>,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+const UNPACK: &str = concat!(
+    "\
+Examples:
+  haul unpack app.tar.zst /srv/app
+  haul unpack app.tar.zst /srv/app lib/python3.13 bin
+  haul unpack app.tar.zst /srv/app --include '*.py'
+  haul unpack --atomic app.tar.zst /srv/app
+  haul unpack --update --delete app-1.tar.zst app-2.delta.tar.zst /srv/app
+  haul unpack app.tar.zst /srv/app --keep-existing --no-same-owner
+  haul unpack --update --delete app.tar.zst /srv/app
+  haul unpack --update --delete --if-changed app.tar.zst /srv/app
+  haul unpack --prefetch start.list --ready-fd 3 app.tar.zst /srv/app 3>ready.fifo
+  curl -s https://example.org/app.tar.zst | haul unpack - app
+
+",
+    patterns!()
+);
+
+/// Everything that one `haul unpack` is to do.
+#[derive(Debug)]
+struct Unpacking {
+    archive: Place,
+    dst: PathBuf,
+    options: Options,
+    sign: Sign,
+    publish: Option<PublishOptions>,
+    output: Output,
+}
+
+/// Unpacks as the flags say.
+pub(crate) fn run(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
+    let unpacking = resolve(args, voice, environment)?;
+    let verb = if unpacking.options.update.is_some() { Verb::Update } else { Verb::Unpack };
+    Ok(carry_out(verb, &unpacking.output, |cancel, progress| unpacking.carry_out(cancel, progress)))
+}
+
+impl Unpacking {
+    fn carry_out(&self, cancel: &Cancel, observer: &impl Observer) -> Result<Report, Error> {
+        // Holds stdin open where the archive comes from there.
+        let mut stdin = None;
+        let (source, shown) = (self.archive.source(&mut stdin, cancel)?, self.sign.around(observer));
+        publish::at(&self.dst, self.publish, (cancel, &shown), |dst| {
+            unpack(source, dst, &self.options, cancel, &shown)
+        })
+    }
+}
+
+fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<Unpacking, Refusal> {
+    publish::refuse(
+        args.publish,
+        &[
+            ("--if-changed", args.if_changed.is_some(), "the note is about a tree that stays in its place"),
+            ("--prefetch", args.prefetch.is_some(), "nothing is there to be started before all is"),
+        ],
+    )?;
+    // First of all: what is opened later could have the descriptor's number.
+    let sign = match args.ready_fd {
+        Some(number) => Sign::on(number)?,
+        None => Sign::Standard(if voice.json { Stream::Stderr } else { Stream::Stdout }),
+    };
+    let archive = Place::input(&args.archive, environment)?;
+    let Behind { deltas, dst, paths } = behind(args.dir, args.paths, stdio::is_file)?;
+    archive.refuse_stream(&[
+        ("--if-changed", args.if_changed.is_some()),
+        ("--prefetch", args.prefetch.is_some()),
+        ("--checksum", args.checksum),
+        (A_DELTA, !deltas.is_empty()),
+    ])?;
+    let options = Options {
+        threads: args.work.threads(),
+        select: Select { paths: member_paths(&paths)?, filter: args.filter.compile()? },
+        same_owner: either(args.same_owner, args.no_same_owner, environment.is_root),
+        same_permissions: either(args.same_permissions, args.no_same_permissions, environment.is_root),
+        numeric_owner: args.numeric_owner,
+        keep_existing: args.keep_existing,
+        fsync: args.fsync,
+        update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
+        prefetch: args.prefetch.map(|list| ready::read_list(&list)).transpose()?,
+        if_changed: args.if_changed.map(|typed| stamp_place(typed, &dst)).transpose()?,
+        deltas,
+    };
+    let common =
+        Common { counts_changes: args.update, threads: options.threads, fsync: args.fsync, wait: false };
+    let publish = publish::options(args.publish, common);
+    let output = output(voice, &options);
+    Ok(Unpacking { archive, dst, options, sign, publish, output })
+}
+
+fn output(voice: &Voice, options: &Options) -> Output {
+    let common = Output::of(voice, false);
+    if options.update.is_some() && voice.verbose && !voice.json {
+        // What is deleted is no entry of the archive.
+        return Output { changes: Some(Lines::Names), ..common };
+    }
+    common
+}
+
+/// What the arguments behind the archive are.
+#[derive(Debug, PartialEq, Eq)]
+struct Behind {
+    deltas: Vec<PathBuf>,
+    dst: PathBuf,
+    paths: Vec<OsString>,
+}
+
+fn behind(dir: OsString, paths: Vec<OsString>, is_file: fn(&Path) -> bool) -> Result<Behind, Refusal> {
+    let (deltas, mut rest) = deltas(std::iter::once(dir).chain(paths), is_file);
+    match (rest.next(), deltas.last()) {
+        (Some(dst), _) => Ok(Behind { deltas, dst: dst.into(), paths: rest.collect() }),
+        (None, Some(file)) => {
+            let file = escape(file.as_os_str().as_bytes()).into_owned();
+            usage(format!("'{file}' is a file, and no directory to unpack into is behind it"))
+        }
+        (None, None) => usage("there is no directory to unpack into"),
+    }
+}
+
+fn stamp_place(typed: OsString, dst: &Path) -> Result<StampPlace, Refusal> {
+    if !typed.is_empty() {
+        return Ok(StampPlace::At(typed.into()));
+    }
+    match dst.file_name() {
+        Some(_) => Ok(StampPlace::Beside),
+        None => usage("--if-changed needs =FILE when DIR is / or .."),
+    }
+}
+
+/// Of a pair of flags that undo each other the parser lets only the last stand.
+fn either(yes: bool, no: bool, default: bool) -> bool {
+    yes || (default && !no)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::environment::user;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn run_with(line: &str, environment: &Environment) -> Result<Unpacking, Refusal> {
+        let words = std::iter::once("haul").chain(line.split_whitespace());
+        match Cli::try_parse_from(words).unwrap() {
+            Cli { voice, command: Command::Unpack(args) } => resolve(args, &voice, environment),
+            other @ Cli { .. } => panic!("{other:?}"),
+        }
+    }
+
+    fn unpack_options(line: &str, environment: &Environment) -> Options {
+        run_with(line, environment).unwrap().options
+    }
+
+    #[test]
+    fn files_behind_an_archive_are_deltas() {
+        let words = |line: &str| line.split_whitespace().map(OsString::from).collect::<Vec<_>>();
+        let told = |line: &str| {
+            let mut all = words(line);
+            let first = all.remove(0);
+            behind(first, all, |path| path.extension().is_some_and(|extension| extension == "zst"))
+        };
+        for (line, deltas, dst, paths) in [
+            ("d", "", "d", ""),
+            ("d a b", "", "d", "a b"),
+            ("1.zst 2.zst d 3.zst", "1.zst 2.zst", "d", "3.zst"),
+        ] {
+            let deltas = words(deltas).into_iter().map(PathBuf::from).collect();
+            let expected = Behind { deltas, dst: dst.into(), paths: words(paths) };
+            assert_eq!(told(line).unwrap(), expected, "{line}");
+        }
+        assert!(told("1.zst 2.zst").unwrap_err().to_string().contains("no directory"));
+    }
+
+    #[test]
+    fn root_restores_owners_and_modes_unless_told_otherwise() {
+        for (line, is_root, owner, permissions) in [
+            ("unpack a d", true, true, true),
+            ("unpack a d", false, false, false),
+            ("unpack a d --no-same-owner --no-same-permissions", true, false, false),
+            ("unpack a d --same-owner --same-permissions", false, true, true),
+            ("unpack a d --no-same-owner --same-owner", true, true, true),
+            ("unpack a d --same-owner --no-same-owner", true, false, true),
+            ("unpack a d --same-owner --no-same-owner", false, false, false),
+        ] {
+            let options = unpack_options(line, &Environment { is_root, ..user() });
+            assert_eq!(
+                (options.same_owner, options.same_permissions),
+                (owner, permissions),
+                "{line} {is_root}"
+            );
+        }
+    }
+
+    #[test]
+    fn members_are_named_as_tar_spells_them() {
+        let select = unpack_options("unpack a d ./b/ c/d", &user()).select;
+        let names: Vec<_> = select.paths.iter().map(|path| path.as_path().as_bytes()).collect();
+        assert_eq!(names, [&b"b"[..], b"c/d"]);
+        for line in ["unpack a d /etc", "unpack a d ../x", "unpack a d b/../c"] {
+            assert!(matches!(run_with(line, &user()), Err(Refusal::Usage(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn names_go_to_stdout_which_has_no_other_data() {
+        assert_eq!(run_with("unpack - d -v", &user()).unwrap().output.names, Some(Stream::Stdout));
+    }
+
+    #[test]
+    fn an_archive_is_not_read_from_a_terminal() {
+        let terminal = Environment { stdin_is_terminal: true, stdout_is_terminal: true, ..user() };
+        assert!(matches!(run_with("unpack - d", &terminal), Err(Refusal::Usage(_))));
+        assert!(run_with("unpack a d", &terminal).is_ok());
+    }
+}

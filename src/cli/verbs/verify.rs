@@ -1,0 +1,110 @@
+//! `haul verify`: its flags, the rules across them, and how it is run.
+
+use crate::cli::environment::Environment;
+use crate::cli::exit::Exit;
+use crate::cli::parts::layers::deltas;
+use crate::cli::parts::threads::Work;
+use crate::cli::place::{A_DELTA, Place};
+use crate::cli::refusal::{Refusal, usage};
+use crate::cli::run::carry_out;
+use crate::cli::show::output::{Output, Verb};
+use crate::cli::stdio;
+use crate::cli::voice::Voice;
+use clap::{Args, ValueHint};
+use haul::account::{Observer, Report};
+use haul::cancel::Cancel;
+use haul::error::Error;
+use haul::ops::verify::{Options, verify};
+use haul::tree::path::escape;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Check an archive, and whether a directory matches it
+///
+/// Decodes all of the archive and checks every digest. With DIR, compares that tree with it, too, and names each
+/// difference on stdout.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY)]
+pub(crate) struct VerifyArgs {
+    /// The archive to read; - for stdin. Deltas of it may follow, each of what is before it
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) archive: OsString,
+    /// The directory to compare with it: the first argument that is not another file
+    #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) behind: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    /// Compare owners by number even where the archive has names
+    #[arg(long)]
+    pub(crate) numeric_owner: bool,
+}
+
+const VERIFY: &str = "\
+Examples:
+  haul verify app.tar.zst
+  haul verify app.tar.zst /srv/app
+  haul verify app-1.tar.zst app-2.delta.tar.zst /srv/app
+  haul verify --json app.tar.zst /srv/app | jq '.differences[]'";
+
+/// Everything that one `haul verify` is to do.
+#[derive(Debug)]
+struct Verification {
+    archive: Place,
+    dir: Option<PathBuf>,
+    options: Options,
+    output: Output,
+}
+
+/// Verifies as the flags say.
+pub(crate) fn run(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
+    let verification = resolve(args, voice, environment)?;
+    Ok(carry_out(Verb::Verify, &verification.output, |cancel, progress| {
+        verification.carry_out(cancel, progress)
+    }))
+}
+
+impl Verification {
+    fn carry_out(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
+        // Holds stdin open where the archive comes from there.
+        let mut stdin = None;
+        let source = self.archive.source(&mut stdin, cancel)?;
+        verify(source, self.dir.as_deref(), &self.options, cancel, observer)
+    }
+}
+
+fn resolve(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result<Verification, Refusal> {
+    let (deltas, mut rest) = deltas(args.behind, stdio::is_file);
+    let dir = rest.next().map(PathBuf::from);
+    if let Some(more) = rest.next() {
+        let more = escape(more.as_bytes()).into_owned();
+        return usage(format!("'{more}' is behind the directory, where nothing can be"));
+    }
+    let options = Options { threads: args.work.threads(), numeric_owner: args.numeric_owner, deltas };
+    let archive = Place::input(&args.archive, environment)?;
+    archive.refuse_stream(&[(A_DELTA, !options.deltas.is_empty())])?;
+    Ok(Verification { archive, dir, options, output: Output::of(voice, false) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::environment::user;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn run_with(line: &str, environment: &Environment) -> Result<Verification, Refusal> {
+        let words = std::iter::once("haul").chain(line.split_whitespace());
+        match Cli::try_parse_from(words).unwrap() {
+            Cli { voice, command: Command::Verify(args) } => resolve(args, &voice, environment),
+            other @ Cli { .. } => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_archive_is_not_read_from_a_terminal() {
+        let terminal = Environment { stdin_is_terminal: true, stdout_is_terminal: true, ..user() };
+        assert!(matches!(run_with("verify -", &terminal), Err(Refusal::Usage(_))));
+        assert!(run_with("verify a", &terminal).is_ok());
+    }
+}
