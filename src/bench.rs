@@ -5,7 +5,9 @@
 
 use crate::archive::index::{self, Index, RecordRef};
 use crate::plan::policy::Policy;
+use crate::plan::same::Precision;
 use crate::plan::step::{Action, Seen, decide};
+use crate::tree::grain::Grain;
 use crate::tree::{Stat, Timestamp};
 
 /// The bytes of an index, before compression: what [`index::decode`] reads.
@@ -22,5 +24,6 @@ pub fn encode_index(index: &Index) -> Vec<u8> {
 /// content.
 pub fn is_kept(src: &Stat, dst: Option<&Stat>, policy: &Policy, trusted: Timestamp) -> bool {
     let seen = |stat| Seen { stat, target: None };
-    decide(seen(src), dst.map(seen), policy, trusted) == Action::Keep
+    let precision = Precision { dst: Grain::Unknown, settled: Some(trusted), ..Precision::EXACT };
+    decide(seen(src), dst.map(seen), policy, &precision) == Action::Keep
 }

@@ -2,8 +2,10 @@
 
 use super::{Failed, failed};
 use crate::error::{Act, Error};
+use crate::sys::grain::grains;
 use crate::sys::output::open_parent;
 use crate::sys::{Dir, FileKind, commit, meta, process, xattr};
+use crate::tree::grain::Grains;
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::stat::{OWNER_CHANGES, SET_GROUP_ID};
 use crate::tree::{Device, Entry, RelPath, RelPathBuf, Standing};
@@ -11,7 +13,7 @@ use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// The mode of a directory until it is complete, unless it can have its own at once.
 pub(super) const NEW_DIRECTORY: u32 = 0o700;
@@ -58,6 +60,8 @@ pub(crate) struct Destination {
     /// To whom new files belong by themselves.
     pub(super) identity: (u32, u32),
     pub(super) umask: Option<u32>,
+    /// How exactly times are kept, once somebody asked.
+    grains: OnceLock<Grains>,
 }
 
 #[derive(Debug)]
@@ -123,11 +127,17 @@ impl Destination {
             directories: Mutex::default(),
             identity: process::identity(),
             umask: process::umask(),
+            grains: OnceLock::new(),
         };
         if destination.root_place.is_some() {
             destination.make_plain(&destination.root).map_err(io(Act::Create))?;
         }
         Ok(destination)
+    }
+
+    /// How exactly times are kept in it.
+    pub(crate) fn grains(&self) -> &Grains {
+        self.grains.get_or_init(|| grains(&self.root))
     }
 
     /// The destination as the user named it.

@@ -1,7 +1,7 @@
 //! Which metadata an entry of a mirror is to have, and what must be set for that.
 
 use super::policy::{Keep, Policy};
-use super::times::is_same_time;
+use super::same::Precision;
 use crate::account::Aspects;
 use crate::tree::attributes::{Attributes, Changes, Who};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
@@ -58,10 +58,10 @@ fn executable_as(src: u32, mode: u32) -> u32 {
 }
 
 /// What must be set on an entry that has `have`.
-pub(crate) fn changes(wanted: &Attributes, have: &Attributes, window: u64) -> Changes {
+pub(crate) fn changes(wanted: &Attributes, have: &Attributes, precision: &Precision) -> Changes {
     let differing = |wanted: Option<u32>, have: Option<u32>| wanted.filter(|_| wanted != have);
     let later = |wanted: Option<Timestamp>, have: Option<Timestamp>| {
-        wanted.filter(|wanted| !have.is_some_and(|have| is_same_time(*wanted, have, window)))
+        wanted.filter(|wanted| !have.is_some_and(|have| precision.is_same_time(*wanted, have)))
     };
     let (uid, gid) = (differing(wanted.uid, have.uid), differing(wanted.gid, have.gid));
     // chown(2) takes set-user-ID and set-group-ID away.
@@ -178,9 +178,9 @@ mod tests {
     fn only_what_differs_is_set_and_what_chown_takes_is_set_again() {
         let src = stat(FileKind::File, 0o4755);
         let wanted = want(&src, None, &Keep::default(), 0);
-        assert!(changes(&wanted, &Attributes::of(&src), 0).is_empty());
+        assert!(changes(&wanted, &Attributes::of(&src), &Precision::EXACT).is_empty());
         let have = Attributes::of(&Stat { uid: 0, ..src.clone() });
-        let changed = changes(&wanted, &have, 0);
+        let changed = changes(&wanted, &have, &Precision::EXACT);
         assert_eq!((changed.attributes.uid, changed.attributes.mode), (Some(5), Some(0o4755)));
         let told = aspects(&changed, &have);
         assert!(told.user && !told.mode && !told.time);

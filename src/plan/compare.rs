@@ -1,7 +1,8 @@
 //! In what two entries of one path differ.
 
+use super::same::{self, Equality, Precision, Trust};
 use crate::account::{Aspects, Differs};
-use crate::tree::{Entry, Kind, Timestamp};
+use crate::tree::{Entry, Kind};
 
 /// Which metadata are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,23 +42,24 @@ impl Default for Fields {
     }
 }
 
-/// On which sides a time without nanoseconds may be one whose nanoseconds were not kept.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Coarse {
-    pub(crate) src: bool,
-    pub(crate) dst: bool,
+/// Everything in which `dst` differs from `src`, but for the content of files of one size, which entries do not hold.
+pub(crate) fn differences(src: &Entry, dst: &Entry, fields: Fields, precision: &Precision) -> Vec<Differs> {
+    match known_difference(src, dst, precision) {
+        Some(Differs::Kind) => vec![Differs::Kind],
+        known => known.into_iter().chain(words(metadata(src, dst, fields, precision))).collect(),
+    }
 }
 
-/// Everything in which `dst` differs from `src`, but for the content of files of one size, which entries do not hold.
-pub(crate) fn differences(src: &Entry, dst: &Entry, fields: Fields, coarse: Coarse) -> Vec<Differs> {
-    match kind_difference(&src.kind, &dst.kind) {
-        Some(Differs::Kind) => vec![Differs::Kind],
-        kind => kind.into_iter().chain(words(metadata(src, dst, fields, coarse))).collect(),
+/// How two entries differ by what is known without reading them, but for their metadata.
+pub(crate) fn known_difference(src: &Entry, dst: &Entry, precision: &Precision) -> Option<Differs> {
+    match same::content(src, dst, Trust::Nothing, precision) {
+        Equality::Different(what) => Some(what),
+        Equality::Same | Equality::Compare(_) => None,
     }
 }
 
 /// In which metadata two entries of one kind differ.
-pub(crate) fn metadata(src: &Entry, dst: &Entry, fields: Fields, coarse: Coarse) -> Aspects {
+pub(crate) fn metadata(src: &Entry, dst: &Entry, fields: Fields, precision: &Precision) -> Aspects {
     let (a, b) = (&src.meta, &dst.meta);
     // A symlink's mode is always 0777 and cannot be set.
     let has_mode = !matches!(src.kind, Kind::Symlink(_));
@@ -70,7 +72,7 @@ pub(crate) fn metadata(src: &Entry, dst: &Entry, fields: Fields, coarse: Coarse)
         a.xattrs != b.xattrs && of(src) != of(dst)
     };
     Aspects {
-        time: fields.times && !is_same_time(a.mtime, b.mtime, coarse),
+        time: fields.times && !precision.is_same_time(a.mtime, b.mtime),
         mode: fields.modes && has_mode && a.mode != b.mode,
         user: fields.users && !user,
         group: fields.groups && !group,
@@ -93,24 +95,6 @@ pub(crate) fn words(aspects: Aspects) -> impl Iterator<Item = Differs> {
     .map(|(what, _)| what)
 }
 
-/// How two kinds, or what belongs to them, differ.
-pub(crate) fn kind_difference(src: &Kind, dst: &Kind) -> Option<Differs> {
-    match (src, dst) {
-        (Kind::File { size: a, .. }, Kind::File { size: b, .. }) => (a != b).then_some(Differs::Size),
-        (Kind::Symlink(a), Kind::Symlink(b)) => (a != b).then_some(Differs::Target),
-        (Kind::HardLink(a), Kind::HardLink(b)) => (a != b).then_some(Differs::HardLink),
-        // One name of a group is a link here and a file of its own there.
-        (Kind::HardLink(_), Kind::File { .. }) | (Kind::File { .. }, Kind::HardLink(_)) => {
-            Some(Differs::HardLink)
-        }
-        (Kind::CharDevice(a), Kind::CharDevice(b)) | (Kind::BlockDevice(a), Kind::BlockDevice(b)) => {
-            (a != b).then_some(Differs::Device)
-        }
-        (Kind::Directory, Kind::Directory) | (Kind::Fifo, Kind::Fifo) => None,
-        _ => Some(Differs::Kind),
-    }
-}
-
 fn is_same_id(ids: (u32, u32), names: (&[u8], &[u8]), fields: Fields) -> bool {
     if fields.numeric_owner || names.0.is_empty() || names.1.is_empty() {
         ids.0 == ids.1
@@ -119,20 +103,14 @@ fn is_same_id(ids: (u32, u32), names: (&[u8], &[u8]), fields: Fields) -> bool {
     }
 }
 
-/// Whether two times are the same as far as both sides keep them.
-pub(crate) fn is_same_time(src: Timestamp, dst: Timestamp, coarse: Coarse) -> bool {
-    let is_cut = (coarse.src && src.nanos == 0) || (coarse.dst && dst.nanos == 0);
-    src == dst || (is_cut && src.seconds == dst.seconds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Device, Metadata, Owner, RelPathBuf, Xattr};
+    use crate::tree::{Device, Metadata, Owner, RelPathBuf, Timestamp, Xattr};
     use std::sync::Arc;
 
     fn differ(src: &Entry, dst: &Entry) -> Vec<Differs> {
-        differences(src, dst, Fields::default(), Coarse::default())
+        differences(src, dst, Fields::default(), &Precision::EXACT)
     }
 
     fn entry(kind: Kind) -> Entry {
@@ -172,6 +150,6 @@ mod tests {
         b.meta.owner = Arc::new(Owner { uid: 99, ..Owner::clone(&a.meta.owner) });
         assert_eq!(differ(&a, &b), []);
         let numbers = Fields { numeric_owner: true, ..Fields::default() };
-        assert_eq!(differences(&a, &b, numbers, Coarse::default()), [Differs::Owner]);
+        assert_eq!(differences(&a, &b, numbers, &Precision::EXACT), [Differs::Owner]);
     }
 }

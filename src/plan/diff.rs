@@ -2,21 +2,11 @@
 //!
 //! Pure. Owns what a difference is and in which words it is told; that the contents of two files differ, it is told.
 
-use super::compare::{Coarse, Fields, is_same_time, kind_difference, metadata, words};
+use super::compare::{Fields, known_difference, metadata, words};
+pub use super::same::Trust;
+use super::same::{self, Equality, Precision};
 use crate::account::{Aspects, Change, Deed, Differs};
 use crate::tree::{Entry, FileKind, Kind, RelPathBuf};
-
-/// How far it is believed, without reading them, that two files of one length have the same content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Trust {
-    /// Not at all: contents, or their digests, are compared.
-    #[default]
-    Nothing,
-    /// When their modification times are the same.
-    SizeAndTime,
-    /// Always.
-    Size,
-}
 
 /// What would make one entry of the destination like the source's.
 ///
@@ -74,19 +64,12 @@ pub(crate) struct Name<'a> {
 pub(crate) struct Rules {
     pub(crate) fields: Fields,
     pub(crate) trust: Trust,
-    pub(crate) coarse: Coarse,
+    pub(crate) precision: Precision,
 }
 
 /// Whether the contents of two entries must be looked at before they are known to be the same.
 pub(crate) fn needs_content(src: &Entry, dst: &Entry, rules: Rules) -> bool {
-    match (&src.kind, &dst.kind) {
-        (Kind::File { size: a, .. }, Kind::File { size: b, .. }) if a == b => match rules.trust {
-            Trust::Nothing => true,
-            Trust::SizeAndTime => !is_same_time(src.meta.mtime, dst.meta.mtime, rules.coarse),
-            Trust::Size => false,
-        },
-        _ => false,
-    }
+    matches!(same::content(src, dst, rules.trust, &rules.precision), Equality::Compare(_))
 }
 
 /// What would make `dst` like `src`, two entries of one path; `None` when it is already. `other_content` says that the
@@ -110,12 +93,12 @@ pub(crate) fn step(src: Name<'_>, dst: Name<'_>, other_content: bool, rules: Rul
 
 /// The step for two entries of one kind, each of which stands for its inode.
 fn compared(src: Name<'_>, dst: &Entry, other_content: bool, rules: Rules) -> Option<Step> {
-    let of_kind = kind_difference(&src.entry.kind, &dst.kind);
+    let of_kind = known_difference(src.entry, dst, &rules.precision);
     let is_size = of_kind == Some(Differs::Size);
     let differs = Aspects {
         content: other_content || (of_kind.is_some() && !is_size),
         size: is_size,
-        ..metadata(src.entry, dst, rules.fields, rules.coarse)
+        ..metadata(src.entry, dst, rules.fields, &rules.precision)
     };
     if !differs.any() {
         return None;
@@ -167,11 +150,11 @@ fn file_kind(inode: &Entry) -> FileKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::grain::Grain;
     use crate::tree::{Metadata, Owner, Timestamp};
     use std::sync::Arc;
 
-    const RULES: Rules =
-        Rules { fields: Fields::ALL, trust: Trust::Nothing, coarse: Coarse { src: false, dst: false } };
+    const RULES: Rules = Rules { fields: Fields::ALL, trust: Trust::Nothing, precision: Precision::EXACT };
 
     fn entry(kind: Kind) -> Entry {
         let (owner, mtime) = (Arc::new(Owner::default()), Timestamp { seconds: 5, nanos: 6 });
@@ -203,10 +186,10 @@ mod tests {
     fn content_is_looked_at_as_far_as_trust_does_not_reach() {
         let (old, mut new) = (entry(Kind::file(3)), entry(Kind::file(3)));
         new.meta.mtime.nanos = 0;
-        let needs = |src: &Entry, dst: &Entry, trust, coarse| {
-            needs_content(src, dst, Rules { trust, coarse, ..RULES })
+        let needs = |src: &Entry, dst: &Entry, trust, precision| {
+            needs_content(src, dst, Rules { trust, precision, ..RULES })
         };
-        let (exact, coarse) = (Coarse::default(), Coarse { src: false, dst: true });
+        let (exact, coarse) = (Precision::EXACT, Precision { dst: Grain::Unknown, ..Precision::EXACT });
         assert!(needs(&old, &old, Trust::Nothing, exact));
         assert!(!needs(&old, &old, Trust::SizeAndTime, exact));
         assert!(needs(&old, &new, Trust::SizeAndTime, exact));

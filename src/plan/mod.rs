@@ -8,14 +8,13 @@ pub(crate) mod attributes;
 mod compare;
 pub mod diff;
 pub(crate) mod join;
-pub(crate) mod mirror;
 pub mod policy;
 #[allow(dead_code)] // until the engines use it
 pub(crate) mod removal;
+pub(crate) mod same;
 #[allow(dead_code)]
 pub(crate) mod step;
 pub(crate) mod symlinks;
-mod times;
 
 pub use compare::Fields;
-pub(crate) use compare::{Coarse, differences};
+pub(crate) use compare::differences;

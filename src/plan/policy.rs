@@ -12,7 +12,7 @@ pub struct Policy {
     /// When a regular file counts as unchanged.
     pub compare: Compare,
     /// Times that differ by at most this many nanoseconds are equal. With 0, a time that the destination's file system
-    /// has cut to a coarser unit is still equal to the full one.
+    /// may have cut to a coarser unit is still equal to the full one.
     pub modify_window: u64,
     /// Leave regular files alone that are newer than the source's.
     pub update: bool,

@@ -1,23 +1,36 @@
 //! What is done with one name.
 //!
 //! Owns every decision between "both sides were looked at" and the first system call that changes something. Whether two
-//! contents are the same is [`super::mirror`]'s.
+//! contents are the same is [`super::same`]'s.
 
-pub(crate) use super::mirror::{Action, Seen};
+pub(crate) use super::same::Seen;
 
-use super::mirror::content;
-use super::policy::Policy;
-use super::times::is_newer;
-use crate::tree::{FileKind, Kind, Standing, Stat, Timestamp};
+use super::policy::{Compare, Policy};
+use super::same::{self, Doubt, Equality, Precision, Trust};
+use crate::tree::{FileKind, Kind, Standing, Stat};
 
 /// Files below this are not worth the bookkeeping of `--delta` and `--partial`.
 const LARGE_BYTES: u64 = 1 << 20;
 
+/// What to do about an entry of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Nothing: the options leave it out.
+    Leave,
+    /// Its content is right. Its metadata may not be.
+    Keep,
+    /// Metadata cannot tell whether the content is right: compare it.
+    Compare,
+    /// Nothing is there: make it.
+    Create,
+    /// What is there is of another kind: make it, and let it take the place.
+    Replace,
+    /// What is there has other content: a file's data, a symlink's target, a device's numbers.
+    Update,
+}
+
 /// The action for `src` where `dst` is.
-///
-/// `trusted` is the time before which a file's mtime tells its content: a file may be changed again within the tick of
-/// the clock in which it was read (racy-clean, as git calls it).
-pub(crate) fn decide(src: Seen<'_>, dst: Option<Seen<'_>>, policy: &Policy, trusted: Timestamp) -> Action {
+pub(crate) fn decide(src: Seen<'_>, dst: Option<Seen<'_>>, policy: &Policy, precision: &Precision) -> Action {
     if !takes_part(src.stat, policy) {
         return Action::Leave;
     }
@@ -31,11 +44,26 @@ pub(crate) fn decide(src: Seen<'_>, dst: Option<Seen<'_>>, policy: &Policy, trus
     if !same_kind {
         return Action::Replace;
     }
-    let is_newer = || is_newer(dst.stat.mtime, src.stat.mtime, policy.modify_window);
+    let is_newer = || precision.is_newer(dst.stat.mtime, src.stat.mtime);
     if src.stat.kind == FileKind::File && policy.update && is_newer() {
         return Action::Leave;
     }
-    content(src, dst, policy, trusted)
+    content(src, dst, policy, precision)
+}
+
+/// The action for two entries of one kind: `Keep`, `Update` or `Compare`.
+pub(crate) fn content(src: Seen<'_>, dst: Seen<'_>, policy: &Policy, precision: &Precision) -> Action {
+    let trust = match policy.compare {
+        Compare::Never if src.stat.kind == FileKind::File => return Action::Update,
+        Compare::Never | Compare::Checksum => Trust::Nothing,
+        Compare::Quick => Trust::SizeAndTime,
+        Compare::SizeOnly => Trust::Size,
+    };
+    match same::content(src, dst, trust, precision) {
+        Equality::Same => Action::Keep,
+        Equality::Different(_) | Equality::Compare(Doubt::OtherTime) => Action::Update,
+        Equality::Compare(Doubt::Untrusted | Doubt::Young) => Action::Compare,
+    }
 }
 
 fn takes_part(src: &Stat, policy: &Policy) -> bool {
@@ -236,10 +264,7 @@ pub(crate) fn link(name: LinkFacts, policy: &Policy) -> LinkStep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::policy::Compare;
-    use crate::tree::Device;
-
-    const LATE: Timestamp = Timestamp { seconds: i64::MAX, nanos: 0 };
+    use crate::tree::{Device, Timestamp};
 
     fn stat(kind: FileKind, size: u64, seconds: i64) -> Stat {
         let time = Timestamp { seconds, nanos: 0 };
@@ -248,7 +273,7 @@ mod tests {
 
     fn action(src: &Stat, dst: Option<&Stat>, policy: &Policy) -> Action {
         let seen = |stat| Seen { stat, target: None };
-        decide(seen(src), dst.map(seen), policy, LATE)
+        decide(seen(src), dst.map(seen), policy, &Precision::EXACT)
     }
 
     #[test]
@@ -303,7 +328,10 @@ mod tests {
         let file = stat(FileKind::File, 1, 5);
         let seen = Seen { stat: &file, target: None };
         let at = |seconds| Timestamp { seconds, nanos: 0 };
-        let decide = |trusted| decide(seen, Some(seen), &Policy::default(), trusted);
+        let decide = |settled| {
+            let precision = Precision { settled: Some(settled), ..Precision::EXACT };
+            decide(seen, Some(seen), &Policy::default(), &precision)
+        };
         assert_eq!((decide(at(5)), decide(at(6))), (Action::Compare, Action::Keep));
     }
 
@@ -312,8 +340,8 @@ mod tests {
         let link = stat(FileKind::Symlink, 1, 5);
         let seen = |target: &'static [u8]| Seen { stat: &link, target: Some(target) };
         let policy = Policy::default();
-        assert_eq!(decide(seen(b"a"), Some(seen(b"a")), &policy, LATE), Action::Keep);
-        assert_eq!(decide(seen(b"a"), Some(seen(b"b")), &policy, LATE), Action::Update);
+        assert_eq!(decide(seen(b"a"), Some(seen(b"a")), &policy, &Precision::EXACT), Action::Keep);
+        assert_eq!(decide(seen(b"a"), Some(seen(b"b")), &policy, &Precision::EXACT), Action::Update);
         let device = |minor| Stat { rdev: Device { major: 1, minor }, ..stat(FileKind::CharDevice, 0, 5) };
         assert_eq!(action(&device(1), Some(&device(1)), &policy), Action::Keep);
         assert_eq!(action(&device(1), Some(&device(2)), &policy), Action::Update);

@@ -9,6 +9,7 @@
 pub(crate) mod commit;
 pub(crate) mod copy;
 pub(crate) mod dir;
+pub(crate) mod grain;
 pub(crate) mod handle;
 pub(crate) mod lock;
 pub(crate) mod meta;

@@ -9,6 +9,7 @@ pub(crate) mod attributes;
 pub mod digest;
 pub mod entry;
 pub mod extent;
+pub(crate) mod grain;
 pub mod metadata;
 pub mod path;
 pub mod stat;

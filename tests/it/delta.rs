@@ -488,9 +488,7 @@ proptest! {
             let mut update = vec!["--update", "--delete", "-j", &threads];
             update.extend(checksum.then_some("--checksum"));
             stack.unpack(&update, &updated).expect(0);
-            // A time that a coarser clock could have made of another one counts as that (decision 0060).
-            let fields = Fields { mtime_slack: Some(1), ..Fields::ALL };
-            let diff = Snapshot::of(&stack.tree).diff(&Snapshot::of(&updated), fields);
+            let diff = Snapshot::of(&stack.tree).diff(&Snapshot::of(&updated), Fields::ALL);
             prop_assert!(diff.is_empty(), "updated: {}", diff.join("\n"));
         }
         let fresh = stack.scratch.join("fresh");

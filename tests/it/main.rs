@@ -32,4 +32,5 @@ mod signals;
 mod stock;
 mod support;
 mod sync;
+mod times;
 mod update;

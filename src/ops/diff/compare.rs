@@ -5,8 +5,8 @@ use super::tree::{Node, Tree};
 use crate::account::{Cause, End, Event, Report, fail_aloud};
 use crate::error::Act;
 use crate::ops::pairs::{HasEntry, Pair, Pairs};
-use crate::plan::Coarse;
 use crate::plan::diff::{Name, Rules, Step, create, delete, needs_content, step};
+use crate::plan::same::Precision;
 use crate::pool;
 use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::content::Reader;
@@ -16,19 +16,13 @@ use std::collections::HashSet;
 /// The steps that make the second side like the first, in any order. What is `unread` is left out.
 pub(super) fn compare(run: &Run<'_>, sides: [&Tree; 2], unread: &HashSet<RelPathBuf>) -> (Report, Vec<Step>) {
     let [src, dst] = sides;
-    let rules = Rules {
-        fields: run.options.fields,
-        trust: run.options.trust,
-        coarse: Coarse { src: src.is_coarse, dst: dst.is_coarse },
-    };
     let pairs = || {
         Pairs { src: &src.nodes, dst: &dst.nodes }.filter(|pair| is_read(pair.entry().path.as_path(), unread))
     };
-    run.observer.event(planned(pairs(), sides, rules));
+    run.observer.event(planned(run, pairs(), sides));
     let start = || Comparer {
         run,
         sides,
-        rules,
         readers: sides.map(|side| side.root.as_ref().map(Reader::new)),
         buffer: Vec::new(),
         report: Report::default(),
@@ -52,18 +46,27 @@ fn is_read(path: RelPath<'_>, unread: &HashSet<RelPathBuf>) -> bool {
         || !path.ancestors().chain([RelPath::ROOT, path]).any(|above| unread.contains(&above.to_buf()))
 }
 
+impl Run<'_> {
+    /// By which rules two nodes of one path are compared.
+    fn rules(&self, sides: [&Tree; 2], nodes: [&Node; 2]) -> Rules {
+        let (src, dst) = (sides[0].source_grain(nodes[0]), sides[1].grain(nodes[1]));
+        let precision = Precision { src, dst, ..Precision::EXACT };
+        Rules { fields: self.options.fields, trust: self.options.trust, precision }
+    }
+}
+
 /// How much there is to be done: the bytes are those that must be read.
 fn planned<'a>(
+    run: &Run<'_>,
     pairs: impl Iterator<Item = Pair<'a, Node, Node>>,
     sides: [&Tree; 2],
-    rules: Rules,
 ) -> Event<'static> {
     let directories = sides.iter().filter(|side| side.root.is_some()).count() as u64;
     let (mut entries, mut bytes) = (0, 0);
     for pair in pairs {
         entries += 1;
         if let Pair::Both(src, dst) = pair
-            && needs_content(src.entry(), dst.entry(), rules)
+            && needs_content(src.entry(), dst.entry(), run.rules(sides, [src, dst]))
         {
             bytes += src.entry().kind.size() * directories;
         }
@@ -75,7 +78,6 @@ fn planned<'a>(
 struct Comparer<'a> {
     run: &'a Run<'a>,
     sides: [&'a Tree; 2],
-    rules: Rules,
     /// Of each side that is a directory.
     readers: [Option<Reader<'a>>; 2],
     buffer: Vec<u8>,
@@ -113,14 +115,15 @@ impl<'a> Comparer<'a> {
 
     fn both(&mut self, src: &'a Node, dst: &'a Node) -> Result<Option<Step>, (Act, Cause)> {
         let [src_side, dst_side] = self.sides;
+        let rules = self.run.rules(self.sides, [src, dst]);
         let (Kind::File { .. }, Kind::File { .. }) = (&src.entry().kind, &dst.entry().kind) else {
-            return Ok(step(src_side.name(src), dst_side.name(dst), false, self.rules));
+            return Ok(step(src_side.name(src), dst_side.name(dst), false, rules));
         };
-        let wants_content = needs_content(src.entry(), dst.entry(), self.rules);
+        let wants_content = needs_content(src.entry(), dst.entry(), rules);
         let src = self.look(0, src, wants_content)?;
         let dst = self.look(1, dst, wants_content)?;
         let name = |entry| Name { entry, inode: entry };
-        Ok(step(name(&src.entry), name(&dst.entry), wants_content && src.digest != dst.digest, self.rules))
+        Ok(step(name(&src.entry), name(&dst.entry), wants_content && src.digest != dst.digest, rules))
     }
 
     /// Reads of a file in a directory what the scan has not.
@@ -130,7 +133,8 @@ impl<'a> Comparer<'a> {
         node: &'n Node,
         wants_content: bool,
     ) -> Result<Seen<'n>, (Act, Cause)> {
-        let wants_xattrs = self.rules.fields.xattrs || self.rules.fields.acls;
+        let fields = self.run.options.fields;
+        let wants_xattrs = fields.xattrs || fields.acls;
         let (found, reader) = match (node, &mut self.readers[side]) {
             (Node::Found(found), Some(reader)) if wants_content || wants_xattrs => (found, reader),
             (Node::Held(entry, digest), _) => {

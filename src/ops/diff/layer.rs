@@ -13,6 +13,8 @@ use crate::ops::gather::Gathered;
 use crate::ops::layers::{self, Files};
 use crate::ops::unpack::Source;
 use crate::sys::Dir;
+use crate::sys::grain::grains;
+use crate::tree::grain::{Grain, Grains};
 use crate::walk::{self, Scan};
 use rustix::io::Errno;
 use std::io::Read;
@@ -56,7 +58,8 @@ impl Run<'_> {
                     let records = archive.map(Layers::into_records).unwrap_or_default();
                     let nodes = records.into_iter().map(|record| Node::Held(record.entry, record.digest));
                     let nodes = nodes.collect();
-                    Ok(Tree { nodes, root: None, is_coarse: false, report: Report::default() })
+                    let grains = Grains::everywhere(Grain::Exact);
+                    Ok(Tree { nodes, root: None, grains, report: Report::default() })
                 }
             },
         }
@@ -71,7 +74,8 @@ impl Run<'_> {
         };
         let Scan { found, report } = walk::scan(&root, &options, self.cancel, self.observer);
         let nodes = found.into_iter().map(Node::Found).collect();
-        Tree { nodes, root: Some(root), is_coarse: false, report }
+        let grains = grains(&root);
+        Tree { nodes, root: Some(root), grains, report }
     }
 
     fn stream(&self, path: &Path, reader: impl Read + Send) -> Result<Tree, Error> {
@@ -88,6 +92,7 @@ impl Run<'_> {
         }
         let node = |(entry, digest)| Node::Held(entry, digest);
         let nodes = gathered.finish().into_values().map(node).collect();
-        Ok(Tree { nodes, root: None, is_coarse: true, report: Report { end, ..Report::default() } })
+        let grains = Grains::everywhere(Grain::Unit(Grain::SECOND));
+        Ok(Tree { nodes, root: None, grains, report: Report { end, ..Report::default() } })
     }
 }

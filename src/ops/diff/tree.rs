@@ -9,7 +9,8 @@ use crate::ops::owners::name_owners;
 use crate::ops::pairs::HasEntry;
 use crate::plan::diff::Name;
 use crate::sys::Dir;
-use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
+use crate::tree::grain::{Grain, Grains};
+use crate::tree::{Device, Digest, Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::{Filter, Found, Verdict};
 use std::collections::{HashMap, HashSet};
 
@@ -19,8 +20,8 @@ pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     /// Of a directory.
     pub(super) root: Option<Dir>,
-    /// Times may have lost their nanoseconds.
-    pub(super) is_coarse: bool,
+    /// How exactly it keeps times.
+    pub(super) grains: Grains,
     /// What could not be read of it.
     pub(super) report: Report,
 }
@@ -52,6 +53,22 @@ impl Node {
 }
 
 impl Tree {
+    /// How exactly the node's time is kept, where this is the source: what a directory shows is what is meant.
+    pub(super) fn source_grain(&self, node: &Node) -> Grain {
+        match node {
+            Node::Found(_) => Grain::Exact,
+            Node::Held(..) => self.grain(node),
+        }
+    }
+
+    /// The same where this is the destination.
+    pub(super) fn grain(&self, node: &Node) -> Grain {
+        match node {
+            Node::Found(found) => self.grains.on(found.stamp.dev),
+            Node::Held(..) => self.grains.on(Device::default()),
+        }
+    }
+
     fn find(&self, path: RelPath<'_>) -> Option<usize> {
         self.nodes.binary_search_by(|node| node.path().cmp(&path)).ok()
     }

@@ -11,6 +11,7 @@ use crate::archive::index::Record;
 use crate::archive::reader::Archive;
 use crate::error::{Act, Error, IndexUse, Unfit};
 use crate::ops::layers::refuse_delta;
+use crate::plan::same::{self, Equality, Precision, Trust};
 use crate::pool;
 use crate::sys::open;
 use crate::tree::Kind;
@@ -109,22 +110,23 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     fn is_same(&mut self, found: &Found, record: &Record) -> bool {
-        let Kind::File { size, .. } = &found.entry.kind else { return found.entry == record.entry };
-        // What can be told without a system call comes first.
-        let (meta, recorded) = (&found.entry.meta, &record.entry.meta);
-        if record.entry.kind.size() != *size
-            || !matches!(record.entry.kind, Kind::File { .. })
-            || (meta.mode, meta.mtime, &meta.owner) != (recorded.mode, recorded.mtime, &recorded.owner)
-        {
-            return false;
-        }
         // Times that the archive does not show as they are tell nothing.
         let is_hidden =
             self.run.options.latest_mtime.is_some_and(|latest| found.stamp.mtime.seconds >= latest);
-        if self.checksum || is_hidden {
-            self.has_content(found, record)
-        } else {
-            self.has_metadata(found, record)
+        let trust = if self.checksum || is_hidden { Trust::Nothing } else { Trust::SizeAndTime };
+        let equality = same::content(&found.entry, &record.entry, trust, &Precision::EXACT);
+        if !matches!(found.entry.kind, Kind::File { .. }) {
+            return equality == Equality::Same && found.entry.meta == record.entry.meta;
+        }
+        // What can be known without a system call comes first. The record holds the time, too.
+        let (meta, recorded) = (&found.entry.meta, &record.entry.meta);
+        if (meta.mode, meta.mtime, &meta.owner) != (recorded.mode, recorded.mtime, &recorded.owner) {
+            return false;
+        }
+        match equality {
+            Equality::Same => self.has_metadata(found, record),
+            Equality::Compare(_) => self.has_content(found, record),
+            Equality::Different(_) => false,
         }
     }
 

@@ -8,7 +8,7 @@ use super::stretch::{Found, Spot};
 use super::told::Told;
 use super::worker::Worker;
 use crate::error::{Act, Error};
-use crate::plan::mirror::{Action, Seen, content};
+use crate::plan::step::{Action, Seen, content};
 use crate::sys::{Dir, FileKind};
 use rustix::io::Errno;
 use std::path::Path;
@@ -153,7 +153,7 @@ impl Worker<'_> {
     fn has_content(&mut self, spot: Spot<'_>, leaf: &Leaf, dir: &Dir, found: &Found) -> Result<bool, Fault> {
         let src = Seen { stat: &leaf.stat, target: leaf.target.as_deref() };
         let dst = Seen { stat: &found.stat, target: found.target.as_deref() };
-        match content(src, dst, self.run.policy(), self.run.trusted) {
+        match content(src, dst, self.run.policy(), &self.run.precision(Some(&found.stat))) {
             Action::Keep => Ok(true),
             Action::Compare => self.has_same_content(spot, leaf, dir),
             _ => Ok(false),

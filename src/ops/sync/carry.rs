@@ -12,6 +12,7 @@ use crate::dest::content::{Source, Stop};
 use crate::dest::target::{Draft, Node, Target};
 use crate::error::Act;
 use crate::plan::attributes::{add_xattrs, changes};
+use crate::plan::same::Precision;
 use crate::sys::{Dir, FileKind, Handle, Stat, commit};
 use crate::tree::attributes::{Attributes, Who};
 use crate::tree::{RelPath, Xattr};
@@ -104,7 +105,7 @@ impl Worker<'_> {
         xattrs: &[Xattr],
     ) -> Result<(), Fault> {
         let who = &self.run.who;
-        let mut changes = changes(&all_of(stat, who), have, 0);
+        let mut changes = changes(&all_of(stat, who), have, &Precision::EXACT);
         let takes_part = |xattr: &Xattr| xattr.is_acl() || who.is_root() || xattr.is_unprivileged();
         add_xattrs(&mut changes, (xattrs, takes_part), (&[], |_| false));
         set(handle, &changes).failed.map_or(Ok(()), |failed| Err(failed.into()))

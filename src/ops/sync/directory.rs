@@ -134,7 +134,12 @@ impl Worker<'_> {
         match self.read_xattrs(|| xattr::of(src.as_fd()), ours) {
             Ok(xattrs) => {
                 let xattrs = xattrs.as_ref().map(|(theirs, ours)| (&**theirs, &**ours));
-                Some(self.changes(&wanted, &opened.have, xattrs))
+                Some(self.changes(
+                    &wanted,
+                    &opened.have,
+                    &self.run.precision(opened.dst_stat.as_ref()),
+                    xattrs,
+                ))
             }
             Err(fault) => {
                 self.fail(path, fault);

@@ -58,7 +58,7 @@ impl Worker<'_> {
         let (run, policy) = (self.run, self.run.policy());
         let src = Seen { stat: &leaf.stat, target: leaf.target.as_deref() };
         let dst = found.map(|found| Seen { stat: &found.stat, target: found.target.as_deref() });
-        let mut action = decide(src, dst, policy, run.trusted);
+        let mut action = decide(src, dst, policy, &run.precision(found.map(|found| &found.stat)));
         if action != Action::Leave
             && !spot.alternates.is_empty()
             && let Some(served) = self.ask_alternates(spot, leaf, found)?

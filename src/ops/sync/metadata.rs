@@ -9,6 +9,7 @@ use crate::dest::attributes::set;
 use crate::dest::target::Target;
 use crate::error::Act;
 use crate::plan::attributes::{add_xattrs, aspects, changes};
+use crate::plan::same::Precision;
 use crate::rules::Side;
 use crate::sys::{Dir, FileKind, Handle, Stat, xattr};
 use crate::tree::attributes::{Attributes, Changes};
@@ -50,8 +51,12 @@ impl Worker<'_> {
             }
         };
         let xattrs = self.read_xattrs(theirs, || xattr::at(dir.as_fd(), spot.name))?;
-        let changes =
-            self.changes(&wanted, &have, xattrs.as_ref().map(|(theirs, ours)| (&**theirs, &**ours)));
+        let changes = self.changes(
+            &wanted,
+            &have,
+            &self.run.precision(Some(dst)),
+            xattrs.as_ref().map(|(theirs, ours)| (&**theirs, &**ours)),
+        );
         let told = aspects(&changes, &have);
         Ok((changes, told))
     }
@@ -75,9 +80,10 @@ impl Worker<'_> {
         &self,
         wanted: &Attributes,
         have: &Attributes,
+        precision: &Precision,
         xattrs: Option<(&[Xattr], &[Xattr])>,
     ) -> Changes {
-        let mut changes = changes(wanted, have, self.run.policy().modify_window);
+        let mut changes = changes(wanted, have, precision);
         if let Some((theirs, ours)) = xattrs {
             let theirs = self.adapted(theirs, wanted.mode);
             let takes_part = |side| move |xattr: &Xattr| self.run.has_xattr(xattr, side);
@@ -122,7 +128,12 @@ impl Worker<'_> {
         let inherited =
             || if have.uid.is_some() { Box::default() } else { handle.xattrs().unwrap_or_default() };
         let ours = self.run.takes_xattrs().then(inherited);
-        let changes = self.changes(wanted, have, ours.as_deref().map(|ours| (xattrs, ours)));
+        let changes = self.changes(
+            wanted,
+            have,
+            &self.run.precision_anew(),
+            ours.as_deref().map(|ours| (xattrs, ours)),
+        );
         self.set(spot.path, handle, &changes);
     }
 
@@ -135,7 +146,12 @@ impl Worker<'_> {
         xattrs: &[Xattr],
     ) {
         let ours = self.run.takes_xattrs().then(|| handle.xattrs().unwrap_or_default());
-        let changes = self.changes(wanted, have, ours.as_deref().map(|ours| (xattrs, ours)));
+        let changes = self.changes(
+            wanted,
+            have,
+            &self.run.precision_anew(),
+            ours.as_deref().map(|ours| (xattrs, ours)),
+        );
         self.set(spot.path, handle, &changes);
     }
 

@@ -16,7 +16,9 @@ use crate::dest::content::Learned;
 use crate::error::{Act, Error, Precaution};
 use crate::ops::hold::{Hold, hold};
 use crate::sys::Names;
+use crate::sys::grain::grains;
 use crate::sys::{self, Dir, meta, process};
+use crate::tree::grain::Grains;
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -67,10 +69,11 @@ pub(super) fn open<'a>(
         deletable,
         xattr_rules: XattrRules::of(&options.choice.rules)?,
         renames: may_detect_renames(options).then(Renames::default),
+        began: process::now(),
+        grains: dst.as_ref().map_or(Grains::UNKNOWN, |dst| grains(&dst.dir)),
         src,
         dst,
         who,
-        trusted: process::now(),
         learned: Learned::default(),
         links: Links::default(),
         delta,

@@ -14,9 +14,11 @@ use crate::cancel::Cancel;
 use crate::dest::content::Learned;
 use crate::error::Error;
 use crate::plan::policy::{Keep, Policy};
+use crate::plan::same::Precision;
 use crate::pool::lock;
 use crate::sys::{Dir, Stat, process};
 use crate::tree::attributes::Who;
+use crate::tree::grain::{Grain, Grains};
 use crate::tree::{RelPath, Timestamp};
 use rustix::io::Errno;
 use std::path::Path;
@@ -34,8 +36,10 @@ pub(super) struct Run<'a> {
     /// `None` in a dry run whose destination does not exist.
     pub(super) dst: Option<Root<'a>>,
     pub(super) who: Who,
-    /// Files whose mtime is not before this are not known by it.
-    pub(super) trusted: Timestamp,
+    /// When the run began: files whose mtime is not before that are not known by it.
+    pub(super) began: Timestamp,
+    /// How exactly the destination keeps times.
+    pub(super) grains: Grains,
     pub(super) learned: Learned,
     pub(super) links: Links,
     pub(super) alternates: Alternates,
@@ -87,6 +91,19 @@ impl Run<'_> {
 
     pub(super) fn keep(&self) -> &Keep {
         &self.policy.keep
+    }
+
+    /// How exactly the source's times can be compared with those of an inode that the destination, or a tree beside it,
+    /// has: this one, as far as it is known.
+    pub(super) fn precision(&self, dst: Option<&Stat>) -> Precision {
+        let grain = dst.map_or(Grain::Unknown, |dst| self.grains.of(dst));
+        let (window, settled) = (self.policy.modify_window, Some(self.began));
+        Precision { window, src: Grain::Exact, dst: grain, settled }
+    }
+
+    /// That with which the metadata are set of an inode that this run makes: nothing but the time itself will do.
+    pub(super) fn precision_anew(&self) -> Precision {
+        Precision { window: self.policy.modify_window, ..Precision::EXACT }
     }
 
     pub(super) fn is_dry(&self) -> bool {

@@ -10,6 +10,7 @@ use crate::archive::index::Record;
 use crate::dest::{Destination, Owners};
 use crate::plan::attributes::{add_xattrs, changes};
 use crate::plan::policy::{Compare, Policy};
+use crate::plan::same::Precision;
 use crate::plan::step::{self, Action, Seen};
 use crate::pool;
 use crate::sys::{Dir, Handle, process};
@@ -102,8 +103,8 @@ fn stretches<'a>(records: &'a [Record], choices: &'a [Choice]) -> Vec<(RelPath<'
 pub(super) struct Looking<'a> {
     destination: &'a Destination,
     policy: Policy,
-    /// A file's time tells its content only before this.
-    trusted: Timestamp,
+    /// When this began: a file's time tells its content only before that.
+    settled: Timestamp,
     owners: Owners,
     reader: Reader<'a>,
     buffer: Vec<u8>,
@@ -116,7 +117,7 @@ impl<'a> Looking<'a> {
         Looking {
             destination,
             policy: Policy { compare, ..Policy::default() },
-            trusted: process::now(),
+            settled: process::now(),
             owners: Owners::default(),
             reader: Reader::new(destination.root()),
             buffer: Vec::new(),
@@ -146,7 +147,9 @@ impl<'a> Looking<'a> {
         let seen = Seen { stat: &stat, target: target.as_deref() };
         let text = if let Kind::Symlink(text) = &entry.kind { Some(&**text) } else { None };
         let wanted = Seen { stat: &src, target: text };
-        let is_right = match step::decide(wanted, Some(seen), &self.policy, self.trusted) {
+        let settled = Some(self.settled);
+        let precision = Precision { settled, ..precision(self.destination, &stat) };
+        let is_right = match step::decide(wanted, Some(seen), &self.policy, &precision) {
             Action::Keep => true,
             Action::Compare => self.has_content(digest, entry, &stat),
             _ => false,
@@ -182,7 +185,8 @@ pub(super) fn metadata_changes(
     owners: &mut Owners,
 ) -> Option<Changes> {
     let have = handle.xattrs().ok()?;
-    let mut changes = changes(&destination.wanted(entry, owners), &Attributes::of(stat), 0);
+    let (wanted, precision) = (destination.wanted(entry, owners), precision(destination, stat));
+    let mut changes = changes(&wanted, &Attributes::of(stat), &precision);
     // Labels that a security module gives to every inode by itself are not missing in the archive.
     let is_label =
         |xattr: &Xattr| xattr.name.starts_with(b"security.") && *xattr.name != *b"security.capability";
@@ -190,4 +194,9 @@ pub(super) fn metadata_changes(
     let may_go = |xattr: &Xattr| sets(xattr) && !is_label(xattr);
     add_xattrs(&mut changes, (&entry.meta.xattrs, sets), (&have, may_go));
     Some(changes)
+}
+
+/// How exactly the archive's times can be compared with those of an inode of the destination.
+fn precision(destination: &Destination, stat: &Stat) -> Precision {
+    Precision { dst: destination.grains().of(stat), ..Precision::EXACT }
 }

@@ -15,8 +15,8 @@ use crate::archive::reader::{Archive, Member, PartDigests};
 use crate::archive::{Fault, tar};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, IndexUse, Unfit};
-use crate::plan::Coarse;
 use crate::sys::{Dir, open, process};
+use crate::tree::grain::Grain;
 use crate::tree::{Digest, Entry};
 use std::collections::HashMap;
 use std::io::Read;
@@ -127,7 +127,7 @@ impl Run<'_> {
         if matches!(report.end, End::Complete) {
             let held: Vec<_> =
                 records.iter().map(|record| Held { entry: &record.entry, digest: record.digest }).collect();
-            self.compare(&held, Coarse::default(), &mut report);
+            self.compare(&held, Grain::Exact, &mut report);
         }
         report.sort();
         report
@@ -152,7 +152,8 @@ impl Run<'_> {
                 let entries = gathered.finish();
                 let held: Vec<_> =
                     entries.values().map(|(entry, digest)| Held { entry, digest: *digest }).collect();
-                self.compare(&held, Coarse { src: true, dst: false }, &mut report);
+                // Of a member without a PAX header only the seconds are known.
+                self.compare(&held, Grain::Unit(Grain::SECOND), &mut report);
             }
         }
         report.sort();
@@ -164,9 +165,9 @@ impl Run<'_> {
         self.observer.event(Event::Done(entry));
     }
 
-    fn compare(&self, held: &[Held<'_>], coarse: Coarse, report: &mut Report) {
+    fn compare(&self, held: &[Held<'_>], grain: Grain, report: &mut Report) {
         if let Some(root) = self.root {
-            report.merge(tree::compare(self, root, held, coarse));
+            report.merge(tree::compare(self, root, held, grain));
         }
     }
 }

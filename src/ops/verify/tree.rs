@@ -5,15 +5,18 @@ use crate::account::{Cause, Difference, Differs, End, Report, fail_aloud};
 use crate::error::Act;
 use crate::ops::owners::name_owners;
 use crate::ops::pairs::{Pair, Pairs};
-use crate::plan::{Coarse, Fields, differences};
+use crate::plan::same::{self, Equality, Precision, Trust};
+use crate::plan::{Fields, differences};
 use crate::pool;
 use crate::sys::Dir;
+use crate::sys::grain::grains;
+use crate::tree::grain::{Grain, Grains};
 use crate::tree::{Kind, RelPath};
 use crate::walk::content::Reader;
 use crate::walk::{self, Filter, Found, Scan};
 
-/// The differences between what is held, in path order, and the tree at `root`.
-pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], coarse: Coarse) -> Report {
+/// The differences between what is held, in path order, with times of this grain, and the tree at `root`.
+pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], grain: Grain) -> Report {
     let filter = Filter::default();
     let options = walk::Options {
         threads: run.options.threads,
@@ -27,10 +30,12 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], coarse: Coar
     }
     name_owners(found.iter_mut().map(|one| &mut one.entry));
     let fields = Fields { numeric_owner: run.options.numeric_owner, ..Fields::default() };
+    let grains = grains(root);
     let start = || Comparer {
         run,
         fields,
-        coarse,
+        grain,
+        grains,
         reader: Reader::new(root),
         buffer: Vec::new(),
         report: Report::default(),
@@ -48,7 +53,9 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], coarse: Coar
 struct Comparer<'a> {
     run: &'a Run<'a>,
     fields: Fields,
-    coarse: Coarse,
+    /// How exactly the archive's times are known, and the tree's kept.
+    grain: Grain,
+    grains: Grains,
     reader: Reader<'a>,
     buffer: Vec<u8>,
     report: Report,
@@ -71,16 +78,19 @@ impl Comparer<'_> {
 
     fn both(&mut self, held: &Held<'_>, found: &Found) -> Result<Vec<Differs>, (Act, Cause)> {
         let (src, dst) = (held.entry, &found.entry);
-        let (Kind::File { size, .. }, Kind::File { size: found_size, .. }) = (&src.kind, &dst.kind) else {
+        let dst_grain = self.grains.on(found.stamp.dev);
+        let precision = Precision { src: self.grain, dst: dst_grain, ..Precision::EXACT };
+        let equality = same::content(src, dst, Trust::Nothing, &precision);
+        let (Kind::File { .. }, Kind::File { .. }) = (&src.kind, &dst.kind) else {
             // The metadata of a link are those of the file that it names.
-            let is_link = matches!((&src.kind, &dst.kind), (Kind::HardLink(a), Kind::HardLink(b)) if a == b);
-            return Ok(if is_link { Vec::new() } else { differences(src, dst, self.fields, self.coarse) });
+            let is_link = matches!(src.kind, Kind::HardLink(_)) && equality == Equality::Same;
+            return Ok(if is_link { Vec::new() } else { differences(src, dst, self.fields, &precision) });
         };
         let content = self.reader.open(found).map_err(|cause| (Act::Open, cause))?;
         let mut dst = dst.clone();
         dst.meta.xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
-        let mut what = differences(src, &dst, self.fields, self.coarse);
-        if size == found_size {
+        let mut what = differences(src, &dst, self.fields, &precision);
+        if matches!(equality, Equality::Compare(_)) {
             let digest =
                 content.digest(found, &mut self.buffer).map_err(|error| (Act::Read, error.into()))?;
             if held.digest.is_some_and(|expected| expected != digest) {

@@ -317,14 +317,16 @@ fn a_file_of_the_same_size_and_time_is_taken_for_the_same() {
     pair.assert_same();
 }
 
-/// File systems keep times in units of 100 ns (NTFS, SMB), of 1 us, 1 ms or 1 s. FAT's 2 s need a `--modify-window`: a
-/// source whose times are whole seconds may well change within two of them.
+/// Of what a file system keeps coarsely, `times.rs` has tests, and `plan::same` a table.
 #[test]
-fn a_time_that_a_file_system_has_cut_is_the_same_time() {
+fn where_nanoseconds_are_kept_no_other_time_is_the_same() {
     let (seconds, nanos) = (MTIME.0 + 1, 987_654_321);
     let cut = |unit: u32| (seconds, nanos / unit * unit);
-    let same = [cut(1), cut(100), cut(1000), cut(1_000_000), (seconds, 0)];
     let other = [
+        cut(100),
+        cut(1000),
+        cut(1_000_000),
+        (seconds, 0),
         (seconds - 1, 0),
         (seconds, nanos + 1),
         (seconds, nanos - 1),
@@ -336,12 +338,14 @@ fn a_time_that_a_file_system_has_cut_is_the_same_time() {
         (seconds + 1, nanos),
         (seconds - 1, nanos),
     ];
-    for (times, expected) in [(&same[..], "old"), (&other, "new")] {
+    for (times, expected) in [(&[(seconds, nanos)][..], "old"), (&other, "new")] {
         for &(s, ns) in times {
             let pair =
                 Pair::over(&[file("a", "new").mtime(seconds, nanos)], &[file("a", "old").mtime(s, ns)]);
             pair.mirror(&[]).expect(0);
             assert_eq!(pair.read_text("a"), expected, "a time of {s} s {ns} ns for {seconds} s {nanos} ns");
+            pair.mirror(&["--checksum"]).expect(0);
+            pair.assert_same();
         }
     }
 }
