@@ -1,27 +1,27 @@
 //! Where a tar stream is cut into frames.
 //!
-//! Pure: from the entries' paths and sizes to the cuts. Keeps three promises: the cuts depend on nothing else, so not
-//! on threads or timing; a cut depends only on the entries around it, so that a change, an insertion or a removal
-//! disturbs only its own frame and the neighbours; frames hold about 4 MiB, and those of small files at least 1 and at
+//! Pure: computes the cuts from the entries' paths and sizes. Keeps three promises. The cuts depend on nothing else, so
+//! not on threads or timing. A cut depends only on the entries around it, so a change, an insertion or a removal
+//! affects only its own frame and the neighbours. Frames hold about 4 MiB; frames of small files at least 1 MiB and at
 //! most 8.
 //!
-//! The rule, after content-defined chunking by local minima (as in AE and its kin, rather than a rolling hash with a
-//! minimum length, whose cuts depend on the cut before): every entry has a hash, of its path; a frame begins at an
-//! entry whose hash is the smallest of all within 2 MiB to both sides. Large files are cut at fixed offsets of their
-//! own and separate what lies before them from what lies behind.
+//! The rule is content-defined chunking by local minima (as in AE, and unlike a rolling hash with a minimum length,
+//! where each cut depends on the previous one): every entry has a hash of its path, and a frame begins at an entry
+//! whose hash is the smallest within 2 MiB on both sides. Large files are cut at fixed offsets of their own and
+//! separate the entries before them from those after them.
 
 use crate::tree::digest::PART_BYTES;
 use crate::tree::{Entry, Extent, Kind, extent};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Entries whose hashes are compared lie at most so far apart; the mean frame is twice as long.
+/// Hashes are compared with those of entries up to this far away; the mean frame is twice as long.
 const REACH: u64 = 2 << 20;
 /// No frame of small entries is shorter, unless the whole archive is.
 const SHORTEST: u64 = 1 << 20;
 /// No frame of small entries is longer.
 const LONGEST: u64 = 8 << 20;
-/// What an entry costs beside its content: a PAX header and its own block. Exact for most; cuts must not depend on
-/// what only reading the file would tell.
+/// What an entry costs besides its content: a PAX header and its own block. Exact for most entries; cuts must not
+/// depend on anything that only reading the file would show.
 const HEADER_BYTES: u64 = 1_536;
 
 /// A place in the tar stream where a frame may begin: at the header of an entry when `piece` is 0, else inside its
@@ -37,7 +37,7 @@ pub(crate) struct Place {
 /// A stretch of a large file's content that is never cut, in bytes of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
-    /// Where it begins in the file; a multiple of [`PART_BYTES`].
+    /// Where it begins in the file: a multiple of [`PART_BYTES`].
     pub(crate) start: u64,
     /// Where it ends.
     pub(crate) end: u64,
@@ -55,7 +55,7 @@ pub(crate) fn cuts<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Place> {
 }
 
 /// The pieces of a file: one, unless it holds more than [`PART_BYTES`] of data. A piece holds whole parts, as many as
-/// come to at most [`PART_BYTES`] of data; a short last one is joined to the one before it.
+/// hold at most [`PART_BYTES`] of data together; a short last piece is joined to the one before it.
 pub(crate) fn pieces(size: u64, extents: Option<&[Extent]>) -> Vec<Piece> {
     let Some(extents) = extents else { return dense_pieces(size) };
     let mut pieces: Vec<Piece> = Vec::new();
@@ -140,14 +140,14 @@ impl Cutter {
     }
 
     fn finish(mut self) -> Vec<Place> {
-        // A short end shares the last frame of what is before it, if anything is.
+        // A short end shares the last frame of what comes before it, if anything does.
         if self.run_bytes >= SHORTEST || self.places.is_empty() {
             self.end_run(true);
         }
         self.places
     }
 
-    /// Cuts the run of small entries, as one frame when it is short; `whole` says to keep such a frame.
+    /// Ends the run of small entries and cuts it. A short run begins a frame of its own only if `whole` says so.
     fn end_run(&mut self, whole: bool) {
         let run = std::mem::take(&mut self.run);
         let bytes = std::mem::take(&mut self.run_bytes);
@@ -162,11 +162,10 @@ impl Cutter {
     }
 }
 
-/// The entries, by number in the run, whose hash is the smallest of all within [`REACH`], and which are not near the
-/// run's ends.
+/// The entries, by number in the run, whose hash is the smallest within [`REACH`], except those near the run's ends.
 fn minima(run: &[Small], bytes: u64) -> Vec<usize> {
-    // For each entry how far away the nearest one with a smaller hash is, before and behind, each by a stack of
-    // candidates that only grows smaller.
+    // For each entry, how far away the nearest entry with a smaller hash is, before it and after it. Each direction
+    // uses a monotonic stack of candidates.
     let mut before = vec![u64::MAX; run.len()];
     let mut stack: Vec<usize> = Vec::new();
     let mut minimal = vec![true; run.len()];
@@ -188,7 +187,8 @@ fn minima(run: &[Small], bytes: u64) -> Vec<usize> {
         .collect()
 }
 
-/// Splits stretches longer than [`LONGEST`] near their middle, each again at its entry of the smallest hash.
+/// Splits stretches longer than [`LONGEST`] near their middle, at the entry with the smallest hash there, until all are
+/// short enough.
 fn split_long(run: &[Small], bytes: u64, starts: &mut Vec<usize>) {
     let offset = |i: usize| run.get(i).map_or(bytes, |small| small.offset);
     let mut todo: Vec<(usize, usize)> = Vec::new();

@@ -1,6 +1,6 @@
 //! One zstd frame: compressing and decompressing it in one call.
 //!
-//! Owns zstd's contexts, one of each for a thread, which live as long as the thread's work.
+//! Owns zstd's contexts: one of each per thread, kept for as long as the thread works.
 
 use super::{Fault, malformed};
 use crate::cancel::Cancel;
@@ -11,8 +11,8 @@ use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuf
 /// No frame needs a larger window than 2^27 bytes: the default limit of every decoder.
 const LARGEST_WINDOW_LOG: u32 = 27;
 
-/// From this level on a frame takes so long, up to several seconds, that it is compressed in steps between which the run
-/// can be stopped.
+/// From this level on, a frame can take several seconds, so it is compressed in steps, and the run can be stopped
+/// between them.
 const SLOW_LEVEL: i32 = 10;
 /// How much of a frame is compressed in one step: a tenth of a second at level 19.
 const STEP: usize = 256 << 10;
@@ -27,7 +27,8 @@ pub(crate) struct Compressor {
 pub(crate) struct Decompressor(DCtx<'static>);
 
 impl Compressor {
-    /// Every frame carries its content's size, which the one-call interface always knows, and a checksum of it.
+    /// Every frame carries the size of its content, which the one-call interface always knows, and a checksum of the
+    /// content.
     pub(crate) fn new(level: i32) -> io::Result<Self> {
         let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
         for parameter in parameters(level) {
@@ -36,7 +37,7 @@ impl Compressor {
         Ok(Compressor { context, is_slow: level >= SLOW_LEVEL })
     }
 
-    /// Replaces the content of `frame` by the frame of `tar`.
+    /// Compresses `tar` into a frame, which replaces the content of `frame`.
     pub(crate) fn compress(&mut self, tar: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
         frame.clear();
         frame.reserve(zstd_safe::compress_bound(tar.len()));
@@ -72,9 +73,9 @@ impl Compressor {
     }
 }
 
-/// The parameters of a level: zstd's own, but that the window of the fast levels is widened to most of a frame, and
-/// that at the default level the table of long matches is doubled and that of short ones halved. On a tree of Python
-/// packages the window makes archives 0.2 % smaller for nothing, and the tables another 0.5 % in a little less time:
+/// The parameters of a level: zstd's own, with two changes. The window of the fast levels is widened to most of a
+/// frame; at the default level the table of long matches is doubled and that of short ones halved. On a tree of Python
+/// packages the window makes archives 0.2 % smaller at no cost, and the tables another 0.5 % in slightly less time:
 /// more than the index takes.
 fn parameters(level: i32) -> Vec<CParameter> {
     let mut parameters = vec![CParameter::CompressionLevel(level), CParameter::ChecksumFlag(true)];
@@ -82,7 +83,7 @@ fn parameters(level: i32) -> Vec<CParameter> {
         parameters.push(CParameter::WindowLog(22));
     }
     if level == 3 {
-        // Of the strategy dfast, hashLog is the long table and chainLog the short one.
+        // In the dfast strategy, hashLog is the long table and chainLog the short one.
         parameters.extend([CParameter::HashLog(18), CParameter::ChainLog(15)]);
     }
     parameters
@@ -93,26 +94,26 @@ impl Decompressor {
         Ok(Decompressor(DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?))
     }
 
-    /// For frames whose bytes were compared with a hash: their own checksum could tell nothing more, and costs more
-    /// than that hash, being of the longer content and by a slower function.
+    /// For frames whose bytes were already compared with a hash. Their own checksum would add nothing, and costs more
+    /// than that hash: it covers the longer content, with a slower function.
     pub(crate) fn for_checked_frames() -> io::Result<Self> {
         let Decompressor(mut context) = Self::new()?;
         context.set_parameter(DParameter::ForceIgnoreChecksum(true)).map_err(zstd_error)?;
         Ok(Decompressor(context))
     }
 
-    /// Replaces the content of `tar` by what `frame` decodes to, which must be exactly `len` bytes.
+    /// Decodes `frame` into `tar`, whose content it replaces. The result must be exactly `len` bytes.
     pub(crate) fn decompress(&mut self, frame: &[u8], tar: &mut Vec<u8>, len: usize) -> Result<(), Fault> {
         tar.clear();
         tar.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        // Trailing bytes would be taken for a further frame.
+        // Trailing bytes would be decoded as another frame.
         if zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
-            return Err(malformed("a frame does not have the length that the index gives it").into());
+            return Err(malformed("a frame's length does not match the index").into());
         }
         // Capacity may be larger than asked for, so the length is compared, too.
         match self.0.decompress(tar, frame) {
             Ok(decoded) if decoded == len => Ok(()),
-            Ok(_) => Err(malformed("a frame does not decode to the length that the index gives it").into()),
+            Ok(_) => Err(malformed("a frame's decoded length does not match the index").into()),
             Err(code) => Err(damaged_frame(code).into()),
         }
     }
@@ -123,8 +124,8 @@ pub(crate) fn damaged_frame(code: usize) -> super::Malformed {
     malformed(format!("a zstd frame is damaged: {}", zstd_safe::get_error_name(code)))
 }
 
-/// A decompressor that takes a frame in pieces, for what has no index. Frames that need a window of more than 128 MiB
-/// are refused, as every decoder does by default.
+/// A decompressor that takes a frame in pieces, for archives without an index. Frames that need a window of more than
+/// 128 MiB are refused, as every decoder does by default.
 pub(crate) fn streaming_decoder() -> io::Result<DCtx<'static>> {
     let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
     context.set_parameter(DParameter::WindowLogMax(LARGEST_WINDOW_LOG)).map_err(zstd_error)?;

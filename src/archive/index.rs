@@ -1,15 +1,15 @@
 //! The index: every entry of an archive, its place, and the digest of its content.
 //!
-//! Owns the bytes inside the index frame and the rules that make an index believable. It is columnar: all kinds, then
-//! all paths, then all modes and so on, which compresses to about half of what rows do. `docs/format.md` has the exact
+//! Owns the bytes inside the index frame and the rules that an index must satisfy. It is columnar: all kinds, then all
+//! paths, then all modes and so on, which compresses to about half the size of rows. `docs/format.md` has the exact
 //! bytes. Integers are LEB128 unless said otherwise.
 //!
-//! Invariants of a decoded index, so that no reader has to check them again:
+//! Invariants of a decoded index, which no reader has to check again:
 //! 1. Paths ascend strictly in path order: names are unique.
-//! 2. What lies above an entry is a directory of the same index.
+//! 2. Every directory above an entry is a directory of the same index.
 //! 3. A hard link names an entry before it that is neither a directory nor a hard link itself.
-//! 4. Members lie one behind the other from the first byte of the tar stream, and the end-of-archive blocks follow the
-//!    last one and end the last frame.
+//! 4. Members follow each other from the first byte of the tar stream, without gaps; the end-of-archive blocks follow
+//!    the last one and end the last frame.
 
 mod columns;
 mod decode;
@@ -32,18 +32,18 @@ pub struct Index {
     pub delta: Option<Delta>,
 }
 
-/// What an archive is a delta of, and what is not there any more.
+/// What an archive is a delta of, and what has been removed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delta {
-    /// The archive that it is a delta of.
+    /// The archive that this one is a delta of.
     pub base: Identity,
-    /// Paths of the base that are gone with everything below them, in path order: none is below another one, and none
-    /// has an entry at or below it. What gives way to an entry that is no directory is not among them.
+    /// Paths of the base that are removed with everything below them, in path order. None is below another, and none
+    /// has an entry at or below it. What an entry that is not a directory replaces is not listed.
     pub removed: Vec<RelPathBuf>,
 }
 
-/// What tells an archive from every other: its index names everything in it, and has a hash of every frame. That of a
-/// delta tells its base, too.
+/// Identifies an archive: its index names everything in it and has a hash of every frame. The index of a delta
+/// identifies its base, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// The xxh3-128 of the index frame's payload.
@@ -52,8 +52,8 @@ pub struct Identity {
     pub len: u64,
 }
 
-/// No frame decodes to more than 1 GiB, which is also the limit of the seekable format's reference writer. A frame is
-/// mostly some 4 MiB; it is larger only when its entries have huge xattrs.
+/// No frame decodes to more than 1 GiB, which is also the limit of the seekable format's reference writer. Most frames
+/// decode to about 4 MiB; only entries with huge xattrs make one much larger.
 pub const LARGEST_FRAME: u32 = 1 << 30;
 
 /// One data frame.
@@ -63,8 +63,8 @@ pub struct Frame {
     pub compressed: u32,
     /// The length of the stretch of tar that it decodes to.
     pub decoded: u32,
-    /// The xxh3-64 of its bytes in the file. zstd's own checksum is of what the frame decodes to, and a decoder passes
-    /// over some bits of a frame, so that alone would not tell every damage.
+    /// The xxh3-64 of its bytes in the file. zstd's own checksum covers the decoded content, and a decoder ignores some
+    /// bits of a frame, so that checksum alone would not detect all damage.
     pub hash: u64,
 }
 
@@ -81,7 +81,7 @@ pub struct Record {
     pub header_bytes: u32,
 }
 
-/// What an index says of one entry; its place follows from those before it.
+/// What an index says about one entry. Its place follows from the entries before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordRef<'a> {
     pub(crate) entry: &'a Entry,

@@ -1,11 +1,11 @@
-//! Archives one over the other: deltas over what they are deltas of, read as one.
+//! A stack of archives, read as one: a base and the deltas on top of it.
 //!
-//! Owns what a stack of archives makes together: which entries are left, in path order, and where each is. The topmost
-//! layer that has an entry at a path counts; a removal, and an entry that is no directory, take away what the layers
-//! below have there and beneath. Frames are numbered through, those of the lowest layer first.
+//! Owns the merged view of a stack: which entries are left, in path order, and where each is. The topmost layer that
+//! has an entry at a path wins. A removal, or an entry that is not a directory, hides what the layers below have at or
+//! below that path. Frames are numbered across all layers, from the lowest layer up.
 //!
-//! Invariants: those of an index ([`super::index`]) hold for the entries that are left, too, and what a hard link names
-//! is of its own layer.
+//! Invariants: those of an index ([`super::index`]) hold for the merged entries, too, and the target of a hard link is
+//! in the same layer as the link.
 
 use super::index::{Identity, Record};
 use super::reader::{Archive, Decoder, Member};
@@ -19,7 +19,7 @@ use std::path::Path;
 pub(crate) struct Layers<'a> {
     /// From the lowest to the topmost.
     layers: Vec<Layer<'a>>,
-    /// What they make together; `None` for a single one, which is that by itself.
+    /// The merged view; `None` for a single archive, which needs none.
     merged: Option<Merged>,
 }
 
@@ -39,30 +39,30 @@ type Home = (usize, usize);
 struct Merged {
     records: Vec<Record>,
     homes: Vec<Home>,
-    /// For each layer and each of its records the number among those that are left, if it is.
+    /// For each layer and each of its records, its number among the merged records, if it is left.
     numbers: Vec<Vec<Option<usize>>>,
 }
 
-/// Why archives make no stack.
+/// Why archives cannot be stacked.
 #[derive(Debug)]
 pub(crate) enum Unstackable {
     /// The lowest is a delta.
     NoBase,
-    /// The one of this number is no delta.
+    /// The archive with this number is not a delta.
     NoDelta(usize),
-    /// The one of this number is a delta of another archive than the one below it.
+    /// The archive with this number is a delta of another archive than the one below it.
     OtherBase(usize),
     /// They contradict each other.
     Malformed(Malformed),
 }
 
 impl<'a> Layers<'a> {
-    /// One archive by itself, be it a delta or not.
+    /// A single archive, delta or not.
     pub(crate) fn alone(path: &'a Path, archive: Archive<'a>) -> Self {
         Layers { layers: vec![Layer { path, archive, first_frame: 0 }], merged: None }
     }
 
-    /// Archives from the lowest to the topmost, each a delta of the one before but for the first.
+    /// Archives from the lowest to the topmost. Each but the first is a delta of the one before it.
     pub(crate) fn new(archives: Vec<(&'a Path, Archive<'a>)>) -> Result<Self, Unstackable> {
         let mut first_frame = 0;
         let mut layers: Vec<Layer<'a>> = Vec::with_capacity(archives.len());
@@ -85,7 +85,7 @@ impl<'a> Layers<'a> {
         Ok(Layers { layers, merged })
     }
 
-    /// The entries that are left, in path order. Their places are those in their own layers.
+    /// The merged entries, in path order. Their places are those in their own layers.
     pub(crate) fn records(&self) -> &[Record] {
         match (&self.merged, self.layers.first()) {
             (Some(merged), _) => &merged.records,
@@ -94,7 +94,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// The same by themselves.
+    /// The merged entries alone.
     pub(crate) fn into_records(self) -> Vec<Record> {
         match self.merged {
             Some(merged) => merged.records,
@@ -102,12 +102,12 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// What the topmost layer is told by, and with it all below.
+    /// The identity of the topmost layer, which identifies all layers below it, too.
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.layers.last().map(|layer| layer.archive.identity())
     }
 
-    /// Whether there is one archive only.
+    /// Whether there is only one archive.
     pub(crate) fn is_single(&self) -> bool {
         self.merged.is_none()
     }
@@ -122,7 +122,7 @@ impl<'a> Layers<'a> {
         self.layers[self.layer_of(frame)].path
     }
 
-    /// The records that are left, and of which the frame holds anything.
+    /// The merged records of which the frame holds anything.
     pub(crate) fn records_in(&self, frame: usize) -> impl Iterator<Item = usize> {
         let layer = self.layer_of(frame);
         let Layer { archive, first_frame, .. } = &self.layers[layer];
@@ -135,8 +135,8 @@ impl<'a> Layers<'a> {
         self.layers[layer].archive.is_split(number)
     }
 
-    /// Decodes a frame and calls `each` with what it holds of every member that is left, in order, each compared with
-    /// the index first.
+    /// Decodes a frame and calls `each` with what it holds of every merged member, in order, each compared with the
+    /// index first.
     pub(crate) fn members<E: From<Fault>>(
         &self,
         frame: usize,
@@ -156,7 +156,7 @@ impl<'a> Layers<'a> {
         self.layers.partition_point(|layer| layer.first_frame <= frame).saturating_sub(1)
     }
 
-    /// The number among all of the record `number` of a layer, if it is left.
+    /// The number among the merged records of the record `number` of a layer, if it is left.
     fn number(&self, layer: usize, number: usize) -> Option<usize> {
         self.merged.as_ref().map_or(Some(number), |merged| merged.numbers[layer][number])
     }
@@ -178,17 +178,17 @@ fn merge(layers: &[Layer<'_>]) -> Result<Merged, Malformed> {
     Ok(Merged { records: homes.iter().map(|&home| record(home).clone()).collect(), homes, numbers })
 }
 
-/// What a layer says of the paths of those below, asked in path order.
+/// What a layer says about paths of the layers below, asked in path order.
 struct Upper<'a> {
     records: &'a [Record],
     removed: &'a [RelPathBuf],
-    /// What was passed last, if nothing of the layers below is left at or below it.
+    /// The last path passed, if it hides what the layers below have at or below it.
     closed: Option<RelPath<'a>>,
 }
 
 impl Upper<'_> {
-    /// Passes all that is before `path` or at it; calls `each` for every record. Whether something of the layers below
-    /// is left at `path`.
+    /// Passes everything up to and including `path`, and calls `each` for every record. Returns whether the entry that
+    /// the layers below have at `path` is left.
     fn pass(&mut self, path: RelPath<'_>, mut each: impl FnMut()) -> bool {
         let mut is_held = false;
         loop {
@@ -213,7 +213,7 @@ impl Upper<'_> {
     }
 }
 
-/// The homes of what is left of `lower`, and of all that the layer over it has, in path order.
+/// The homes of what is left of `lower` and of everything in the layer above it, in path order.
 fn overlay<'a>(
     lower: Vec<Home>,
     path: impl Fn(Home) -> RelPath<'a>,
@@ -236,7 +236,7 @@ fn overlay<'a>(
     homes
 }
 
-/// What a hard link names must be of its own layer, and left.
+/// The target of a hard link must be left, and in the same layer as the link.
 fn check_links<'a>(homes: &[Home], record: impl Fn(Home) -> &'a Record) -> Result<(), Malformed> {
     let is_link = |home: &Home| matches!(record(*home).entry.kind, Kind::HardLink(_));
     if !homes.iter().any(is_link) {
@@ -249,23 +249,25 @@ fn check_links<'a>(homes: &[Home], record: impl Fn(Home) -> &'a Record) -> Resul
             && layer_of.get(&target.as_path()) != Some(&home.0)
         {
             let path = record(home).entry.path.as_path().display();
-            return Err(malformed(format!("a layer takes away what {path} links to, and leaves the link")));
+            return Err(malformed(format!(
+                "a layer removes the hard-link target of {path}, but not the link"
+            )));
         }
     }
     Ok(())
 }
 
-/// Paths of a base that a tree has no entry at any more, the topmost of each, as a delta names them
-/// ([`super::index::Delta`]).
+/// The paths of a base that the tree no longer has, topmost only, as a delta lists them ([`super::index::Delta`]).
 ///
-/// `held` and `base` are in path order; `held` is all of the tree, not what the delta holds of it.
+/// `held` and `base` are in path order; `held` is the whole tree, not only what the delta holds of it.
 pub(crate) fn removed<'a>(
     base: impl Iterator<Item = RelPath<'a>>,
     held: impl Iterator<Item = (RelPath<'a>, bool)>,
 ) -> Vec<RelPathBuf> {
     let mut held = held.peekable();
     let mut removed: Vec<RelPathBuf> = Vec::new();
-    // The last entry of the tree that was passed, if it is no directory: it stands for everything below it.
+    // The last entry of the tree that was passed, if it is not a directory: it implies the removal of everything below
+    // it.
     let mut closed: Option<RelPath<'a>> = None;
     for path in base {
         let mut is_held = false;
@@ -304,7 +306,7 @@ mod tests {
         Record { entry, digest: None, offset: 0, header_bytes: 512 }
     }
 
-    /// What is left of layers, each a list of entries and one of removals, with the layer that it is of.
+    /// What is left of layers (each a list of entries and one of removals), with the layer that it comes from.
     fn left(layers: &[(&[&str], &[&str])]) -> Result<Vec<String>, Malformed> {
         let layers: Vec<(Vec<Record>, Vec<RelPathBuf>)> = layers
             .iter()

@@ -1,4 +1,4 @@
-//! Archives: a plain tar in many independent zstd frames, with an index behind them.
+//! Archives: a plain tar in many independent zstd frames, followed by an index.
 //!
 //! Owns the bytes of an archive, in both directions; opens no paths and writes no trees. `docs/format.md` describes
 //! what a file looks like.
@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
-/// An archive that is damaged, cut short, or none.
+/// The archive is damaged, cut short, or not an archive.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(Cow<'static, str>);
@@ -31,13 +31,13 @@ pub(crate) fn malformed(what: impl Into<Cow<'static, str>>) -> Malformed {
     Malformed(what.into())
 }
 
-/// Why an archive cannot be read further. Has no path: who opened the archive knows it.
+/// Why an archive cannot be read further. Has no path: the caller that opened the archive knows it.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It is damaged, cut short, or no archive.
+    /// It is damaged, cut short, or not an archive.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// It asks for something that is never done.
+    /// It asks for something that haul never does.
     #[error("{0}")]
     Refused(String),
     /// It could not be read.

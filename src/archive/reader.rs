@@ -1,7 +1,7 @@
 //! Reads an archive by its index.
 //!
-//! The index is a plan, never a proof: what a frame decodes to is compared with what the index says of it before
-//! anybody sees it: its length, every header field, and the digest of every content.
+//! The index is a plan, never a proof. What a frame decodes to is compared with the index before any caller sees it:
+//! its length, every header field, and the digest of every file's content.
 
 use super::frame::Decompressor;
 use super::index::{self, Delta, Frame, Identity, Index, Record};
@@ -18,9 +18,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-/// How much is read at first: the seek table, the locator and the index of most archives.
+/// How much is read first: the seek table, the locator and the index of most archives.
 const TAIL_BYTES: u64 = 256 << 10;
-/// No index decodes to more: some 30 million entries.
+/// No index decodes to more: about 30 million entries.
 const LARGEST_INDEX: u64 = 4 << 30;
 
 /// An archive with an index.
@@ -41,14 +41,14 @@ struct FramePlace {
 }
 
 impl Identity {
-    /// Reads no more than the locator of the index; `None` when there is none.
+    /// Reads only the locator of the index; `None` if there is none.
     pub(crate) fn of(file: &File) -> Result<Option<Self>, Fault> {
         let len = file.metadata()?.len();
         Ok(locator(file, len)?.map(|locator| Identity { index: locator.digest, len }))
     }
 }
 
-/// Whether an archive is a delta, as its locator says; no more is read.
+/// Whether an archive is a delta. Reads only its locator.
 pub(crate) fn is_delta(file: &File) -> Result<bool, Fault> {
     let locator = locator(file, file.metadata()?.len())?;
     Ok(locator.is_some_and(|locator| locator.version == Version::Delta))
@@ -74,7 +74,7 @@ pub(crate) struct Decoder {
 pub(crate) enum Member<'a> {
     /// All of it: `data` is its content, without holes.
     Whole { record: usize, data: &'a [u8] },
-    /// A stretch of a large file's content, `stored` bytes into its data. Its digest is known when all stretches are,
+    /// A stretch of a large file's content, `stored` bytes into its data. Its digest is known once all stretches are,
     /// see [`PartDigests`].
     Part { record: usize, stored: u64, data: &'a [u8] },
 }
@@ -97,7 +97,7 @@ impl<'t> Member<'t> {
 }
 
 impl<'f> Archive<'f> {
-    /// Reads the index of an archive; `None` when it has none, and an error when it has one that cannot be believed.
+    /// Reads the index of an archive; `None` if it has none, an error if the index is not valid.
     pub(crate) fn open(file: &'f File) -> Result<Option<Self>, Fault> {
         let len = file.metadata()?.len();
         let tail_start = len.saturating_sub(TAIL_BYTES);
@@ -118,7 +118,7 @@ impl<'f> Archive<'f> {
         Ok(Some(Archive { file, identity, index, places }))
     }
 
-    /// What tells it from every other archive.
+    /// Identifies this archive.
     pub(crate) fn identity(&self) -> Identity {
         self.identity
     }
@@ -147,14 +147,14 @@ impl<'f> Archive<'f> {
     pub(crate) fn records_in(&self, frame: usize) -> std::ops::Range<usize> {
         let place = self.places[frame];
         let continued = self.continued(frame).unwrap_or(place.first_record);
-        continued..self.first_record_behind(frame)
+        continued..self.first_record_after(frame)
     }
 
     /// Whether a record's content lies in more than one frame.
     pub(crate) fn is_split(&self, number: usize) -> bool {
         let record = &self.index.records[number];
-        let behind = self.places.partition_point(|place| place.tar_offset <= record.offset);
-        self.places.get(behind).is_some_and(|next| record.content_end() > next.tar_offset)
+        let after = self.places.partition_point(|place| place.tar_offset <= record.offset);
+        self.places.get(after).is_some_and(|next| record.content_end() > next.tar_offset)
     }
 
     /// The frame that holds exactly the bytes `from..to` of the tar stream.
@@ -173,7 +173,7 @@ impl<'f> Archive<'f> {
         (self.file, self.places[frame].offset, self.index.frames[frame])
     }
 
-    /// Reads a frame as it is in the file, and compares it with its hash.
+    /// Reads a frame as stored in the file, and compares it with its hash.
     pub(crate) fn read(&self, frame: usize, compressed: &mut Vec<u8>) -> Result<(), Fault> {
         let info = self.index.frames[frame];
         compressed.resize(info.compressed as usize, 0);
@@ -221,7 +221,7 @@ impl<'f> Archive<'f> {
             None => &[],
         };
         let mut headers = tar::Decoder::new(tar::Limits::default());
-        for number in place.first_record..self.first_record_behind(frame) {
+        for number in place.first_record..self.first_record_after(frame) {
             let record = &self.index.records[number];
             check_header(&mut headers, &mut stream, record).map_err(Fault::from)?;
             let data = slice(record.content_offset(), record.content_end());
@@ -232,7 +232,7 @@ impl<'f> Archive<'f> {
                 each(Member::Whole { record: number, data })?;
             }
         }
-        if self.first_record_behind(frame) == self.index.records.len() {
+        if self.first_record_after(frame) == self.index.records.len() {
             check_end(slice(self.index.records.last().map_or(0, Record::end), frame_end))?;
         }
         Ok(())
@@ -245,7 +245,7 @@ impl<'f> Archive<'f> {
         (self.index.records[before].content_end() > place.tar_offset).then_some(before)
     }
 
-    fn first_record_behind(&self, frame: usize) -> usize {
+    fn first_record_after(&self, frame: usize) -> usize {
         self.places.get(frame + 1).map_or(self.index.records.len(), |next| next.first_record)
     }
 }
@@ -292,12 +292,10 @@ impl PartDigests {
     }
 }
 
-/// What stands behind the last member is the end-of-archive marker.
+/// Only the end-of-archive marker may follow the last member.
 fn check_end(rest: &[u8]) -> Result<(), Fault> {
     if rest.iter().any(|&byte| byte != 0) {
-        return Err(
-            malformed("there is something behind the last member that the index does not know").into()
-        );
+        return Err(malformed("there is data after the last member that the index does not list").into());
     }
     Ok(())
 }
@@ -327,12 +325,12 @@ fn check_header(headers: &mut tar::Decoder, stream: &mut &[u8], record: &Record)
             return Err(malformed(format!("the index and the header of {path} disagree")));
         }
     }
-    // Pass over the content, which the digest tells of.
+    // Skip the content: the digest covers it.
     while let Ok(Event::Data { .. }) = headers.next(stream) {}
     Ok(())
 }
 
-/// The end of the file, read once, and the rest of it on demand.
+/// The end of the file, read once, and the rest on demand.
 struct Reach<'a> {
     file: &'a File,
     tail: &'a [u8],
@@ -384,7 +382,7 @@ fn read_index(reach: &Reach<'_>, locator: &Locator, file_len: u64) -> Result<Ind
     })
 }
 
-/// Where each frame is. The last one, which ends the tar stream, stands behind the index.
+/// Where each frame is. The last one, which ends the tar stream, comes after the index.
 fn places(index: &Index, locator: &Locator) -> Vec<FramePlace> {
     let (mut offset, mut tar_offset) = (0_u64, 0_u64);
     let mut places = Vec::with_capacity(index.frames.len());
@@ -400,7 +398,7 @@ fn places(index: &Index, locator: &Locator) -> Vec<FramePlace> {
     places
 }
 
-/// The seek table, the index and the file agree about every frame.
+/// Checks that the seek table, the index and the file agree about every frame.
 fn check_table(
     index: &Index,
     locator: &Locator,
@@ -419,5 +417,5 @@ fn check_table(
     if adds_up && expected.eq(table.iter().copied()) { Ok(()) } else { Err(damaged()) }
 }
 
-/// So that the footer is always within the first read.
+/// Ensures that the footer is always within the first read.
 const _: () = assert!(TAIL_BYTES as usize > SEEK_FOOTER + LOCATOR_FRAME);

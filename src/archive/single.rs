@@ -1,6 +1,6 @@
 //! An archive of one zstd frame, for readers that know only one.
 //!
-//! No index and no seek table follow: some of those readers stumble over anything behind the frame.
+//! No index and no seek table follow: some of those readers fail on anything after the frame.
 
 use super::frame::zstd_error;
 use super::tar;
@@ -17,8 +17,8 @@ pub(crate) struct SingleFrame<W> {
 }
 
 impl<W: Write> SingleFrame<W> {
-    /// zstd compresses on `threads` threads of its own. Its output is the same for any number of them, but not the
-    /// same as without any, so there is always one.
+    /// zstd compresses on `threads` threads of its own. Its output is the same for any number of threads, but differs
+    /// from its output without threads, so there is always at least one.
     pub(crate) fn new(sink: W, level: i32, threads: NonZeroUsize) -> io::Result<Self> {
         let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
         for parameter in [

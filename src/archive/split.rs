@@ -1,8 +1,8 @@
-//! Takes apart a stream of zstd frames, without decoding them where it can be avoided.
+//! Splits a stream into zstd frames, without decoding them where possible.
 //!
-//! A frame says nowhere how long it is, but its blocks do (RFC 8878, sections 3.1.1.1 and 3.1.1.2), so frames are found
-//! by hopping from block to block. Frames of moderate size are handed on whole, to be decoded in parallel. A frame that
-//! is too large for that is decoded here, front to back.
+//! A frame does not say how long it is, but its blocks do (RFC 8878, sections 3.1.1.1 and 3.1.1.2), so frames are found
+//! by hopping from block to block. Frames of moderate size are passed on whole, to be decoded in parallel. A larger
+//! frame is decoded here, front to back.
 
 use super::frame::{damaged_frame, streaming_decoder};
 use super::trailer::{SKIPPABLE_HEADER, ZSTD_MAGIC, is_skippable};
@@ -12,25 +12,25 @@ use std::io::{self, Read};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use zstd::zstd_safe::{self, DCtx, InBuffer, OutBuffer};
 
-/// The largest frame that is handed on whole, in compressed bytes.
+/// The largest frame that is passed on whole, in compressed bytes.
 const LARGEST_FRAME: usize = 16 << 20;
-/// The largest frame that is handed on whole, in bytes that it can decode to.
+/// The largest frame that is passed on whole, by the most bytes that it can decode to.
 const LARGEST_DECODED: u64 = 32 << 20;
 /// `Block_Maximum_Size`, RFC 8878, section 3.1.1.2.4.
 const LARGEST_BLOCK: u64 = 128 << 10;
-/// How much is decoded or read at a time where there are no frames to hand on.
+/// How much is decoded or read at a time where frames are not passed on whole.
 const CHUNK: usize = 1 << 20;
 
 /// A stretch of the stream.
 #[derive(Debug)]
 pub(crate) enum Piece {
-    /// A zstd frame, to be decoded, and the most bytes that it can decode to.
+    /// A zstd frame to decode, and the most bytes that it can decode to.
     Frame(Vec<u8>, usize),
     /// Bytes of tar.
     Tar(Vec<u8>),
 }
 
-/// Splits what `reader` gives, a `.tar.zst` or a plain tar. Ends after the first error.
+/// Splits the stream of `reader`, a `.tar.zst` or a plain tar. Ends after the first error.
 pub(crate) struct Split<R> {
     input: Input<R>,
     state: State,
@@ -98,7 +98,7 @@ impl<R: Read> Split<R> {
             return Ok(Next::Skipped);
         }
         if !head.starts_with(&ZSTD_MAGIC) {
-            return Err(malformed(format!("there is no zstd frame at byte {offset}")).into());
+            return Err(malformed(format!("expected a zstd frame at byte {offset}")).into());
         }
         let Measured::Whole { len, bound, said } = self.measure()? else { return Ok(Next::Large) };
         let frame = self.input.take(len)?;
@@ -120,7 +120,7 @@ impl<R: Read> Split<R> {
         self.check.end_skippable(frame)
     }
 
-    /// How long the frame at the front of the input is; `Large` once it is too long to be handed on.
+    /// How long the frame at the front of the input is; `Large` if it is too long to be passed on whole.
     fn measure(&mut self) -> Result<Measured, Fault> {
         let descriptor = self.need(5)?[4];
         let single_segment = descriptor & 0x20 != 0;
@@ -128,7 +128,7 @@ impl<R: Read> Split<R> {
         let content_size = [usize::from(single_segment), 2, 4, 8][usize::from(descriptor >> 6)];
         let checksum = if descriptor & 4 == 0 { 0 } else { 4 };
         let mut len = 5 + usize::from(!single_segment) + dictionary + content_size;
-        // What the header says, or else what the blocks can hold at most: there may be many short ones.
+        // What the header says, or else the most that the blocks can hold: there may be many short ones.
         let said = zstd_safe::get_frame_content_size(self.need(len)?).ok().flatten();
         let mut bound = 0;
         loop {
@@ -181,7 +181,7 @@ impl<R: Read> Iterator for Split<R> {
     }
 }
 
-/// Decodes a frame that was handed on whole.
+/// Decodes a frame that was passed on whole.
 pub(crate) fn decode_frame(
     context: &mut DCtx<'_>,
     frame: &[u8],
@@ -194,7 +194,7 @@ pub(crate) fn decode_frame(
     Ok(())
 }
 
-/// A frame that is decoded front to back, and what was seen of it.
+/// A frame that is decoded front to back, and what was seen of it so far.
 struct Large {
     context: DCtx<'static>,
     hash: Xxh3,
@@ -207,7 +207,7 @@ impl Large {
         Ok(Large { context: streaming_decoder()?, hash: Xxh3::new(), compressed: 0, decoded: 0 })
     }
 
-    /// Decodes the next chunk, and tells whether it was the last.
+    /// Decodes the next chunk, and returns whether it was the last.
     fn decode_some<R: Read>(&mut self, input: &mut Input<R>) -> Result<(Vec<u8>, bool), Fault> {
         let mut tar = Vec::with_capacity(CHUNK);
         let mut output = OutBuffer::around(&mut tar);
@@ -239,7 +239,7 @@ struct Input<R> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Of the first byte in the buffer, in the stream.
+    /// The offset in the stream of the first byte in the buffer.
     offset: u64,
 }
 
@@ -248,7 +248,7 @@ impl<R: Read> Input<R> {
         Input { reader, buffer: vec![0; CHUNK], start: 0, end: 0, offset: 0 }
     }
 
-    /// What is buffered: at least `len` bytes, unless the input ends before.
+    /// What is buffered: at least `len` bytes, unless the input ends earlier.
     fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
         while self.end - self.start < len {
             if self.start > 0 && self.buffer.len() - self.start < len {
@@ -283,7 +283,7 @@ impl<R: Read> Input<R> {
         Ok(taken)
     }
 
-    /// Up to `most` bytes; none at the end of the input only.
+    /// Up to `most` bytes; none only at the end of the input.
     fn take_some(&mut self, most: usize) -> io::Result<Vec<u8>> {
         let buffered = self.peek(1)?;
         let taken = buffered[..buffered.len().min(most)].to_vec();

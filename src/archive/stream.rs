@@ -1,4 +1,4 @@
-//! Decodes an archive front to back, on several threads as far as its frames allow.
+//! Decodes an archive front to back, on several threads if its frames allow.
 
 use super::Fault;
 use super::frame::streaming_decoder;
@@ -10,8 +10,8 @@ use std::num::NonZeroUsize;
 /// Decoded frames that wait for their turn, beyond those that are being decoded.
 const FRAMES_AHEAD: usize = 2;
 
-/// Calls `take` with the tar stream inside `reader`, stretch by stretch, until it returns `false`. Frames are decoded
-/// on `threads` threads; `take` runs on the calling one.
+/// Calls `take` with the tar stream of `reader`, stretch by stretch, until it returns `false`. Frames are decoded on
+/// `threads` threads; `take` runs on the calling thread.
 pub(crate) fn decode(
     reader: impl Read + Send,
     threads: NonZeroUsize,

@@ -1,4 +1,4 @@
-//! What stands behind the data: the frames that let a reader begin anywhere.
+//! The frames after the data, which let a reader begin anywhere.
 //!
 //! Owns the bytes of skippable frames (RFC 8878, section 3.1.2), of haul's locator, and of the seek table (zstd
 //! seekable format 0.1.0). `docs/format.md` describes the whole file. All integers are little-endian.
@@ -15,7 +15,7 @@ pub(crate) const SEEK_SKIPPABLE: u32 = 0x184D_2A5E;
 /// The length of a skippable frame's own header.
 pub(crate) const SKIPPABLE_HEADER: usize = 8;
 
-/// The length of what an index frame's and a locator's payload begin with.
+/// The length of the magic bytes at the start of an index's and a locator's payload.
 pub(crate) const MAGIC_BYTES: usize = 8;
 /// The length of the locator's frame, its header included.
 pub(crate) const LOCATOR_FRAME: usize = SKIPPABLE_HEADER + 56;
@@ -27,9 +27,9 @@ pub(crate) const SEEK_FOOTER: usize = 9;
 /// The version of an index and its locator: what columns it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// Of an archive that holds a whole tree.
+    /// An archive that holds a whole tree.
     Tree,
-    /// Of a delta: the same, and what it is a delta of.
+    /// A delta: the same columns, and what it is a delta of.
     Delta,
 }
 
@@ -52,7 +52,7 @@ impl Version {
         }
     }
 
-    /// That of an index frame with this payload, and what follows the magic.
+    /// The version of an index frame with this payload, and the bytes after the magic.
     pub(crate) fn of_index(payload: &[u8]) -> Option<(Self, &[u8])> {
         Self::ALL
             .into_iter()
@@ -74,7 +74,7 @@ pub(crate) fn skippable(magic: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Where the index is, and how to tell that it is whole.
+/// Where the index is, and how to check that it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Locator {
     /// Where the index frame begins in the file.
@@ -107,7 +107,7 @@ impl Locator {
         skippable(HAUL_SKIPPABLE, &payload)
     }
 
-    /// Reads a locator's frame; `None` when it is none, an error when it is one and damaged.
+    /// Reads a locator's frame; `None` if it is another frame, an error if it is a damaged locator.
     pub(crate) fn decode(frame: &[u8]) -> Result<Option<Self>, Malformed> {
         let mut rest = Bytes(frame);
         if frame.len() != LOCATOR_FRAME {
@@ -150,7 +150,8 @@ pub(crate) fn encode_seek_table(entries: &[SeekEntry]) -> Vec<u8> {
     skippable(SEEK_SKIPPABLE, &payload)
 }
 
-/// How long the seek table's frame is, by the last [`SEEK_FOOTER`] bytes of the file; `None` when there is none.
+/// The length of the seek table's frame, from the last [`SEEK_FOOTER`] bytes of the file; `None` if there is no seek
+/// table.
 pub(crate) fn seek_table_len(footer: &[u8]) -> Option<u64> {
     let (count, descriptor, magic) = footer_fields(footer)?;
     let entry_len = if descriptor & 0x80 == 0 { 8 } else { 12 };
@@ -162,7 +163,7 @@ fn footer_fields(footer: &[u8]) -> Option<(u32, u8, u32)> {
     Some((rest.u32(), rest.u8(), rest.u32()))
 }
 
-/// Reads the frame of a seek table as haul writes it; `None` when it is anything else.
+/// Reads the frame of a seek table as haul writes it; `None` for anything else.
 pub(crate) fn decode_seek_table(frame: &[u8]) -> Option<Vec<SeekEntry>> {
     let mut rest = Bytes(frame);
     if frame.len() < SKIPPABLE_HEADER + SEEK_FOOTER

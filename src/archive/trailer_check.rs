@@ -1,7 +1,7 @@
-//! Checks the frames behind the data when an archive is read front to back.
+//! Checks the frames after the data when an archive is read front to back.
 //!
-//! By its index a reader begins at the end of the file and believes nothing that does not fit. Front to back the index
-//! is not needed, but it must be whole all the same: a damaged archive is a damaged archive, whichever way it is read.
+//! A reader that uses the index begins at the end of the file and accepts only what fits together. Front to back, the
+//! index is not needed, but it must be intact all the same: a damaged archive is damaged, whichever way it is read.
 
 use super::frame::Decompressor;
 use super::index::{self, Frame};
@@ -32,18 +32,18 @@ fn listed_frames(compressed: &[u8]) -> Result<Option<Vec<Frame>>, Malformed> {
     index::decode_frames(&bytes).map(Some)
 }
 
-/// What was seen of the frames so far.
+/// The frames seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct TrailerCheck {
     /// All frames, as a seek table lists them.
     frames: Vec<SeekEntry>,
     /// The data frames, as an index lists them.
     data: Vec<Frame>,
-    /// There was a frame of unknown or huge size, which no haul archive has.
+    /// There was a frame of unknown or huge size, which haul never writes.
     unmeasured: bool,
     /// The index frame: offset, length, digest of its payload.
     index: Option<(u64, u64, u128)>,
-    /// What the index says of the frames.
+    /// The frames that the index lists.
     listed: Option<Vec<Frame>>,
     locator: Option<Locator>,
     /// The seek table, and how many frames are before it.
@@ -72,15 +72,15 @@ impl TrailerCheck {
         }
     }
 
-    /// A skippable frame was read. That of a delta is refused: by itself it makes no tree, and what it removes comes too
-    /// late here.
+    /// Takes a skippable frame that was read. The index of a delta is refused: a delta alone is not a tree, and read
+    /// front to back its removals come too late.
     pub(crate) fn end_skippable(&mut self, frame: Skippable) -> Result<(), Fault> {
         let Skippable { offset, len, magic, hash, kept } = frame;
         let payload = &kept[SKIPPABLE_HEADER.min(kept.len())..];
         let index = Version::of_index(payload).filter(|_| magic == HAUL_SKIPPABLE);
         if let Some((version, compressed)) = index {
             if version == Version::Delta {
-                let what = "it is a delta, which is read from a file, behind its base";
+                let what = "it is a delta, which can only be read from a file, after its base";
                 return Err(Fault::Refused(what.to_owned()));
             }
             self.index = Some((offset, len, hash.digest128()));
@@ -97,9 +97,10 @@ impl TrailerCheck {
         Ok(())
     }
 
-    /// The stream ends. An archive that has an index has all that belongs to it, and its frames are those listed.
+    /// Checks, at the end of the stream, that an archive with an index has the locator and the seek table as well, and
+    /// exactly the frames that they list.
     pub(crate) fn finish(&self) -> Result<(), Malformed> {
-        let damaged = || malformed("the frames behind the data are damaged or cut short");
+        let damaged = || malformed("the frames after the data are damaged or cut short");
         match (&self.index, &self.locator, &self.table) {
             (None, None, _) => Ok(()),
             (Some((offset, len, digest)), Some(locator), Some((table, before))) => {
@@ -115,7 +116,7 @@ impl TrailerCheck {
 }
 
 impl Skippable {
-    /// One that begins with this header.
+    /// A skippable frame that begins with this header.
     pub(crate) fn new(offset: u64, header: Vec<u8>) -> Self {
         let magic = header.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         Skippable { offset, len: header.len() as u64, magic, hash: Xxh3::new(), kept: header }

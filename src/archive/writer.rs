@@ -1,4 +1,4 @@
-//! Writes an archive: the data frames as they come, then everything that lets a reader begin anywhere.
+//! Writes an archive: the data frames as they come, then the frames that let a reader begin anywhere.
 
 use super::frame::Compressor;
 use super::index::{self, Delta, Frame, RecordRef};
@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// The level of the index frame: it is small, and read at every start.
 const INDEX_LEVEL: i32 = 3;
 
-/// How much is copied at once where the kernel does not do it.
+/// How much is copied at a time where the kernel does not copy.
 const COPY_BYTES: usize = 256 << 10;
 
 /// Where an archive goes.
@@ -51,7 +51,7 @@ impl<W: Sink> Writer<W> {
     pub(crate) fn frame(&mut self, compressed: &[u8], decoded: usize) -> io::Result<()> {
         if decoded > index::LARGEST_FRAME as usize {
             return Err(io::Error::other(
-                "the extended attributes of a few entries fill more than a frame can hold",
+                "a few entries have more extended attributes than a frame can hold",
             ));
         }
         self.put(compressed)?;
@@ -59,7 +59,7 @@ impl<W: Sink> Writer<W> {
         Ok(())
     }
 
-    /// Appends a data frame that another archive holds, as it is there. Its bytes are not looked at.
+    /// Appends a data frame of another archive as it is. Its bytes are not read.
     pub(crate) fn keep(&mut self, (file, offset, frame): (&File, u64, Frame)) -> io::Result<()> {
         self.sink.append(file, offset, frame.compressed.into())?;
         self.written += u64::from(frame.compressed);
@@ -68,10 +68,10 @@ impl<W: Sink> Writer<W> {
     }
 
     /// Writes the index of `records`, the end of the tar stream, the locator and the seek table, and returns the
-    /// archive's length. With `delta` the archive is one.
+    /// archive's length. With `delta`, the archive is a delta.
     ///
-    /// The frame that ends the tar stream comes behind the index, so that an archive cut off at any byte is missed
-    /// something: in front of it, a cut between them would leave a complete tar without an index.
+    /// The frame that ends the tar stream comes after the index, so that an archive cut off at any byte is visibly
+    /// incomplete: if it came before the index, a cut between the two would leave a complete tar without an index.
     pub(crate) fn finish<'a>(
         mut self,
         records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
@@ -107,7 +107,7 @@ impl<W: Sink> Writer<W> {
         let mut compressed = Vec::new();
         Compressor::new(INDEX_LEVEL)?.compress(&bytes, &mut compressed)?;
         if compressed.len() > (u32::MAX - 1024) as usize {
-            return Err(io::Error::other("the index is larger than a skippable frame can be"));
+            return Err(io::Error::other("the index is too large: a skippable frame holds less than 4 GiB"));
         }
         let mut payload = Vec::with_capacity(MAGIC_BYTES + compressed.len());
         payload.extend_from_slice(&version.index_magic());
@@ -135,11 +135,11 @@ fn skipped_entry(frame: &[u8]) -> SeekEntry {
     SeekEntry { compressed: frame.len() as u32, decoded: 0 }
 }
 
-/// A stretch of tar that is being put together: one frame's content, in a buffer that is used again for the next.
+/// A stretch of tar that is being built: one frame's content, in a buffer that is reused for the next.
 #[derive(Debug, Default)]
 pub(crate) struct TarBuffer {
-    /// Longer than what is used, and initialised to its end, so that files are read straight into it without
-    /// clearing it each time.
+    /// Longer than what is used, and fully initialised, so that files are read straight into it without clearing it
+    /// each time.
     bytes: Vec<u8>,
     len: usize,
     header: Vec<u8>,
@@ -158,7 +158,7 @@ impl TarBuffer {
         &self.bytes[..self.len]
     }
 
-    /// Takes back everything from `len` on.
+    /// Drops everything from `len` on.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
@@ -173,7 +173,7 @@ impl TarBuffer {
         self.header.len() as u32
     }
 
-    /// Appends `len` bytes, which hold anything, to be overwritten.
+    /// Appends `len` bytes of arbitrary content, to be overwritten.
     pub(crate) fn space(&mut self, len: usize) -> &mut [u8] {
         let end = self.len + len;
         if self.bytes.len() < end {
@@ -184,7 +184,7 @@ impl TarBuffer {
         space
     }
 
-    /// Ends a member of `stored` bytes of content: zeros up to the next block.
+    /// Ends a member of `stored` bytes of content with zeros up to the next block.
     pub(crate) fn pad(&mut self, stored: u64) {
         self.space(tar::padding(stored)).fill(0);
     }

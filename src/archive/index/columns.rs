@@ -69,8 +69,8 @@ impl<'a> Columns<'a> {
         self.bytes(len)
     }
 
-    /// A count of things of at least `least` bytes each, which thus must still be there: so that nothing is reserved
-    /// for what is only declared.
+    /// A count of items of at least `least` bytes each. That many bytes must be left, so nothing is reserved for a
+    /// count that is only declared.
     pub(super) fn count(&mut self, least: usize) -> Result<usize, Malformed> {
         let count = usize::try_from(self.number()?).map_err(|_| cut_short())?;
         if count > self.0.len() / least { Err(cut_short()) } else { Ok(count) }

@@ -1,4 +1,4 @@
-//! From bytes to an index that can be believed.
+//! Decodes and checks an index.
 
 use super::columns::Columns;
 use super::encode as code;
@@ -21,7 +21,7 @@ pub fn decode(bytes: &[u8]) -> Result<Index, Malformed> {
     Ok(index)
 }
 
-/// The same for the index of a delta, which says more.
+/// The same for the index of a delta, which also names its base and its removals.
 pub fn decode_delta(bytes: &[u8]) -> Result<Index, Malformed> {
     let mut columns = Columns(bytes);
     let mut index = tree(&mut columns)?;
@@ -35,7 +35,7 @@ pub fn decode_delta(bytes: &[u8]) -> Result<Index, Malformed> {
 }
 
 fn end(columns: &Columns<'_>) -> Result<(), Malformed> {
-    if columns.0.is_empty() { Ok(()) } else { Err(malformed("the index is longer than it says")) }
+    if columns.0.is_empty() { Ok(()) } else { Err(malformed("the index has extra bytes at its end")) }
 }
 
 fn number128(columns: &mut Columns<'_>) -> Result<u128, Malformed> {
@@ -43,7 +43,7 @@ fn number128(columns: &mut Columns<'_>) -> Result<u128, Malformed> {
     Ok(u128::from_be_bytes(bytes))
 }
 
-/// What the indexes of all archives have.
+/// The columns that every index has.
 fn tree(columns: &mut Columns<'_>) -> Result<Index, Malformed> {
     let frames = frames(columns)?;
     let count = columns.count(1)?;
@@ -53,7 +53,7 @@ fn tree(columns: &mut Columns<'_>) -> Result<Index, Malformed> {
     let modes = numbers(columns, count)?;
     let times = times(columns, count)?;
     let headers = numbers(columns, count)?;
-    // Each record is made once, and completed where it is: an index can have millions.
+    // Each record is created once and completed in place: an index can have millions.
     let mut records = Vec::with_capacity(count);
     for (i, path) in paths.into_iter().enumerate() {
         let mode = modes[i] & 0o7777;
@@ -81,7 +81,7 @@ fn tree(columns: &mut Columns<'_>) -> Result<Index, Malformed> {
     Ok(index)
 }
 
-/// Reads the frames alone, with which an index begins.
+/// Reads only the frames, with which an index begins.
 pub(crate) fn decode_frames(bytes: &[u8]) -> Result<Vec<Frame>, Malformed> {
     frames(&mut Columns(bytes))
 }
@@ -94,7 +94,7 @@ fn frames(columns: &mut Columns<'_>) -> Result<Vec<Frame>, Malformed> {
                 columns.bytes(8)?.try_into().map_err(|_| malformed("the index is cut short"))?,
             );
             if decoded > LARGEST_FRAME {
-                return Err(malformed("the index holds a frame that is too large"));
+                return Err(malformed("the index lists a frame that is too large"));
             }
             Ok(Frame { compressed, decoded, hash })
         })
@@ -103,7 +103,7 @@ fn frames(columns: &mut Columns<'_>) -> Result<Vec<Frame>, Malformed> {
 
 fn kind(byte: u8) -> Result<Kind, Malformed> {
     let device = Device::default();
-    // A flag that is not known announces a column that is not known.
+    // An unknown flag announces an unknown column.
     Ok(match byte & !(code::HAS_EXTENTS | code::HAS_XATTRS) {
         code::FILE => Kind::file(0),
         code::DIRECTORY => Kind::Directory,
@@ -112,7 +112,7 @@ fn kind(byte: u8) -> Result<Kind, Malformed> {
         code::FIFO => Kind::Fifo,
         code::CHAR_DEVICE => Kind::CharDevice(device),
         code::BLOCK_DEVICE => Kind::BlockDevice(device),
-        _ => return Err(malformed("the index holds an entry of unknown kind")),
+        _ => return Err(malformed("the index has an entry of unknown kind")),
     })
 }
 
@@ -127,12 +127,12 @@ fn paths(columns: &mut Columns<'_>, count: usize) -> Result<Vec<RelPathBuf>, Mal
     let mut paths = Vec::with_capacity(count);
     for (shared, len) in shared.into_iter().zip(lengths) {
         if shared as usize > path.len() {
-            return Err(malformed("the index holds a broken path"));
+            return Err(malformed("the index has a broken path"));
         }
         path.truncate(shared as usize);
         path.extend_from_slice(columns.bytes(len as usize)?);
         let checked = RelPath::new(&path).map_err(|error| {
-            malformed(format!("the index holds the name {}: {error}", crate::tree::path::escape(&path)))
+            malformed(format!("the index has the name {}: {error}", crate::tree::path::escape(&path)))
         })?;
         paths.push(checked.to_buf());
     }
@@ -146,7 +146,7 @@ fn owners(columns: &mut Columns<'_>, count: usize) -> Result<Vec<Arc<Owner>>, Ma
             let (user, group) = (columns.byte_string()?.into(), columns.byte_string()?.into());
             // 2^32-1 means "do not change" to chown(2).
             if uid == u32::MAX || gid == u32::MAX {
-                return Err(malformed("the index holds an owner that cannot be"));
+                return Err(malformed("the index has an invalid owner"));
             }
             Ok(Arc::new(Owner { uid, gid, user, group }))
         })
@@ -154,7 +154,10 @@ fn owners(columns: &mut Columns<'_>, count: usize) -> Result<Vec<Arc<Owner>>, Ma
     (0..count)
         .map(|_| {
             let number = columns.number()? as usize;
-            table.get(number).cloned().ok_or_else(|| malformed("the index holds an owner it does not list"))
+            table
+                .get(number)
+                .cloned()
+                .ok_or_else(|| malformed("the index has an entry whose owner is not in its list of owners"))
         })
         .collect()
 }
@@ -169,7 +172,7 @@ fn times(columns: &mut Columns<'_>, count: usize) -> Result<Vec<Timestamp>, Malf
     for time in &mut times {
         time.nanos = columns.number32()?;
         if time.nanos >= 1_000_000_000 {
-            return Err(malformed("the index holds a time that cannot be"));
+            return Err(malformed("the index has an invalid time"));
         }
     }
     Ok(times)
@@ -180,13 +183,16 @@ fn target(columns: &mut Columns<'_>, entry: &mut Entry) -> Result<(), Malformed>
         Kind::Symlink(target) => {
             *target = columns.byte_string()?.into();
             if target.is_empty() || target.contains(&0) {
-                return Err(malformed("the index holds a symlink without a usable target"));
+                return Err(malformed("the index has a symlink without a valid target"));
             }
         }
         Kind::HardLink(target) => {
             let bytes = columns.byte_string()?;
             let checked = RelPath::new(bytes).map_err(|error| {
-                malformed(format!("the index links to {}: {error}", crate::tree::path::escape(bytes)))
+                malformed(format!(
+                    "the index has a hard link to {}: {error}",
+                    crate::tree::path::escape(bytes)
+                ))
             })?;
             *target = checked.to_buf();
         }
@@ -200,7 +206,7 @@ fn target(columns: &mut Columns<'_>, entry: &mut Entry) -> Result<(), Malformed>
 
 fn extents(columns: &mut Columns<'_>, entry: &mut Entry) -> Result<(), Malformed> {
     let Kind::File { size, extents } = &mut entry.kind else {
-        return Err(malformed("the index gives extents to what is no file"));
+        return Err(malformed("the index has extents for an entry that is not a file"));
     };
     let mut end = 0_u64;
     let found = (0..columns.count(2)?)
@@ -212,7 +218,7 @@ fn extents(columns: &mut Columns<'_>, entry: &mut Entry) -> Result<(), Malformed
         })
         .collect::<Result<Box<[_]>, Malformed>>()?;
     if !extent::is_valid(&found, *size) {
-        return Err(malformed("the index holds extents that do not fit their file"));
+        return Err(malformed("the index has extents that do not fit their file"));
     }
     *extents = Some(found);
     Ok(())
@@ -224,7 +230,7 @@ fn xattrs(columns: &mut Columns<'_>) -> Result<Box<[Xattr]>, Malformed> {
         .collect()
 }
 
-/// Gives each record its digest and its place: members lie one behind the other.
+/// Gives each record its digest and its place: members follow each other without gaps.
 fn place(columns: &mut Columns<'_>, records: &mut [Record], headers: &[u32]) -> Result<(), Malformed> {
     let mut offset = 0_u64;
     for (record, &blocks) in records.iter_mut().zip(headers) {
@@ -233,11 +239,11 @@ fn place(columns: &mut Columns<'_>, records: &mut [Record], headers: &[u32]) -> 
         }
         let header_bytes = blocks.checked_mul(512).filter(|&bytes| bytes > 0);
         record.header_bytes =
-            header_bytes.ok_or_else(|| malformed("the index holds a header without length"))?;
+            header_bytes.ok_or_else(|| malformed("the index has a header without length"))?;
         record.offset = offset;
         let member = u64::from(record.header_bytes).checked_add(record.entry.kind.stored_bytes());
         let end = member.and_then(|bytes| bytes.checked_next_multiple_of(512)?.checked_add(offset));
-        offset = end.ok_or_else(|| malformed("the index holds a file that is too large"))?;
+        offset = end.ok_or_else(|| malformed("the index has a file that is too large"))?;
     }
     Ok(())
 }
@@ -245,7 +251,7 @@ fn place(columns: &mut Columns<'_>, records: &mut [Record], headers: &[u32]) -> 
 /// Invariants 1 to 3.
 fn check_names(records: &[Record]) -> Result<(), Malformed> {
     let wrong = |record: &Record, what: &str| {
-        malformed(format!("the index names {} {what}", record.entry.path.as_path().display()))
+        malformed(format!("the index has {} {what}", record.entry.path.as_path().display()))
     };
     let mut directories: Vec<RelPath<'_>> = Vec::new();
     let mut before: Option<RelPath<'_>> = None;
@@ -260,13 +266,13 @@ fn check_names(records: &[Record]) -> Result<(), Malformed> {
         directories.truncate(directories.iter().rposition(|&dir| path.is_within(dir)).map_or(0, |i| i + 1));
         let parent = path.parent();
         if parent.is_some_and(|parent| !parent.is_root() && directories.last() != Some(&parent)) {
-            return Err(wrong(record, "below what is no directory"));
+            return Err(wrong(record, "below an entry that is not a directory"));
         }
         match &record.entry.kind {
             Kind::Directory => directories.push(path),
-            _ if path.is_root() => return Err(wrong(record, "as something else than a directory")),
+            _ if path.is_root() => return Err(wrong(record, "as something other than a directory")),
             Kind::HardLink(target) if !linkable.contains(&target.as_path()) => {
-                return Err(wrong(record, "as a link to what is not there"));
+                return Err(wrong(record, "as a hard link without a target before it"));
             }
             Kind::HardLink(_) => {}
             _ if links => {
@@ -278,19 +284,19 @@ fn check_names(records: &[Record]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// What is removed is in path order, topmost, and has no entry at or below it.
+/// Removed paths are in path order and topmost, and have no entry at or below them.
 fn check_removed(records: &[Record], removed: &[RelPathBuf]) -> Result<(), Malformed> {
     let mut before: Option<RelPath<'_>> = None;
     for path in removed.iter().map(|path| path.as_path()) {
         let follows = before.is_none_or(|before| before < path && !path.is_within(before));
-        // What is at or below it would be the first entry that is not before it.
+        // An entry at or below it would be the first one that is not before it.
         let next = records.partition_point(|record| record.entry.path.as_path() < path);
         let is_held = records.get(next).is_some_and(|record| record.entry.path.as_path().is_within(path));
         let is_implied = records[..next].last().is_some_and(|before| {
             before.entry.kind != Kind::Directory && path.is_within(before.entry.path.as_path())
         });
         if !follows || is_held || is_implied || path.is_root() {
-            return Err(malformed(format!("the index removes {}, which cannot be", path.display())));
+            return Err(malformed(format!("the index has an invalid removal: {}", path.display())));
         }
         before = Some(path);
     }
@@ -389,7 +395,7 @@ mod tests {
             [&["."][..], &["a"], &["c"], &["a/x"], &["x", "x/y"], &["x", "x"], &["z", "y"], &["c/e"]]
         {
             let error = decode_delta(&encode(&delta(removed))).unwrap_err().to_string();
-            assert!(error.contains("cannot be"), "{removed:?}: {error}");
+            assert!(error.contains("invalid removal"), "{removed:?}: {error}");
         }
     }
 
@@ -410,11 +416,17 @@ mod tests {
         for (records, message) in [
             (vec![record("a", Kind::Fifo), record("a", Kind::Fifo)], "twice"),
             (vec![record("b", Kind::Fifo), record("a", Kind::Fifo)], "out of order"),
-            (vec![record("a", Kind::Fifo), record("a/b", Kind::Fifo)], "below what is no directory"),
-            (vec![record("a/b", Kind::Fifo)], "below what is no directory"),
-            (vec![record(".", Kind::Fifo)], "something else than a directory"),
-            (vec![record("a", link("b")), record("b", Kind::Fifo)], "a link to what is not there"),
-            (vec![record("a", Kind::Directory), record("b", link("a"))], "a link to what is not there"),
+            (
+                vec![record("a", Kind::Fifo), record("a/b", Kind::Fifo)],
+                "below an entry that is not a directory",
+            ),
+            (vec![record("a/b", Kind::Fifo)], "below an entry that is not a directory"),
+            (vec![record(".", Kind::Fifo)], "something other than a directory"),
+            (vec![record("a", link("b")), record("b", Kind::Fifo)], "a hard link without a target before it"),
+            (
+                vec![record("a", Kind::Directory), record("b", link("a"))],
+                "a hard link without a target before it",
+            ),
         ] {
             let error = decode(&encode(&index(records))).unwrap_err().to_string();
             assert!(error.contains(message), "{error:?} does not say {message:?}");

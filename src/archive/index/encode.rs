@@ -1,4 +1,4 @@
-//! From an index to its bytes.
+//! Encodes an index.
 
 use super::columns::{put, put_bytes, put_signed};
 use super::{Delta, Frame, RecordRef};
@@ -6,7 +6,7 @@ use crate::tree::{Device, Entry, Kind, Owner, RelPath};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The codes of the kinds column. A flag says that the entry is in a later column, too.
+/// The codes of the kinds column. A flag says that the entry also has a value in a later column.
 pub(super) const FILE: u8 = 0;
 pub(super) const DIRECTORY: u8 = 1;
 pub(super) const SYMLINK: u8 = 2;
@@ -17,7 +17,7 @@ pub(super) const BLOCK_DEVICE: u8 = 6;
 pub(super) const HAS_EXTENTS: u8 = 0x10;
 pub(super) const HAS_XATTRS: u8 = 0x20;
 
-/// The bytes of an index, before compression; of a delta's, if there is one.
+/// The bytes of an index before compression; with `delta`, of a delta's index.
 pub(crate) fn encode<'a>(
     frames: &[Frame],
     records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
@@ -66,7 +66,7 @@ fn kind_code(entry: &Entry) -> u8 {
     if entry.meta.xattrs.is_empty() { kind } else { kind | HAS_XATTRS }
 }
 
-/// How many bytes each path shares with the one before, how many follow, then all those that follow.
+/// How many bytes each path shares with the previous one, how many follow, then all bytes that follow.
 fn paths<'a>(out: &mut Vec<u8>, paths: impl Iterator<Item = RelPath<'a>>) {
     let mut before: &[u8] = b"";
     let mut suffixes = Vec::new();
@@ -82,7 +82,7 @@ fn paths<'a>(out: &mut Vec<u8>, paths: impl Iterator<Item = RelPath<'a>>) {
     out.extend_from_slice(&suffixes);
 }
 
-/// The owners that occur, in order of appearance, then for each entry the number of its own.
+/// The owners, in order of appearance, then the number of each entry's owner.
 fn owners<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = &'a Entry>) {
     let mut numbers: HashMap<&Owner, u64> = HashMap::new();
     let mut table: Vec<&Arc<Owner>> = Vec::new();
@@ -105,7 +105,7 @@ fn owners<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = &'a Entry>) {
     out.extend_from_slice(&column);
 }
 
-/// Seconds as the difference to the entry before, then all nanoseconds.
+/// Seconds as the difference from the previous entry, then all nanoseconds.
 fn times<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = &'a Entry> + Clone) {
     let mut before = 0_i64;
     for entry in entries.clone() {

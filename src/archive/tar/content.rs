@@ -1,4 +1,4 @@
-//! The way through a member's content: which bytes of the stream are which bytes of the file.
+//! Maps a member's content in the stream to places in the file.
 
 use crate::tree::{Extent, Kind};
 
@@ -9,11 +9,11 @@ pub(super) struct Content {
     offset: u64,
     /// How many bytes are left of the current stretch of data.
     left: u64,
-    /// The stretches behind it.
-    behind: std::vec::IntoIter<Extent>,
-    /// Zero bytes behind all of it.
+    /// The stretches after it.
+    rest: std::vec::IntoIter<Extent>,
+    /// Zero bytes after all of it.
     pub(super) padding: u64,
-    /// It is passed over.
+    /// Whether it is skipped.
     pub(super) is_hidden: bool,
 }
 
@@ -21,18 +21,19 @@ impl Content {
     /// The content of a member of this kind that stores `stored` bytes.
     pub(super) fn new(kind: &Kind, stored: u64) -> Self {
         let padding = super::padding(stored) as u64;
-        let (left, behind) = match kind {
+        let (left, after) = match kind {
             Kind::File { extents: Some(extents), .. } => (0, extents.to_vec()),
             _ => (stored, Vec::new()),
         };
         let is_hidden = !matches!(kind, Kind::File { .. });
-        Content { offset: 0, left, behind: behind.into_iter(), padding, is_hidden }
+        Content { offset: 0, left, rest: after.into_iter(), padding, is_hidden }
     }
 
-    /// How many bytes of the stream are the bytes of the file from some offset on, and that offset; `None` at the end.
+    /// The file offset where the next bytes of the stream belong, and how many of them are contiguous; `None` at the
+    /// end.
     pub(super) fn stretch(&mut self) -> Option<(u64, u64)> {
         while self.left == 0 {
-            let Extent { offset, len } = self.behind.next()?;
+            let Extent { offset, len } = self.rest.next()?;
             (self.offset, self.left) = (offset, len);
         }
         Some((self.left, self.offset))

@@ -1,17 +1,17 @@
-//! The decoder: a push parser that is fed with slices of any length and gives events.
+//! The decoder: a push parser that takes slices of any length and returns events.
 //!
 //! Owns the order of blocks in a stream. Invariants:
-//! 1. Every call consumes input, gives an event, or fails; after a failure every call fails alike.
-//! 2. Where the input is cut changes only how content is split over [`Event::Data`], never what the events say.
-//! 3. What is kept is bounded by [`Limits`], and grows with what arrived, not with what was promised.
-//! 4. Extension headers apply to the next member only, never to each other.
+//! 1. Every call consumes input, returns an event, or fails; after a failure every call fails in the same way.
+//! 2. How the input is split into slices affects only how content is split over [`Event::Data`], nothing else.
+//! 3. Memory is bounded by [`Limits`], and grows with what has arrived, not with what a header declares.
+//! 4. Extended headers apply to the next member only, never to each other.
 
 use super::content::Content;
 use super::error::{DecodeError, Fault};
 use super::header::{BLOCK, Header, kind};
 use super::intake::Intake;
 use super::limits::Limits;
-use super::member::{Map, Opening, Told};
+use super::member::{Declared, Map, Opening};
 use super::overrides::Overrides;
 use super::sparse::{self, MapText};
 use crate::tree::path::escape;
@@ -57,12 +57,12 @@ pub enum Event<'a> {
     Member(Member),
     /// Content of the current member.
     Data {
-        /// Where in the file it belongs; what no event covers are holes.
+        /// Where in the file it belongs; ranges that no event covers are holes.
         offset: u64,
-        /// The bytes, lent from the input.
+        /// The bytes, borrowed from the input.
         bytes: &'a [u8],
     },
-    /// The current member is complete. Sent for every member, also for those without content.
+    /// The current member is complete. Returned for every member, even without content.
     MemberEnd,
     /// The end of the archive. Only zeros may follow.
     End,
@@ -77,7 +77,7 @@ pub struct Member {
     pub offset: u64,
     /// How many bytes its headers take, sparse maps included. Its content follows.
     pub header_bytes: u64,
-    /// An ACL was left out, because it is malformed or names somebody unknown.
+    /// An ACL was left out, because it is malformed or names an unknown user or group.
     pub ignored_acl: bool,
 }
 
@@ -86,11 +86,11 @@ pub struct Member {
 pub enum Ending {
     /// With the end-of-archive marker.
     Marked,
-    /// Between two members, without the marker. Stock tars always write it, so this archive has likely been cut.
+    /// Between two members, without the marker. Stock tars always write it, so this archive was probably cut off.
     Unmarked,
 }
 
-/// What extension headers said about the member to come.
+/// What extended headers say about the next member.
 #[derive(Debug, Default)]
 struct Pending {
     /// Where the first of them begins.
@@ -118,11 +118,11 @@ enum State {
     MapBlock(Box<Opening>, Vec<Extent>),
     /// The map text in front of a file's content is next.
     MapText(Box<Opening>, MapText),
-    /// Inside a member.
+    /// Content of a member is next.
     Content(Content),
     /// So many bytes of padding are next.
     Padding(u64),
-    /// Behind the end of the archive.
+    /// After the end of the archive.
     Trailer,
     Failed(DecodeError),
 }
@@ -143,7 +143,7 @@ impl Decoder {
         }
     }
 
-    /// Uses `lookup(is_group, name)` to find the numbers of the users and groups that ACLs name. Without it only ACLs
+    /// Uses `lookup(is_group, name)` to find the numbers of the users and groups that ACLs name. Without it, only ACLs
     /// that hold numbers are understood.
     #[must_use]
     pub fn with_lookup(mut self, lookup: impl Fn(bool, &[u8]) -> Option<u32> + Send + 'static) -> Self {
@@ -156,9 +156,9 @@ impl Decoder {
         self.intake.position()
     }
 
-    /// Takes bytes off the front of `input` and gives the next event; [`Event::NeedMore`] once all of it is consumed.
+    /// Takes bytes off the front of `input` and returns the next event; [`Event::NeedMore`] once all of it is consumed.
     ///
-    /// Fails when the stream is not what a tar may be, and from then on always in the same way.
+    /// Fails if the stream is not a valid tar, and from then on always in the same way.
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Event<'a>, DecodeError> {
         loop {
             if let State::Failed(error) = &self.state {
@@ -177,9 +177,9 @@ impl Decoder {
         }
     }
 
-    /// Tells, when the input is over, how the archive ended. To be called after [`Event::NeedMore`].
+    /// Returns how the archive ended. Call it at the end of the input, after [`Event::NeedMore`].
     ///
-    /// Fails when the stream ends inside a member or is empty.
+    /// Fails if the stream ends inside a member or is empty.
     pub fn finish(&self) -> Result<Ending, DecodeError> {
         match &self.state {
             State::Failed(error) => Err(error.clone()),
@@ -196,7 +196,7 @@ impl Decoder {
         DecodeError { offset, member: escape(&self.name).into(), fault }
     }
 
-    /// Reads one unit. `None` when it had no event in it.
+    /// Reads one unit. `None` if it completed no event.
     fn step<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Fault> {
         match &mut self.state {
             State::Header => self.header(input),
@@ -282,7 +282,7 @@ impl Decoder {
         len: u64,
         input: &mut &'a [u8],
     ) -> Result<Option<Event<'a>>, Fault> {
-        // Fits: `begin_extension` compared it with a limit on memory.
+        // Fits: `begin_extension` checked it against a limit on memory.
         let Some(body) = self.intake.take(input, len as usize) else { return Ok(Some(Event::NeedMore)) };
         let text = || Box::from(super::header::text(&body));
         let repeated = match typeflag {
@@ -312,7 +312,7 @@ impl Decoder {
     fn open_member<'a>(&mut self, header: &Header) -> Result<Option<Event<'a>>, Fault> {
         let mut own = self.pending.pax.take().unwrap_or_default();
         let long = mem::take(&mut self.pending.long);
-        let told = Told {
+        let declared = Declared {
             header,
             own: &mut own,
             global: &self.global,
@@ -320,8 +320,8 @@ impl Decoder {
             lookup: &*self.lookup,
             last_owner: &mut self.last_owner,
         };
-        self.name.extend_from_slice(&told.name());
-        let mut opening = told.open()?;
+        self.name.extend_from_slice(&declared.name());
+        let mut opening = declared.open()?;
         match mem::replace(&mut opening.map, Map::None) {
             Map::None => Ok(Some(self.begin_member(opening))),
             Map::Known(map) => self.finish_map(opening, map),
@@ -354,7 +354,7 @@ impl Decoder {
                 self.state = State::MapBlock(opening, map);
                 Ok(None)
             }
-            (false, _) => Err(Fault::Malformed("the map of a sparse file goes on behind its end")),
+            (false, _) => Err(Fault::Malformed("the map of a sparse file continues after its end")),
         }
     }
 
@@ -388,7 +388,7 @@ impl Decoder {
     }
 }
 
-/// The next piece of a member's content, or its end. `None` after bytes that are passed over.
+/// The next piece of a member's content, or its end. `None` after bytes that are skipped.
 fn next_content<'a>(content: &mut Content, intake: &mut Intake, input: &mut &'a [u8]) -> Option<Event<'a>> {
     let Some((left, offset)) = content.stretch() else { return Some(Event::MemberEnd) };
     let bytes = intake.slice(input, left);

@@ -1,7 +1,7 @@
 //! Writing members: POSIX ustar headers, with PAX records for what does not fit.
 //!
-//! The bytes depend on the entry alone, not on the process or the time. The header of an extended header says the same
-//! for every member, since it compresses best so.
+//! The bytes depend on the entry alone, not on the process or the time. The header of an extended header is the same
+//! for every member, which compresses best.
 
 use super::header::{self, BLOCK, Fields, kind};
 use super::{number, pax, sparse};
@@ -15,9 +15,9 @@ pub const END_OF_ARCHIVE: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 /// The name of every extended header; Python's `tarfile` writes the same. POSIX suggests one with the member's name and
 /// the process's number, for tars that know no PAX and unpack the header as a file.
 const EXTENDED_NAME: &[u8] = b"././@PaxHeader";
-/// The name in the header of a sparse file, which only tars see that cannot unpack it.
+/// The name in the header of a sparse file, seen only by tars that cannot unpack it.
 const SPARSE_NAME: &[u8] = b"GNUSparseFile.0/";
-/// The largest time that its field holds as octal digits.
+/// The largest time that its field can hold as octal digits.
 const MAX_OCTAL_TIME: i64 = 0o777_7777_7777;
 
 /// How many zero bytes follow `stored` bytes of content.
@@ -28,11 +28,12 @@ pub const fn padding(stored: u64) -> usize {
 /// Appends everything of a member that comes before its content: the extended header if it needs one, the header, and
 /// the map of a sparse file. `entry.kind.stored_bytes()` bytes of content follow, then [`padding`].
 ///
-/// Cannot fail: PAX records hold names and values of any length, and what no record can hold (a NUL in an owner's
-/// name) is left out. That extents are valid and paths relative is the tree's promise.
+/// Cannot fail: PAX records hold names and values of any length, and what no record can hold (a NUL in an owner's name)
+/// is left out. The `tree` module guarantees valid extents and relative paths.
 ///
-/// GNU tar takes every extent to begin with a new block of content. For it to agree with everybody else, all extents of
-/// a sparse file but the last must be whole blocks of 512 bytes; [`crate::tree::extent::aligned`] makes them so.
+/// GNU tar expects every extent to begin in a new block of content. To make it agree with all other readers, all
+/// extents of a sparse file but the last must be whole blocks of 512 bytes; [`crate::tree::extent::aligned`] aligns
+/// them.
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let layout = Layout::of(entry);
     let start = out.len();
@@ -59,10 +60,10 @@ fn extended_header(size: u64) -> [u8; BLOCK] {
 /// A key, and a text in two parts.
 type TextRecord<'a> = (&'static [u8], [&'a [u8]; 2]);
 
-/// An entry, and how its texts and numbers are spelled in a tar.
+/// An entry, and how its texts and numbers are written in a tar.
 struct Layout<'a> {
     entry: &'a Entry,
-    /// The name, and a slash behind a directory's.
+    /// The name, with a slash after a directory's.
     name: [&'a [u8]; 2],
     link_name: &'a [u8],
     /// User and group.
@@ -106,7 +107,7 @@ impl<'a> Layout<'a> {
         };
         let name =
             if self.is_sparse() { [SPARSE_NAME, self.entry.path.as_path().file_name()] } else { self.name };
-        // What does not fit stands in a record; here is the nearest that fits.
+        // A value that does not fit is in a record; the field holds the nearest value that fits.
         Fields {
             name,
             link_name: self.link_name,
@@ -206,7 +207,7 @@ fn push_xattr(out: &mut Vec<u8>, xattr: &Xattr) {
         ACL_DEFAULT => Some(b"SCHILY.acl.default"),
         _ => None,
     };
-    // An ACL that its text would not give back byte by byte goes as a plain xattr.
+    // An ACL that its text would not reproduce byte by byte is written as a plain xattr.
     let faithful =
         |text: &String| acl::from_text(text.as_bytes(), |_, _| None).as_deref() == Some(&*xattr.value);
     match (acl_key, acl_key.and_then(|_| acl::to_text(&xattr.value)).filter(faithful)) {
@@ -215,8 +216,8 @@ fn push_xattr(out: &mut Vec<u8>, xattr: &Xattr) {
     }
 }
 
-/// A key ends at its first `=`. GNU tar writes and reads `%3D` for one in an xattr's name, and `%25` for `%`; others take
-/// that literally, but there is nothing that they would take right.
+/// A key ends at its first `=`. In an xattr's name GNU tar writes and reads `%3D` for `=` and `%25` for `%`; other tars
+/// take that literally, but no spelling would work for them.
 fn escape_key(name: &[u8]) -> Cow<'_, [u8]> {
     if !name.iter().any(|b| matches!(b, b'%' | b'=')) {
         return Cow::Borrowed(name);

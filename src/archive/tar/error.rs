@@ -17,13 +17,13 @@ pub struct DecodeError {
 /// What is wrong with a tar stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It does not begin like one.
+    /// It does not begin like a tar.
     #[error("not a tar archive")]
     NotTar,
     /// It breaks the rules of the format.
     #[error("{0}")]
     Malformed(&'static str),
-    /// A member's name, or a hard link's target, leads out of the root or nowhere.
+    /// A member's name, or a hard link's target, leads out of the root or is invalid.
     #[error("{}{why}", of_target(target.as_deref()))]
     Refused {
         /// The target of the hard link in question, escaped for people; `None` when it is the member's own name.
@@ -31,10 +31,10 @@ pub enum Fault {
         /// What is wrong with it.
         why: PathError,
     },
-    /// A member is of a kind that haul does not know.
-    #[error("members of type '{}' are not supported", escape(&[*.0]))]
+    /// A member is of a kind that haul does not support.
+    #[error("unsupported member type '{}'", escape(&[*.0]))]
     Unsupported(u8),
-    /// It is beyond one of the decoder's [`super::Limits`].
+    /// It exceeds one of the decoder's [`super::Limits`].
     #[error("{0}")]
     TooLarge(&'static str),
     /// It ends too early.

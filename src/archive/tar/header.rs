@@ -1,7 +1,7 @@
 //! Header blocks: 512 bytes that begin every member and every extended header.
 //!
-//! Owns which of a block's bytes mean what in which dialect, and the checksum. The layout itself is the `tar` crate's
-//! [`tar::Header`]; its number parsers are not used, because they take anything for a number.
+//! Owns the meaning of a block's bytes in each dialect, and the checksum. The layout itself is the `tar` crate's
+//! [`tar::Header`]; its number parsers are not used, because they accept anything as a number.
 
 use super::error::Fault;
 use super::number;
@@ -12,13 +12,13 @@ use tar::{GnuHeader, UstarHeader};
 /// The unit of a tar stream, in bytes.
 pub(super) const BLOCK: usize = 512;
 
-/// The largest user or group number that its field holds as octal digits.
+/// The largest user or group number that its field can hold as octal digits.
 pub(super) const MAX_OCTAL_ID: u32 = 0o777_7777;
-/// The largest size that its field holds as octal digits: one byte less than 8 GiB.
+/// The largest size that its field can hold as octal digits: one byte less than 8 GiB.
 pub(super) const MAX_OCTAL_SIZE: u64 = 0o777_7777_7777;
-/// How long a name or link target its field holds.
+/// The longest name or link target that its field can hold.
 pub(super) const NAME_BYTES: usize = 100;
-/// How long a user or group name its field holds, before its NUL.
+/// The longest user or group name that its field can hold, before its NUL.
 pub(super) const OWNER_NAME_BYTES: usize = 31;
 
 /// Member types, POSIX `typeflag` and GNU's additions.
@@ -41,31 +41,31 @@ pub(super) mod kind {
     pub(in super::super) const GNU_VOLUME: u8 = b'V';
 }
 
-/// Which layout the second half of a header has.
+/// The layout of the second half of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// Nothing.
     V7,
     /// Owner names, device numbers and the front of the name.
     Posix,
-    /// As POSIX, but times and a sparse map in place of the front of the name.
+    /// As POSIX, but with times and a sparse map instead of the front of the name.
     Gnu,
 }
 
-/// A header block that was read and whose checksum holds.
+/// A header block that was read and whose checksum is right.
 pub(super) struct Header {
     raw: tar::Header,
     pub(super) dialect: Dialect,
 }
 
 impl Header {
-    /// Takes a block as a header; `None` when its checksum is wrong.
+    /// Parses a block as a header; `None` if its checksum is wrong.
     pub(super) fn parse(block: &[u8]) -> Option<Result<Self, Fault>> {
         let mut raw = tar::Header::from_byte_slice(block).clone();
         has_valid_checksum(&raw).then(|| {
             let dialect = dialect(&raw)?;
             if dialect == Dialect::Posix {
-                // No reader looks at the version; the crate's view insists on it.
+                // No reader looks at the version, but the crate's view checks it.
                 raw.as_mut_bytes()[263..265].copy_from_slice(b"00");
             }
             Ok(Header { raw, dialect })
@@ -116,7 +116,7 @@ impl Header {
         number::id(number::field(&self.raw.as_old().gid))
     }
 
-    /// Seconds since the epoch, held to the range of an `i64`.
+    /// Seconds since the epoch, clamped to the range of an `i64`.
     pub(super) fn mtime(&self) -> Result<i64, Fault> {
         let seconds =
             number::field(&self.raw.as_old().mtime).ok_or(Fault::Malformed("a time is not a number"))?;
@@ -127,7 +127,7 @@ impl Header {
         let (major, minor) = match (self.raw.as_ustar(), self.gnu()) {
             (Some(h), _) => (&h.dev_major, &h.dev_minor),
             (_, Some(h)) => (&h.dev_major, &h.dev_minor),
-            _ => return Err(Fault::Malformed("a device in a format without device numbers")),
+            _ => return Err(Fault::Malformed("a device in a header format without device numbers")),
         };
         let number = |field: &[u8]| {
             let number = number::field(field).and_then(|n| u32::try_from(n).ok());
@@ -142,8 +142,7 @@ impl Header {
     }
 }
 
-/// GNU tar's way to tell: by the magic with its terminator. Other bytes that begin alike are a dialect that readers
-/// take in different ways.
+/// Decided as in GNU tar: by the magic with its terminator. Readers disagree about other bytes that begin the same way.
 fn dialect(header: &tar::Header) -> Result<Dialect, Fault> {
     match &header.as_bytes()[257..265] {
         [b'u', b's', b't', b'a', b'r', 0, ..] => Ok(Dialect::Posix),
@@ -153,7 +152,8 @@ fn dialect(header: &tar::Header) -> Result<Dialect, Fault> {
     }
 }
 
-/// The sum of all bytes, the checksum's own taken as spaces. POSIX means unsigned bytes; some old tars summed signed.
+/// The sum of all bytes, with the checksum field taken as spaces. POSIX means unsigned bytes; some old tars summed
+/// signed ones.
 fn has_valid_checksum(header: &tar::Header) -> bool {
     let Some(sum) = number::field(&header.as_old().cksum) else { return false };
     sum == i128::from(checksum(header)) || sum == i128::from(signed_checksum(header))
@@ -174,8 +174,8 @@ pub(super) fn text(field: &[u8]) -> &[u8] {
     field.split(|&b| b == 0).next().unwrap_or_default()
 }
 
-/// What a header block to be written says. Texts that are too long for their fields are cut, numbers too large for
-/// theirs must have been made to fit.
+/// The fields of a header block to write. Texts that are too long for their fields are cut; the caller must make
+/// numbers fit.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
     /// The name, in two parts.

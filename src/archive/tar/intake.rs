@@ -1,11 +1,11 @@
 //! Taking bytes off a stream that arrives in pieces.
 //!
-//! Owns the bytes of a unit (a block, the body of an extended header) of which only the front has arrived, and the
-//! count of what was consumed. A unit that lies in one piece of input is lent, not copied.
+//! Owns the bytes of a unit (a block, the body of an extended header) that has arrived only in part, and the count of
+//! consumed bytes. A unit that lies in one piece of input is borrowed, not copied.
 
 use std::borrow::Cow;
 
-/// The front of a unit that has not arrived in full, and the place in the stream.
+/// The front of a unit that has not fully arrived, and the position in the stream.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     partial: Vec<u8>,
@@ -13,18 +13,18 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// How many bytes were consumed so far.
+    /// How many bytes have been consumed.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
 
-    /// Whether the front of a unit waits for its rest.
+    /// Whether a unit has arrived only in part.
     pub(super) fn is_inside_unit(&self) -> bool {
         !self.partial.is_empty()
     }
 
-    /// The next `len` bytes, or `None` when the input ends before; then all of it is kept. Grows with what arrives,
-    /// never with what `len` promises.
+    /// The next `len` bytes, or `None` if the input ends earlier; then all of it is kept. The buffer grows with what
+    /// arrives, never with `len`.
     pub(super) fn take<'a>(&mut self, input: &mut &'a [u8], len: usize) -> Option<Cow<'a, [u8]>> {
         if self.partial.is_empty() && input.len() >= len {
             return Some(Cow::Borrowed(self.slice(input, len as u64)));

@@ -1,12 +1,12 @@
-//! How much an archive may ask of the decoder.
+//! How much memory an archive may use in the decoder.
 
-/// Bounds on what a [`super::Decoder`] keeps in memory for one member. Nothing is ever reserved from a declared
-/// length, so these bound what a hostile archive can make it hold, not what a small one costs.
+/// Bounds on what a [`super::Decoder`] keeps in memory for one member. Nothing is ever reserved for a declared length,
+/// so these limit what a hostile archive can make it hold, not what a small one costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of extended headers and long names before one member.
     pub metadata_bytes: u64,
-    /// Extension headers before one member.
+    /// Extended headers before one member.
     pub pending_headers: u32,
     /// Entries in the map of one sparse file; each takes 16 bytes.
     pub sparse_extents: usize,

@@ -1,8 +1,8 @@
-//! From what headers tell to a member.
+//! Combines headers into a member.
 //!
-//! Owns the precedence (GNU sparse name, PAX record, GNU long name, header block; a member's own record before a
-//! global one), which kinds may carry content, and the rules for names. Pure: everything told so far goes in, a member
-//! that may still lack its sparse map comes out.
+//! Owns the precedence (GNU sparse name, PAX record, GNU long name, header block; a member's own record before a global
+//! one), which kinds may carry content, and the rules for names. Pure: takes all headers of a member and returns the
+//! member, which may still lack its sparse map.
 
 use super::error::Fault;
 use super::header::{Dialect, Header, kind};
@@ -13,8 +13,8 @@ use crate::tree::{Entry, Extent, Kind, Metadata, Owner, RelPathBuf, Timestamp};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Everything that an archive tells about a member before its content.
-pub(super) struct Told<'a> {
+/// Everything that an archive declares about a member before its content.
+pub(super) struct Declared<'a> {
     pub(super) header: &'a Header,
     /// The member's own records.
     pub(super) own: &'a mut Overrides,
@@ -24,11 +24,11 @@ pub(super) struct Told<'a> {
     pub(super) long: [Option<&'a [u8]>; 2],
     /// Resolves the names in ACLs.
     pub(super) lookup: &'a dyn Fn(bool, &[u8]) -> Option<u32>,
-    /// The owner of the member before, which is most often this one's.
+    /// The previous member's owner, which is usually this one's, too.
     pub(super) last_owner: &'a mut Arc<Owner>,
 }
 
-/// A member whose sparse map may still be to come. Until it is known the entry says that there are no holes.
+/// A member whose sparse map may still follow. Until it is known, the entry has no holes.
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) entry: Entry,
@@ -41,17 +41,17 @@ pub(super) struct Opening {
 /// Where the map of a file's data is.
 #[derive(Debug)]
 pub(super) enum Map {
-    /// There is none: the file has no holes, or is no file.
+    /// There is none: a file without holes, or not a file.
     None,
-    /// Here, complete.
+    /// Already read, complete.
     Known(Vec<Extent>),
-    /// The front is here, the rest follows in extension blocks (old GNU).
+    /// The front was read, the rest follows in extension blocks (old GNU).
     Blocks(Vec<Extent>),
     /// In front of the content (PAX 1.0).
     Text,
 }
 
-impl Told<'_> {
+impl Declared<'_> {
     /// The member's name as the archive spells it.
     pub(super) fn name(&self) -> Cow<'_, [u8]> {
         let recorded = self.own.sparse.name.as_ref().or(self.own.path.or(&self.global.path));
@@ -62,7 +62,7 @@ impl Told<'_> {
         }
     }
 
-    /// Puts it all together.
+    /// Combines all of it.
     pub(super) fn open(mut self) -> Result<Opening, Fault> {
         if (self.own.path.is_set() && self.long[0].is_some())
             || (self.own.link_path.is_set() && self.long[1].is_some())
@@ -91,20 +91,20 @@ impl Told<'_> {
             Some(&size) => size,
             None => self.header.size()?,
         };
-        // Old and GNU tars put a file's size into its further links, but never its content. POSIX has a link's content
-        // follow if it has a size.
+        // Old and GNU tars write a file's size into its further links, but never its content. In POSIX, a link with a
+        // size is followed by its content.
         let is_link = self.header.typeflag() == kind::HARD_LINK;
         Ok(if is_link && self.header.dialect != Dialect::Posix { 0 } else { size })
     }
 
     fn kind(&self, name: &[u8], stored: u64) -> Result<Kind, Fault> {
         let kind = match self.header.typeflag() {
-            // Tars older than the directory type marked a directory so, and readers still go by it.
+            // Tars older than the directory type marked a directory by a trailing slash, and readers still honour it.
             kind::FILE | kind::OLD_FILE | kind::CONTIGUOUS if name.ends_with(b"/") => Kind::Directory,
             kind::FILE | kind::OLD_FILE | kind::CONTIGUOUS | kind::GNU_SPARSE => {
                 return Ok(Kind::file(stored));
             }
-            // Its content, if there is any, is that of the file linked to, and is passed over.
+            // Its content, if any, is that of the file linked to, and is skipped.
             kind::HARD_LINK => return self.hard_link(),
             kind::SYMLINK => self.symlink()?,
             kind::CHAR_DEVICE => Kind::CharDevice(self.header.device()?),
@@ -113,10 +113,10 @@ impl Told<'_> {
             kind::FIFO => Kind::Fifo,
             other => return Err(Fault::Unsupported(other)),
         };
-        // Some readers take such a size as content to be passed over and others as nothing, so that they see different
-        // members behind it.
+        // Some readers skip that many bytes as content and others ignore the size, so they see different members after
+        // it.
         if stored > 0 {
-            return Err(Fault::Malformed("something other than a file has content"));
+            return Err(Fault::Malformed("content in a member that is not a file"));
         }
         Ok(kind)
     }
@@ -146,7 +146,7 @@ impl Told<'_> {
         Ok(Kind::HardLink(target))
     }
 
-    /// Where the map is, and the size of the file that it describes.
+    /// The map's place, and the size of the file that it describes.
     fn map(&mut self, kind: &Kind, stored: u64) -> Result<(Map, u64), Fault> {
         let is_file = matches!(kind, Kind::File { .. });
         match (self.header.typeflag(), self.own.sparse.is_empty()) {
@@ -154,7 +154,7 @@ impl Told<'_> {
             (kind::GNU_SPARSE, false) => Err(SPARSE_MALFORMED),
             (_, true) => Ok((Map::None, stored)),
             (_, false) if is_file => pax_map(&mut self.own.sparse, stored),
-            (_, false) => Err(Fault::Malformed("something other than a file has a map of holes")),
+            (_, false) => Err(Fault::Malformed("a map of holes in a member that is not a file")),
         }
     }
 
@@ -198,7 +198,7 @@ fn gnu_map(header: &Header) -> Result<(Map, u64), Fault> {
     match (goes_on, gnu.isextended[0]) {
         (_, 0) => Ok((Map::Known(map), size)),
         (true, _) => Ok((Map::Blocks(map), size)),
-        (false, _) => Err(Fault::Malformed("the map of a sparse file goes on behind its end")),
+        (false, _) => Err(Fault::Malformed("the map of a sparse file continues after its end")),
     }
 }
 
@@ -213,7 +213,7 @@ fn pax_map(records: &mut SparseRecords, stored: u64) -> Result<(Map, u64), Fault
         {
             Ok((Map::Known(map), size))
         }
-        // star tells the size of any file.
+        // star records the size of any file.
         (None, None, None, Some(size)) if size == stored && records.name.is_none() => Ok((Map::None, size)),
         _ => Err(SPARSE_MALFORMED),
     }

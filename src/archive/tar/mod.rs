@@ -2,8 +2,8 @@
 //!
 //! Owns the layout of headers, extended headers and sparse maps. [`encode()`] writes one dialect, POSIX ustar with PAX
 //! records where ustar is too small; [`Decoder`] reads every dialect that stock tars write (v7, ustar, PAX, GNU, star's
-//! records, all GNU sparse forms). Where readers in the field disagree about what some bytes mean, the decoder refuses
-//! them: an archive that lists differently in two programs is not worth guessing about.
+//! records, all GNU sparse forms). Where existing readers disagree about what some bytes mean, the decoder refuses
+//! them: there is no right guess about an archive that lists differently in two programs.
 //!
 //! Does not own compression, frames, the index, or any file.
 //!

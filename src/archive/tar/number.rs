@@ -1,18 +1,18 @@
 //! Numbers as tar writes them.
 //!
 //! Header fields hold octal text or, with the top bit of the first byte set, a big-endian two's complement number
-//! (GNU's "base-256"). PAX records and sparse maps hold decimal text. What is not exactly a number is an error: a
-//! parser that makes 0 out of garbage turns a damaged owner into root.
+//! (GNU's "base-256"). PAX records and sparse maps hold decimal text. Anything that is not exactly a number is an
+//! error: a parser that turns garbage into 0 turns a damaged owner into root.
 
 use super::error::Fault;
 use crate::tree::Timestamp;
 
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
-/// The number in a header field; `None` when it holds none.
+/// The number in a header field; `None` if it is not a number.
 ///
-/// Octal digits may stand behind spaces and end at a NUL (what follows it is not looked at), at the field's end, or in
-/// spaces. A field of nothing but spaces and NULs is 0, as in every stock tar: npm's packages leave owners out so.
+/// Octal digits may follow spaces, and end at a NUL (anything after it is ignored), at the field's end, or in spaces. A
+/// field of nothing but spaces and NULs is 0, as in every stock tar: npm's packages leave owners out that way.
 pub(super) fn field(field: &[u8]) -> Option<i128> {
     match field.first()? {
         0x80 | 0xff => Some(base_256(field)),
@@ -28,7 +28,7 @@ fn base_256(field: &[u8]) -> i128 {
 
 fn octal(field: &[u8]) -> Option<i128> {
     if field[0] == 0 {
-        // Readers disagree about digits behind a leading NUL (GNU tar reads them, Python does not).
+        // Readers disagree about digits after a leading NUL (GNU tar reads them, Python does not).
         return field.iter().all(|&b| matches!(b, 0 | b' ')).then_some(0);
     }
     let text = field.split(|&b| b == 0).next()?.trim_ascii_start();
@@ -52,8 +52,8 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// A time as PAX records hold it: decimal seconds with an optional sign and fraction. Rounded down to a nanosecond,
-/// and to the ends of the range when it is beyond them. `-1.5` is half a second before -1.
+/// A time as PAX records hold it: decimal seconds with an optional sign and fraction. Rounded down to a nanosecond and
+/// clamped to the range. `-1.5` is half a second before -1.
 pub(super) fn timestamp(text: &[u8]) -> Option<Timestamp> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -81,7 +81,7 @@ pub(super) fn timestamp(text: &[u8]) -> Option<Timestamp> {
 
 const LAST: Timestamp = Timestamp { seconds: i64::MAX, nanos: NANOS_PER_SECOND - 1 };
 
-/// The time so far before the epoch, with one more nanosecond when `more` of it was cut off.
+/// The time this far before the epoch; one nanosecond more if `more` digits were cut off.
 fn negate(seconds: i64, nanos: u32, more: bool) -> Timestamp {
     match nanos + u32::from(more) {
         0 => Timestamp { seconds: -seconds, nanos: 0 },
@@ -89,8 +89,7 @@ fn negate(seconds: i64, nanos: u32, more: bool) -> Timestamp {
     }
 }
 
-/// A length in bytes. More than `i64::MAX` is no file's length (`off_t` is signed), and keeping to it makes every sum
-/// of a few of them fit into a `u64`.
+/// A length in bytes. At most `i64::MAX`, as `off_t` is signed; so the sum of a few lengths always fits into a `u64`.
 pub(super) fn length(number: Option<i128>) -> Result<u64, Fault> {
     number
         .and_then(|n| i64::try_from(n).ok())
@@ -98,7 +97,7 @@ pub(super) fn length(number: Option<i128>) -> Result<u64, Fault> {
         .ok_or(Fault::Malformed("a length is not a number or out of range"))
 }
 
-/// A user or group number. 2^32-1 is not one: it tells chown(2) to change nothing.
+/// A user or group number. 2^32-1 is not valid: to chown(2) it means "do not change".
 pub(super) fn id(number: Option<i128>) -> Result<u32, Fault> {
     number
         .and_then(|n| u32::try_from(n).ok())
@@ -124,7 +123,7 @@ pub(super) fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
 /// Appends `time` in the form that [`timestamp`] reads, without trailing zeros.
 pub(super) fn push_timestamp(out: &mut Vec<u8>, time: Timestamp) {
     let Timestamp { seconds, nanos } = time;
-    // As POSIX and GNU tar read it, the fraction counts away from zero, too.
+    // POSIX and GNU tar count the fraction away from zero, too.
     let (whole, mut fraction) = match (seconds < 0, nanos) {
         (true, 1..) => ((seconds + 1).unsigned_abs(), NANOS_PER_SECOND - nanos),
         _ => (seconds.unsigned_abs(), nanos),
@@ -144,7 +143,7 @@ pub(super) fn push_timestamp(out: &mut Vec<u8>, time: Timestamp) {
     }
 }
 
-/// Fills a header field with octal digits and a NUL, or in base-256 when it is too small for that.
+/// Fills a header field with octal digits and a NUL, or in base-256 if the digits do not fit.
 pub(super) fn fill(field: &mut [u8], number: u64) {
     let Some((last, digits)) = field.split_last_mut() else { return };
     *last = 0;

@@ -1,8 +1,8 @@
-//! What PAX records say about a member, or, from a global header, about all that follow.
+//! What PAX records say about a member or, in a global header, about all members that follow.
 //!
 //! Owns the meaning of the keys: POSIX's, and those of star (`SCHILY.`), libarchive (`LIBARCHIVE.`), GNU tar
-//! (`GNU.sparse.`) and the tar of old Red Hat systems (`RHT.`). Keys that say nothing about what haul keeps are passed
-//! over. The last record of a key wins; an empty value takes back what came before, in the header block, too.
+//! (`GNU.sparse.`) and the tar of old Red Hat systems (`RHT.`). Keys about anything that haul does not keep are
+//! ignored. The last record of a key wins; an empty value cancels earlier values, including the header block's.
 
 use super::error::Fault;
 use super::{number, pax, sparse};
@@ -10,13 +10,13 @@ use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{Extent, Timestamp, Xattr};
 use std::collections::HashSet;
 
-/// What records say of one property.
+/// What records say about one property.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Setting<T> {
     /// Nothing.
     #[default]
     Unset,
-    /// That no extended header sets it.
+    /// It is reset: no extended header sets it.
     Removed,
     /// This.
     To(T),
@@ -28,7 +28,7 @@ impl<T> Setting<T> {
         Ok(())
     }
 
-    /// The value here or, when nothing is said here, in `global`.
+    /// The value here or, if there is none, in `global`.
     pub(super) fn or<'a>(&'a self, global: &'a Setting<T>) -> Option<&'a T> {
         match (self, global) {
             (Setting::To(value), _) | (Setting::Unset, Setting::To(value)) => Some(value),
@@ -41,7 +41,7 @@ impl<T> Setting<T> {
     }
 }
 
-/// All that the records of one extended header say. A global header sets only what the first group holds.
+/// All that the records of one extended header say. A global header sets only the fields of the first group.
 #[derive(Debug, Default)]
 pub(super) struct Overrides {
     pub(super) uid: Setting<u32>,
@@ -53,17 +53,17 @@ pub(super) struct Overrides {
     pub(super) path: Setting<Box<[u8]>>,
     pub(super) link_path: Setting<Box<[u8]>>,
     pub(super) size: Setting<u64>,
-    /// With the rank of the record's kind: of several for one name, the highest rank wins, then the last.
+    /// With the rank of the record's kind: among several for one name, the highest rank wins, then the last.
     xattrs: Vec<(Rank, Xattr)>,
-    /// Names that libarchive had to spell otherwise. It gives its `SCHILY.` record of the xattr the same spelling,
-    /// which everybody else would take for the name.
+    /// Names that libarchive had to escape. It uses the same spelling in its `SCHILY.` record of the xattr, where all
+    /// other readers would take it for the name.
     misspelt: HashSet<Vec<u8>>,
     /// The texts of the access ACL and the default ACL.
     acls: [Option<Box<[u8]>>; 2],
     pub(super) sparse: SparseRecords,
 }
 
-/// Whose record of an xattr is believed, from least to most. libarchive writes each twice.
+/// Which record of an xattr wins, from lowest to highest. libarchive writes each twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     RedHat,
@@ -81,7 +81,7 @@ pub(super) struct SparseRecords {
     pub(super) size: Option<u64>,
     pub(super) count: Option<u64>,
     pub(super) map: Option<Vec<Extent>>,
-    /// The offset of a 0.0 pair whose length is still to come.
+    /// The offset of a 0.0 pair whose length has not been read yet.
     pub(super) offset: Option<u64>,
 }
 
@@ -98,8 +98,8 @@ impl Overrides {
         Ok(overrides)
     }
 
-    /// Adds what a global header says. One that names, sizes or attributes every following member alike is refused:
-    /// no tar writes that, and readers disagree about it.
+    /// Adds what a global header says. A global name, size or attribute for all following members is refused: no tar
+    /// writes that, and readers disagree about it.
     pub(super) fn add_global(&mut self, body: &[u8]) -> Result<(), Fault> {
         for record in pax::records(body) {
             let (key, value) = record?;
@@ -107,7 +107,9 @@ impl Overrides {
             if !self.set_shared(key, value)?
                 && (other.set_own(key, value)? || other.set_extended(key, value)?)
             {
-                return Err(Fault::Malformed("a global header sets what belongs to a single member"));
+                return Err(Fault::Malformed(
+                    "a global header sets a field that is valid for a single member only",
+                ));
             }
         }
         Ok(())
@@ -163,7 +165,7 @@ impl Overrides {
         Ok(true)
     }
 
-    /// An empty value is a value here: `setfattr -n user.flag` makes such an attribute.
+    /// Here, an empty value is a value: `setfattr -n user.flag` creates such an attribute.
     fn push_xattr(&mut self, rank: Rank, name: Vec<u8>, value: Vec<u8>) -> Result<(), Fault> {
         if name.is_empty() || name.contains(&0) {
             return Err(XATTR_MALFORMED);
@@ -172,8 +174,8 @@ impl Overrides {
         Ok(())
     }
 
-    /// The xattrs, sorted, with the ACLs in the kernel's form, and whether an ACL was left out because it is not one
-    /// or names somebody that `lookup(is_group, name)` does not know.
+    /// The xattrs, sorted, with the ACLs in the kernel's form, and whether an ACL was left out because it is malformed
+    /// or has a name that `lookup(is_group, name)` does not know.
     pub(super) fn take_xattrs(
         &mut self,
         lookup: &dyn Fn(bool, &[u8]) -> Option<u32>,
@@ -189,7 +191,7 @@ impl Overrides {
                 None => ignored = true,
             }
         }
-        // Stable, so that of equal records the last stays last; a search for each name would take quadratic time.
+        // A stable sort keeps the last of equal records last; a search for each name would take quadratic time.
         xattrs.sort_by(|(a_rank, a), (b_rank, b)| (&a.name, a_rank).cmp(&(&b.name, b_rank)));
         xattrs.reverse();
         xattrs.dedup_by(|(_, loser), (_, winner)| loser.name == winner.name);
@@ -244,33 +246,33 @@ fn text(value: &[u8]) -> Result<Box<[u8]>, Fault> {
     if value.contains(&0) { Err(Fault::Malformed("a name contains a NUL byte")) } else { Ok(value.into()) }
 }
 
-/// GNU tar spells `%` and `=` in the names of xattrs so, since 1.33; nobody else can have `=` there.
+/// GNU tar has escaped `%` and `=` in the names of xattrs this way since 1.33; no other writer can have `=` there.
 fn unescape_gnu(name: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len());
     let mut rest = name;
-    while let [first, behind @ ..] = rest {
-        let (byte, behind) = match rest {
-            [b'%', b'2', b'5', behind @ ..] => (b'%', behind),
-            [b'%', b'3', b'D', behind @ ..] => (b'=', behind),
-            _ => (*first, behind),
+    while let [first, after @ ..] = rest {
+        let (byte, after) = match rest {
+            [b'%', b'2', b'5', after @ ..] => (b'%', after),
+            [b'%', b'3', b'D', after @ ..] => (b'=', after),
+            _ => (*first, after),
         };
         out.push(byte);
-        rest = behind;
+        rest = after;
     }
     out
 }
 
-/// libarchive's spelling: `%` and two hexadecimal digits for whatever is not plain text.
+/// libarchive's escapes: `%` and two hexadecimal digits for anything that is not plain text.
 fn unescape_url(name: &[u8]) -> Option<Vec<u8>> {
     let hex = |digit: u8| char::from(digit).to_digit(16);
     let mut out = Vec::with_capacity(name.len());
     let mut rest = name;
-    while let [first, behind @ ..] = rest {
-        rest = behind;
+    while let [first, after @ ..] = rest {
+        rest = after;
         out.push(*first);
-        if let (b'%', [high, low, behind @ ..]) = (first, rest) {
+        if let (b'%', [high, low, after @ ..]) = (first, rest) {
             *out.last_mut()? = (hex(*high)? << 4 | hex(*low)?) as u8;
-            rest = behind;
+            rest = after;
         }
     }
     Some(out)

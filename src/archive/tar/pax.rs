@@ -18,7 +18,7 @@ pub(super) fn push(out: &mut Vec<u8>, key: [&[u8]; 2], value: [&[u8]; 2]) {
     out.push(b'\n');
 }
 
-/// The length of a record with so many bytes behind its length. The length counts its own digits, and they can make it
+/// The length of a record with `payload` bytes after its length. The length counts its own digits, which can make it
 /// one digit longer.
 fn record_len(payload: usize) -> u64 {
     let payload = payload as u64;
@@ -36,7 +36,7 @@ impl ConcatLen for [&[u8]; 2] {
     }
 }
 
-/// The records of an extended header's body. Ends behind the first malformed one.
+/// The records of an extended header's body. Ends after the first malformed one.
 pub(super) fn records(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), Fault>> {
     let mut rest = body;
     std::iter::from_fn(move || {
@@ -44,20 +44,20 @@ pub(super) fn records(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8])
             return None;
         }
         let split = split_record(rest);
-        rest = split.map_or(&b""[..], |(_, _, behind)| behind);
+        rest = split.map_or(&b""[..], |(_, _, after)| after);
         let malformed = Fault::Malformed("a record of an extended header is malformed");
         Some(split.map(|(key, value, _)| (key, value)).ok_or(malformed))
     })
 }
 
 fn split_record(rest: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    // Not searched any further than a length can be long: a body without spaces must not be read again and again.
+    // Searched only as far as a length can reach: a body without spaces must not be scanned over and over.
     let space = rest.iter().take(20).position(|&b| b == b' ')?;
     let len = usize::try_from(number::decimal(&rest[..space])?).ok()?;
-    let (record, behind) = rest.split_at_checked(len)?;
+    let (record, after) = rest.split_at_checked(len)?;
     let text = record.get(space + 1..)?.strip_suffix(b"\n")?;
     let equals = text.iter().position(|&b| b == b'=')?;
-    (equals > 0).then(|| (&text[..equals], &text[equals + 1..], behind))
+    (equals > 0).then(|| (&text[..equals], &text[equals + 1..], after))
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
             "9 pathabc\n", // no '='
             "6 =a\n\n",
             "5 =a\n",          // no key
-            "12 path=abc\n\0", // something behind the last record
+            "12 path=abc\n\0", // data after the last record
             "99999999999999999999999 a=b\n",
             "18446744073709551615 a=b\n",
         ] {

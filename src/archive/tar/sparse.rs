@@ -11,8 +11,8 @@ use crate::tree::Extent;
 use crate::tree::extent;
 use tar::GnuSparseHeader;
 
-/// Makes a file's extents of a map, or `None` when the file has no holes. Empty extents are dropped (writers mark a
-/// file's end with one) and adjacent ones joined.
+/// Turns a map into a file's extents; `None` if the file has no holes. Empty extents are dropped (writers mark a file's
+/// end with one) and adjacent ones joined.
 pub(super) fn finish(map: Vec<Extent>, size: u64, stored: u64) -> Result<Option<Box<[Extent]>>, Fault> {
     if !extent::is_valid(&map, size) {
         return Err(Fault::Malformed("the map of a sparse file is out of order or beyond its size"));
@@ -31,8 +31,8 @@ pub(super) fn finish(map: Vec<Extent>, size: u64, stored: u64) -> Result<Option<
     Ok((stored != size).then(|| extents.into()))
 }
 
-/// The extents, as 1.0 lists them: with an empty one at the end of a file that ends in a hole, which is how GNU tar
-/// gives a file its length.
+/// The extents, as 1.0 lists them: a file that ends in a hole gets an empty extent at its end, from which GNU tar takes
+/// the file's length.
 fn listed(extents: &[Extent], size: u64) -> impl Iterator<Item = Extent> {
     let end = extents.last().map_or(0, |e| e.end());
     let mark = (end < size).then_some(Extent { offset: size, len: 0 });
@@ -99,7 +99,7 @@ pub(super) struct MapText {
     available: u64,
     /// Extents that the map may have.
     most: usize,
-    /// Numbers to come behind the first, which counts the extents; `None` before that one.
+    /// How many numbers follow the first, which counts the extents; `None` before that one.
     missing: Option<u64>,
     line: Vec<u8>,
     offset: Option<u64>,
@@ -119,7 +119,7 @@ impl MapText {
         self.missing == Some(0) && self.consumed.is_multiple_of(BLOCK as u64)
     }
 
-    /// Looks at bytes at the front of `input` and returns how many were used, and whether the map is now complete.
+    /// Reads bytes at the front of `input`; returns how many were used, and whether the map is now complete.
     pub(super) fn feed(&mut self, input: &[u8]) -> Result<(usize, bool), Fault> {
         for (used, &byte) in input.iter().enumerate() {
             if self.is_complete() {

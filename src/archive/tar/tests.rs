@@ -1,4 +1,4 @@
-//! Tests of the codec as a whole. The rows of the format that each module owns are tested there.
+//! Tests of the codec as a whole. What each module owns is tested in that module.
 
 mod build;
 mod dialects;

@@ -135,8 +135,8 @@ pub(super) fn decode_with(
     let mut decoder = Decoder::new(limits);
     let (mut seen, mut rest) = (Vec::new(), stream);
     for piece in pieces.iter().cycle() {
-        let (mut input, behind) = rest.split_at((*piece).min(rest.len()));
-        rest = behind;
+        let (mut input, after) = rest.split_at((*piece).min(rest.len()));
+        rest = after;
         if let Err(error) = drain(&mut decoder, &mut input, &mut seen) {
             assert_eq!(decoder.next(&mut &b"more"[..]), Err(error.clone()), "a failure is final");
             assert_eq!(decoder.finish(), Err(error.clone()));

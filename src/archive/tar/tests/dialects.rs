@@ -252,7 +252,7 @@ fn hostile_old_maps_are_refused() {
         ("overlap", with(&[e(0, 10), e(5, 10)], false)),
         ("order", with(&[e(50, 10), e(5, 10)], false)),
         ("beyond the size", with(&[e(SIZE, 1)], false)),
-        ("goes on behind its end", with(&[e(0, 10)], true)),
+        ("continues after its end", with(&[e(0, 10)], true)),
         ("a gap", with(&[e(0, 10); 4], true).data(&map_block(&[e(0, 0); 3], false)).clone()),
         ("size", {
             let mut header = old_sparse(&[e(0, 10)], false);

@@ -275,8 +275,8 @@ fn only_zeros_follow_the_end() {
     let one = Stream::default().file("a", b"").data(&[0; 512]);
     assert_eq!(one.members().len(), 1);
     assert_eq!(one.clone().data(&[0; 10_240]).members().len(), 1);
-    for behind in [Stream::default().file("b", b"").end().0, b"\0\0x".to_vec()] {
-        let stream = Stream([one.0.clone(), behind].concat());
+    for rest in [Stream::default().file("b", b"").end().0, b"\0\0x".to_vec()] {
+        let stream = Stream([one.0.clone(), rest].concat());
         assert_eq!(stream.fault(), Fault::Malformed("data after the end of the archive"));
     }
 }
