@@ -1,4 +1,4 @@
-//! What is done with one entry of a mirror.
+//! What a sync does with one entry of a mirror.
 
 use crate::tree::{FileKind, RelPath};
 
@@ -7,16 +7,16 @@ use crate::tree::{FileKind, RelPath};
 pub struct Change<'a> {
     /// The path below the destination.
     pub path: RelPath<'a>,
-    /// What the entry is; of a removed one, what it was.
+    /// What the entry is; for a removed entry, what it was.
     pub kind: FileKind,
     /// What is done.
     pub deed: Deed,
-    /// Whether there is nothing of this kind at the path yet; always so for [`Deed::Create`], and for [`Deed::Link`]
-    /// where the name is new.
+    /// Whether nothing of this kind is at the path yet. Always true for [`Deed::Create`], and for [`Deed::Link`] if the
+    /// name is new.
     pub is_new: bool,
-    /// In what the destination's entry differs. Nothing where it is new or removed.
+    /// How the destination's entry differs. Empty if it is new or removed.
     pub differs: Aspects,
-    /// A symlink's target; for [`Deed::Link`], the path of the name that it becomes another one of.
+    /// A symlink's target; for [`Deed::Link`], the path of the entry that it is linked to.
     pub target: Option<&'a [u8]>,
     /// Length of the content in bytes.
     pub size: u64,
@@ -25,11 +25,11 @@ pub struct Change<'a> {
 /// What a mirror does with an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
-    /// It is made: there was none, or none of its kind.
+    /// It is created: there was none, or none of its kind.
     Create,
     /// It gets other content: a file's data, a symlink's target, a device's numbers.
     Update,
-    /// It becomes a further name of an inode.
+    /// It becomes another name of an inode.
     Link,
     /// Only metadata are set.
     SetMetadata,
@@ -37,16 +37,16 @@ pub enum Deed {
     Delete,
 }
 
-/// In what an entry of the destination differs from the source's.
+/// How an entry of the destination differs from the source's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Aspects {
     /// Content was compared and differs; a symlink's target or a device's numbers differ.
     pub content: bool,
     /// Length.
     pub size: bool,
-    /// Modification time, as far as it is to be the same.
+    /// Modification time, if it is to be kept.
     pub time: bool,
-    /// Modification time, where it is not kept: it becomes the time of the transfer.
+    /// Modification time, if it is not kept: it becomes the time of the transfer.
     pub time_of_transfer: bool,
     /// Mode.
     pub mode: bool,

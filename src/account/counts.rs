@@ -3,7 +3,7 @@
 use super::change::Deed;
 use crate::tree::Kind;
 
-/// What was done, in numbers. What each counts is the same for every verb: entries that it wrote, read or checked.
+/// What was done, in numbers. Each counter means the same for every verb: entries that it wrote, read or checked.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Regular files.
@@ -12,7 +12,7 @@ pub struct Counts {
     pub directories: u64,
     /// Symbolic links.
     pub symlinks: u64,
-    /// Further names of files counted in `files`.
+    /// Other names of files counted in `files`.
     pub hard_links: u64,
     /// Fifos and device nodes.
     pub specials: u64,
@@ -22,21 +22,21 @@ pub struct Counts {
     pub content_bytes: u64,
     /// Length of the archive.
     pub archive_bytes: u64,
-    /// Of a mirror, or of what would make it one (diff): entries that were made.
+    /// Sync and diff: entries that were created, or would be.
     pub created: u64,
-    /// Of a mirror, or of what would make it one (diff): entries that got other content.
+    /// Sync and diff: entries that got other content, or would.
     pub updated: u64,
-    /// Of a mirror: names that became names of an inode that was there, in the mirror or in another tree.
+    /// Sync: names that were hard-linked to an existing inode, in the mirror or in another tree.
     pub linked: u64,
-    /// Of a mirror, or of what would make it one (diff): entries that got other metadata only.
+    /// Sync and diff: entries of which only metadata were changed, or would be.
     pub metadata_set: u64,
-    /// Of a mirror, or of what would make it one (diff): entries that were removed.
+    /// Sync and diff: entries that were removed, or would be.
     pub deleted: u64,
-    /// Of a mirror: bytes of content that were written.
+    /// Sync: bytes of content that were written.
     pub copied_bytes: u64,
-    /// Of a mirror: bytes of changed files that were taken over from their old content, and not written or copied again.
+    /// Sync: bytes of changed files that were reused from their old content instead of being copied again.
     pub matched_bytes: u64,
-    /// Of packing with a base: frames that were taken over as they are compressed.
+    /// Packing with a base: compressed frames that were reused as they are.
     pub reused_frames: u64,
     /// Their length in the archive.
     pub reused_bytes: u64,

@@ -1,4 +1,4 @@
-//! In what two sides differ.
+//! How two sides differ.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub struct Difference {
     pub what: Vec<Differs>,
 }
 
-/// In what two entries of one path differ.
+/// How two entries of one path differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)] // each is the word that it prints

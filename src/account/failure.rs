@@ -20,23 +20,23 @@ pub struct Failure {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The system said no.
+    /// A system call failed.
     Os(io::Error),
-    /// The file was changed while it was read.
+    /// The file changed while it was read.
     Changed,
-    /// The file became shorter while it was read; the archive holds zeros in place of what was missing.
+    /// The file became shorter while it was read. An archive holds zeros for the missing end.
     Shrunk,
     /// The entry was gone when its turn came.
     Vanished,
-    /// The entry stopped being what the scan saw (a file became a directory, say).
+    /// The entry is no longer what the scan saw (for example, a file became a directory).
     Replaced,
-    /// The archive does not hold it.
+    /// The archive does not contain it.
     NotFound,
-    /// The way to the directory leads through it already: a symlink that is followed points back.
+    /// A followed symlink leads back to a directory above it.
     Loop,
     /// No more entries may be removed.
     Limit,
-    /// The entry needs another one that was not written.
+    /// The entry depends on another one that was not written.
     Missing(Box<[u8]>),
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Cause {
         match self {
             Cause::Os(error) => Errno(error).fmt(f),
             Cause::Changed => f.write_str("it changed while it was read"),
-            Cause::Shrunk => f.write_str("it shrank while it was read; the missing end is stored as zeros"),
+            Cause::Shrunk => f.write_str("it became shorter while it was read"),
             Cause::Vanished => f.write_str("it vanished while the tree was read"),
             Cause::Replaced => f.write_str("it was replaced by something else while the tree was read"),
             Cause::Loop => f.write_str("a symbolic link leads back to a directory above it"),

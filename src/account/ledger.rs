@@ -10,7 +10,7 @@ use crate::tree::RelPath;
 use std::fmt;
 use std::path::Path;
 
-/// Keeps account of one worker's part of a run: the only place that both counts and tells.
+/// Keeps account of one worker's part of a run: the only place that both counts and reports to the observer.
 ///
 /// Every worker owns one, so no counter is shared while they work; the reports are merged when the workers join.
 pub(crate) struct Ledger<'a> {
@@ -31,19 +31,19 @@ impl<'a> Ledger<'a> {
         Ledger { observer, report: Report::default() }
     }
 
-    /// Tells the observer.
+    /// Reports an event to the observer.
     pub(crate) fn tell(&self, event: Event<'_>) {
         self.observer.event(event);
     }
 
-    /// Notes that `act` failed for the entry at `path`.
+    /// Records that `act` failed for the entry at `path`.
     pub(crate) fn fail(&mut self, path: RelPath<'_>, act: Act, cause: impl Into<Cause>) {
         let failure = Failure { path: path.as_bytes().into(), act, cause: cause.into() };
         self.observer.event(Event::Failed(&failure));
         self.report.failures.push(failure);
     }
 
-    /// The same, unless everything that follows on this side would fail in the same way: then the run stops.
+    /// The same, but stops the run if everything that follows on this side would fail in the same way.
     ///
     /// This is the only place that asks [`ends_run`].
     pub(crate) fn fail_or_stop(
@@ -61,20 +61,20 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Notes that an entry is left out on purpose.
+    /// Reports that an entry is left out on purpose.
     pub(crate) fn skip(&mut self, path: RelPath<'_>, why: &str) {
         self.report.counts.skipped += 1;
         self.observer.event(Event::Skipped(path, why));
     }
 
-    /// Notes a change to the destination.
+    /// Records a change to the destination.
     pub(crate) fn change(&mut self, change: &Change<'_>) {
         self.report.counts.add_change(change.deed);
         self.observer.event(Event::Changed(change));
     }
 }
 
-/// Notes a failure where a report is not yet kept in a ledger.
+/// Records a failure, and reports it, where a report is not yet kept in a ledger.
 pub(crate) fn fail_aloud(
     report: &mut Report,
     observer: &dyn Observer,

@@ -1,7 +1,7 @@
-//! The account of a run: what it reports at its end, and what it tells while it goes on.
+//! The account of a run: its report at the end, and its events while it goes on.
 //!
-//! Owns [`Report`], which every worker has one of, and [`Observer`], a lossy view of a run. `Ledger` is the
-//! only place that both counts and tells. Knows nothing of how anything is done.
+//! Owns [`Report`], one per worker, and [`Observer`], a lossy view of a run. `Ledger` is the only place that both
+//! counts and reports to the observer. Knows nothing about how anything is done.
 
 mod change;
 mod counts;

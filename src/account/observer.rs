@@ -1,4 +1,4 @@
-//! What a run tells while it goes on.
+//! Events that a run reports while it goes on.
 
 use super::change::Change;
 use super::failure::Failure;
@@ -8,14 +8,14 @@ use crate::tree::{Entry, FileKind, RelPath};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// It is now known how much there is to do.
+    /// The total amount of work is known.
     Planned {
         /// Entries in all.
         entries: u64,
         /// Bytes of content in all.
         bytes: u64,
     },
-    /// More was found to do, and more may be: what was planned so far.
+    /// More work was found, and more may follow: the totals so far.
     Planning {
         /// Entries so far.
         entries: u64,
@@ -24,27 +24,27 @@ pub enum Event<'a> {
     },
     /// An entry was handled.
     Done(&'a Entry),
-    /// A mirror has changed an entry, or, in a dry run, would have.
+    /// A sync changed an entry or, in a dry run, would have.
     Changed(&'a Change<'a>),
-    /// A mirror found an entry as it should be.
+    /// A sync found an entry unchanged.
     Unchanged(RelPath<'a>, FileKind),
-    /// So many bytes of content were handled since the last such event.
+    /// This many bytes of content were handled since the last such event.
     Moved(u64),
     /// An entry was left out on purpose, for this reason.
     Skipped(RelPath<'a>, &'a str),
-    /// What was to be unpacked first is complete, under its final names.
+    /// The entries to unpack first are complete, under their final names.
     Ready,
-    /// Something about the run that its user should know and that is not a failure.
+    /// Something that the user should know and that is not a failure.
     Warning(&'a str),
-    /// Something could not be done. It is in the report, too.
+    /// Something failed. It is in the report, too.
     Failed(&'a Failure),
 }
 
 /// Watches a run. Called from every worker thread.
 ///
-/// A lossy view: nothing is derived from what it is told, and a slow observer slows the run down.
+/// A lossy view: nothing depends on it, and a slow observer slows the run down.
 pub trait Observer: Sync {
-    /// Takes note of `event`.
+    /// Handles `event`.
     fn event(&self, event: Event<'_>);
 }
 

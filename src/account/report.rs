@@ -1,7 +1,6 @@
 //! The outcome of a run.
 //!
-//! Every worker owns a [`Report`] and they are merged when the workers join, so no counter is shared between threads
-//! while they work.
+//! Every worker owns a [`Report`]. They are merged when the workers join, so threads share no counter while they work.
 
 use super::counts::Counts;
 use super::difference::Difference;
@@ -14,7 +13,7 @@ use crate::tree::RelPath;
 pub struct Report {
     /// What was done.
     pub counts: Counts,
-    /// What could not be done, one for each path.
+    /// What failed, one for each path.
     pub failures: Vec<Failure>,
     /// Where two trees, or an archive and a tree, differ; filled by the verbs that compare.
     pub differences: Vec<Difference>,
@@ -25,7 +24,7 @@ pub struct Report {
 /// How a run ended.
 #[derive(Debug, Default)]
 pub enum End {
-    /// Everything was tried.
+    /// Everything was attempted.
     #[default]
     Complete,
     /// A signal, or [`crate::cancel::Cancel::set`], asked it to stop.
@@ -52,7 +51,7 @@ impl Report {
         }
     }
 
-    /// Notes that `act` failed for the entry at `path`.
+    /// Records that `act` failed for the entry at `path`.
     pub fn fail(&mut self, path: RelPath<'_>, act: Act, cause: impl Into<Cause>) {
         self.failures.push(Failure { path: path.as_bytes().into(), act, cause: cause.into() });
     }
@@ -66,7 +65,7 @@ impl Report {
 
 impl End {
     fn merge(&mut self, other: End) {
-        // An error says more than an interruption, and the first of several says the most.
+        // An error is more telling than an interruption, and the first of several is the most telling.
         match (&self, &other) {
             (End::Stopped(_), _) | (_, End::Complete) => {}
             _ => *self = other,

@@ -5,13 +5,13 @@ use crate::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What tells all workers of a run to begin nothing more: the caller's [`Cancel`], or an error that everything after it
-/// would meet, too.
+/// Tells all workers of a run to begin nothing more: after the caller's [`Cancel`], or after an error that everything
+/// after it would meet, too.
 #[derive(Debug)]
 pub(crate) struct Stop<'a> {
     cancel: &'a Cancel,
     stopped: AtomicBool,
-    /// The first error of several says the most.
+    /// Only the first error is kept: it is the most telling.
     error: Mutex<Option<Error>>,
 }
 
@@ -21,13 +21,13 @@ impl<'a> Stop<'a> {
         Stop { cancel, stopped: AtomicBool::new(false), error: Mutex::default() }
     }
 
-    /// Whether nothing more is to be begun.
+    /// Whether the run stops: nothing more may begin.
     pub(crate) fn is_set(&self) -> bool {
-        // Relaxed: a late view costs one more entry.
+        // Relaxed: seeing it late costs one more entry.
         self.stopped.load(Ordering::Relaxed) || self.cancel.is_set()
     }
 
-    /// Whether the caller asked for it.
+    /// Whether the caller asked for the stop.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_set()
     }
@@ -38,7 +38,7 @@ impl<'a> Stop<'a> {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// The error that stopped the run, if one did. It is given once.
+    /// The error that stopped the run, if any. Returned only once.
     pub(crate) fn take(&self) -> Option<Error> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -18,7 +18,7 @@ pub(crate) const GROUP: u16 = 0x08;
 pub(crate) const MASK: u16 = 0x10;
 pub(crate) const OTHER: u16 = 0x20;
 
-/// One entry of an ACL. In their order they are as the kernel wants them (`posix_acl_valid`).
+/// One entry of an ACL. Their order is the one that the kernel expects (`posix_acl_valid`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AclEntry {
     pub(crate) tag: u16,
@@ -26,7 +26,7 @@ pub(crate) struct AclEntry {
     pub(crate) permissions: u16,
 }
 
-/// The entries of an ACL in the kernel's form; `None` when `bytes` are not one.
+/// The entries of an ACL in the kernel's form; `None` if `bytes` are not an ACL.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Vec<AclEntry>> {
     let (entries, rest) = bytes.strip_prefix(&VERSION)?.as_chunks::<ENTRY_BYTES>();
     let entry = |&[t0, t1, p0, p1, i0, i1, i2, i3]: &[u8; ENTRY_BYTES]| AclEntry {
@@ -49,7 +49,7 @@ pub(crate) fn format(entries: &[AclEntry]) -> Vec<u8> {
     bytes
 }
 
-/// Tag, its letter-form name, and whether an id belongs to it.
+/// Tag, its name in text, and whether it has an id.
 const TAGS: [(u16, &str, bool); 6] = [
     (USER_OBJ, "user", false),
     (USER, "user", true),
@@ -59,7 +59,7 @@ const TAGS: [(u16, &str, bool); 6] = [
     (OTHER, "other", false),
 ];
 
-/// The text of an ACL in the kernel's form; `None` when `bytes` are not one.
+/// The text of an ACL in the kernel's form; `None` if `bytes` are not an ACL.
 pub fn to_text(bytes: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(bytes.len() * 2);
     for AclEntry { tag, id, permissions } in parse(bytes)? {
@@ -81,11 +81,11 @@ pub fn to_text(bytes: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// An ACL in the kernel's form, from text. `lookup(is_group, name)` resolves names; `None` when the text is not an ACL
-/// or names somebody unknown.
+/// An ACL in the kernel's form, from text. `lookup(is_group, name)` resolves names; `None` if the text is not an ACL or
+/// has an unknown name.
 ///
-/// Entries are separated by newlines or commas. A fourth field holds the id beside a name (star's and libarchive's
-/// extended form) and then wins over the name.
+/// Entries are separated by newlines or commas. A fourth field holds the id in addition to the name (star's and
+/// libarchive's extended form) and wins over the name.
 pub fn from_text(text: &[u8], lookup: impl Fn(bool, &[u8]) -> Option<u32>) -> Option<Vec<u8>> {
     let mut entries = Vec::new();
     for line in text.split(|b| matches!(b, b'\n' | b',')) {
@@ -108,7 +108,7 @@ fn parse_entry(line: &[u8], lookup: &impl Fn(bool, &[u8]) -> Option<u32>) -> Opt
         word => word,
     };
     let rest: Vec<&[u8]> = fields.collect();
-    // `mask:rwx` and `other:rwx` may leave out the empty name.
+    // In `mask:rwx` and `other:rwx` the empty name may be left out.
     let (name, perm, extra) = match rest[..] {
         [perm] => (&b""[..], perm, None),
         [name, perm] => (name, perm, None),

@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// Any entry that a file system can hold. Contents are left to the test: regular files are at most `content` bytes
-/// of data long, whatever their size with holes.
+/// Any entry that a file system can hold. Contents are up to the test: regular files have at most `content` bytes of
+/// data, whatever their size with holes.
 pub(crate) fn entry(content: u64) -> impl Strategy<Value = Entry> {
     (path(), kind(content), metadata())
         .prop_map(|(path, kind, meta)| Entry { path, kind, meta })
@@ -102,7 +102,7 @@ fn xattr() -> impl Strategy<Value = Xattr> {
     (name, value).prop_map(|(name, value)| Xattr { name: name.into_bytes().into(), value: value.into() })
 }
 
-/// An ACL in the kernel's form, or an attribute of that name which is none.
+/// An ACL in the kernel's form, or an attribute of that name that is not an ACL.
 fn acl_xattr() -> impl Strategy<Value = Option<Xattr>> {
     let text = (0..8u32, 0..u32::MAX, any::<bool>()).prop_map(|(perm, id, has_user)| {
         let letters = |perm: u32| ["---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"][perm as usize];

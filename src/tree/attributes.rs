@@ -1,9 +1,8 @@
-//! What inodes carry beside their content, field by field: what is wanted, what is there, what is to be set.
+//! The attributes of inodes, field by field: wanted, present, and to be set.
 
 use super::{Stat, Timestamp, Xattr};
 
-/// The attributes of an inode. What `None` means depends on the side: not to be touched where it is wanted, not known
-/// where it is there.
+/// The attributes of an inode. `None` means "leave it alone" in wanted attributes, and "not known" in present ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Attributes {
     pub(crate) uid: Option<u32>,
@@ -23,14 +22,14 @@ pub(crate) struct Changes {
     pub(crate) remove: Vec<Box<[u8]>>,
 }
 
-/// Who runs, and what that lets them do.
+/// The user that runs the process, and what that user may do.
 #[derive(Debug, Clone)]
 pub(crate) struct Who {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     /// All groups of the user.
     pub(crate) groups: Vec<u32>,
-    /// The file mode creation mask; all bits where it is not known, so that no created mode is relied on.
+    /// The file mode creation mask; all bits set if it is not known, so that no created mode is relied on.
     pub(crate) umask: u32,
 }
 

@@ -1,13 +1,13 @@
 //! The digest of a file's content.
 //!
 //! A file of at most [`PART_BYTES`] has the xxh3-128 of its bytes. A longer one is cut into parts of that length, and
-//! its digest is the xxh3-128 of its length (8 bytes) and, for every part that is not all zeros, the part's number
-//! (8 bytes) and the part's xxh3-128 (16 bytes), all big-endian. So the parts of one file can be read, packed, written
-//! and checked by several threads in any order, a hole costs nothing however long it is, and the digest says the same
-//! of a file with holes and of its dense copy. A plain hash of the whole was rejected because it can only be computed
-//! front to back, through every hole.
+//! its digest is the xxh3-128 of its length (8 bytes) and, for every part that is not all zeros, the part's number (8
+//! bytes) and the part's xxh3-128 (16 bytes), all big-endian. So several threads can read, pack, write and check the
+//! parts of one file in any order, a hole costs nothing however long it is, and a file with holes has the same digest
+//! as its dense copy. A plain hash of the whole file was rejected because it can only be computed front to back,
+//! through every hole.
 //!
-//! xxh3 finds damage, not forgery: who can write an archive can write its digests.
+//! xxh3 detects damage, not forgery: anyone who can write an archive can write its digests.
 
 use super::extent::{self, Extent};
 use std::sync::LazyLock;
@@ -71,9 +71,9 @@ pub fn part_digests(size: u64, extents: Option<&[Extent]>, stored: u64, data: &[
         let (start, len) = (number * PART_BYTES, part_len(size, number));
         let held: u64 = extent::within(extents, start, start + len).map(|e| e.len).sum();
         if held > 0 {
-            let (part, behind) = rest.split_at(rest.len().min(held as usize));
+            let (part, after) = rest.split_at(rest.len().min(held as usize));
             digests.push((number, sparse_part(start, len, extents, part)));
-            rest = behind;
+            rest = after;
         }
         number = match extent::next_data(extents, start + len) {
             Some(offset) => offset / PART_BYTES,
@@ -91,9 +91,9 @@ fn sparse_part(start: u64, len: u64, extents: &[Extent], data: &[u8]) -> Digest 
     let (mut at, mut rest) = (start, data);
     for extent in extent::within(extents, start, start + len) {
         update_zeros(&mut hash, extent.offset - at);
-        let (bytes, behind) = rest.split_at(rest.len().min(extent.len as usize));
+        let (bytes, after) = rest.split_at(rest.len().min(extent.len as usize));
         hash.update(bytes);
-        (at, rest) = (extent.end(), behind);
+        (at, rest) = (extent.end(), after);
     }
     update_zeros(&mut hash, start + len - at);
     Digest(hash.digest128())
@@ -165,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        /// The digest of stored extents, in one go or part by part, is that of the dense file.
+        /// The digest of stored extents, at once or part by part, is that of the dense file.
         #[test]
         fn holes_do_not_change_the_digest(
             runs in prop::collection::vec((0_u64..3_000_000, 1_u64..3_000_000), 0..8),

@@ -4,14 +4,14 @@ use super::extent::{self, Extent};
 use super::metadata::Metadata;
 use super::path::RelPathBuf;
 
-/// One entry of a tree: what it is, where, and what is kept of it.
+/// One entry of a tree: its path, its kind, and its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its path below the root.
     pub path: RelPathBuf,
     /// What it is.
     pub kind: Kind,
-    /// What is kept beside its content.
+    /// What is kept besides its content.
     pub meta: Metadata,
 }
 
@@ -22,14 +22,14 @@ pub enum Kind {
     File {
         /// Its length in bytes, holes included.
         size: u64,
-        /// Where its data lies when it has holes; `None` when it has none.
+        /// Where its data lies if it has holes; `None` if it has none.
         extents: Option<Box<[Extent]>>,
     },
     /// A directory.
     Directory,
     /// A symbolic link, with its target's text.
     Symlink(Box<[u8]>),
-    /// A further name of the file at this path: a member of a hard-link group that is not the group's first.
+    /// Another name of the file at this path: a member of a hard-link group other than its first name.
     HardLink(RelPathBuf),
     /// A named pipe.
     Fifo,
@@ -48,7 +48,7 @@ pub struct Device {
     pub minor: u32,
 }
 
-/// What is at an entry's place in a destination.
+/// What a destination has at an entry's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// There is nothing.

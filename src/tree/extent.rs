@@ -1,6 +1,6 @@
 //! Extents: the stretches of a sparse file that hold data.
 
-/// A stretch of data in a sparse file, in bytes. What lies between extents is a hole and reads as zeros.
+/// A stretch of data in a sparse file, in bytes. The gap between extents is a hole and reads as zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Extent {
     /// Where the stretch begins in the file.
@@ -10,7 +10,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// The offset just behind the stretch.
+    /// The offset just after the stretch.
     pub fn end(self) -> u64 {
         self.offset + self.len
     }
@@ -30,18 +30,18 @@ pub fn within(extents: &[Extent], start: u64, end: u64) -> impl Iterator<Item = 
     })
 }
 
-/// Where in the file the byte lies that is `stored` bytes into the data; `None` behind the last one.
+/// The file offset of the byte that is `stored` bytes into the data; `None` after the last byte.
 pub fn locate(extents: &[Extent], stored: u64) -> Option<u64> {
     stretches(extents, stored, u64::MAX).next().map(|(offset, _)| offset)
 }
 
-/// The first offset at or behind `offset` that lies in an extent.
+/// The first offset at or after `offset` that lies in an extent.
 pub fn next_data(extents: &[Extent], offset: u64) -> Option<u64> {
     let first = extents.partition_point(|e| e.end() <= offset);
     extents[first..].iter().find(|e| e.len > 0).map(|e| e.offset.max(offset))
 }
 
-/// Where `len` bytes of data, which begin `stored` bytes into the data, lie in the file: pairs of offset and length.
+/// Where the `len` bytes that begin `stored` bytes into the data lie in the file: pairs of offset and length.
 pub fn stretches(extents: &[Extent], stored: u64, len: u64) -> impl Iterator<Item = (u64, u64)> {
     let (mut skip, mut left) = (stored, len);
     extents.iter().filter_map(move |e| {

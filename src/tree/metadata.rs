@@ -1,4 +1,4 @@
-//! What is kept of an entry beside its content.
+//! What is kept of an entry besides its content.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub struct Metadata {
     pub owner: Arc<Owner>,
     /// Time of last modification.
     pub mtime: Timestamp,
-    /// Extended attributes, sorted by name; POSIX ACLs are among them in the kernel's form.
+    /// Extended attributes, sorted by name, including POSIX ACLs in the kernel's form.
     pub xattrs: Box<[Xattr]>,
 }
 
@@ -28,7 +28,7 @@ pub struct Owner {
     pub group: Box<[u8]>,
 }
 
-/// A point in time: seconds since 1970 (negative before), and nanoseconds (below one thousand million) to be added.
+/// A point in time: seconds since 1970 (negative before), plus nanoseconds (less than one thousand million).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp {
     /// Seconds since the epoch.
@@ -38,7 +38,7 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// All of it in nanoseconds.
+    /// The whole time in nanoseconds.
     pub(crate) fn nanos_since_epoch(self) -> i128 {
         i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
     }
@@ -64,8 +64,8 @@ impl Xattr {
         *self.name == *ACL_ACCESS || *self.name == *ACL_DEFAULT
     }
 
-    /// Whether any owner of a file may set it: the `user.` namespace and ACLs. The others (`security.`, `trusted.`)
-    /// can grant power, as setuid does.
+    /// Whether any owner of a file may set it: the `user.` namespace and ACLs. The others (`security.`, `trusted.`) can
+    /// grant privileges, as setuid does.
     pub fn is_unprivileged(&self) -> bool {
         self.name.starts_with(b"user.") || self.is_acl()
     }

@@ -1,6 +1,6 @@
 //! The vocabulary of file trees: what an entry is and what is kept of it.
 //!
-//! Owns the types that every layer speaks. Does no I/O and knows no file format.
+//! Owns the types that every layer uses. Does no I/O and knows no file format.
 
 pub mod acl;
 #[cfg(test)]

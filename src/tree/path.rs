@@ -1,7 +1,7 @@
 //! Relative paths as bytes.
 //!
-//! Owns the rules for what may name an entry. A value of either type can be given to the kernel, relative to a
-//! root's descriptor, without looking at its text again.
+//! Owns the rules for valid names of entries. A value of either type can be passed to the kernel, relative to a root's
+//! descriptor, without another check.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -12,13 +12,13 @@ use std::os::unix::ffi::OsStrExt;
 /// A borrowed path below some root.
 ///
 /// Invariants, kept by every constructor:
-/// 1. Components are separated by exactly one `/`; there is none at either end.
+/// 1. Components are separated by exactly one `/`, with none at either end.
 /// 2. No component is empty, `.` or `..`, and no byte is NUL. (`..` is refused, not resolved: resolving it as text is
 ///    wrong as soon as a component is a symlink.)
 /// 3. The empty path is the root itself.
 ///
-/// Paths order as a tree is walked: a directory, then everything below it, then its next sibling. That is byte order
-/// with `/` sorting before every other byte.
+/// Paths are ordered as a tree is walked: a directory, then everything below it, then its next sibling. That is byte
+/// order with `/` before every other byte.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RelPath<'a>(&'a [u8]);
 
@@ -47,7 +47,7 @@ impl<'a> RelPath<'a> {
     /// The root itself.
     pub const ROOT: RelPath<'static> = RelPath(b"");
 
-    /// Takes `bytes` as they are; anything but the one canonical spelling is an error.
+    /// Takes `bytes` as they are; anything but the canonical spelling is an error.
     pub fn new(bytes: &'a [u8]) -> Result<Self, PathError> {
         if bytes.is_empty() {
             return Ok(RelPath::ROOT);
@@ -110,7 +110,7 @@ impl<'a> RelPath<'a> {
         self.components().count()
     }
 
-    /// Whether this is `above` or lies below it.
+    /// Whether this is `above` itself or a path below it.
     pub fn is_within(self, above: RelPath<'_>) -> bool {
         above.is_root()
             || (self.0.starts_with(above.0) && matches!(self.0.get(above.0.len()), None | Some(b'/')))
@@ -190,8 +190,8 @@ fn check_component(component: &[u8]) -> Result<(), PathError> {
     }
 }
 
-/// Bytes as text for people: control characters and bytes that are not UTF-8 become `\xNN`, a backslash `\\`, so that
-/// a hostile name can neither move a terminal's cursor nor pass for another name.
+/// Bytes as text for people: control characters and bytes that are not UTF-8 become `\xNN`, a backslash `\\`, so that a
+/// hostile name can neither move a terminal's cursor nor look like another name.
 pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
         && !text.chars().any(|c| c.is_control() || c == '\\')
@@ -214,26 +214,26 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The bytes that [`escape`] has shown as `text`; `None` if it has not shown any so.
+/// The inverse of [`escape`]: the bytes that it shows as `text`; `None` if there are none.
 pub fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((&first, behind)) = rest.split_first() {
-        rest = behind;
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
         if first != b'\\' {
             bytes.push(first);
             continue;
         }
-        let (&letter, behind) = rest.split_first()?;
-        rest = behind;
+        let (&letter, after) = rest.split_first()?;
+        rest = after;
         match letter {
             b'\\' => bytes.push(b'\\'),
             b'n' => bytes.push(b'\n'),
             b't' => bytes.push(b'\t'),
             b'x' => {
-                let (digits, behind) = rest.split_first_chunk::<2>()?;
+                let (digits, after) = rest.split_first_chunk::<2>()?;
                 bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-                rest = behind;
+                rest = after;
             }
             _ => return None,
         }
@@ -250,7 +250,7 @@ fn push_hex(out: &mut String, bytes: &[u8]) {
 }
 
 fn order(a: &[u8], b: &[u8]) -> Ordering {
-    // NUL cannot occur, so mapping '/' to it puts a directory's contents right behind the directory.
+    // NUL cannot occur, so mapping '/' to it puts a directory's contents right after the directory.
     let key = |byte: u8| if byte == b'/' { 0 } else { byte };
     match a.iter().zip(b).position(|(x, y)| x != y) {
         Some(i) => key(a[i]).cmp(&key(b[i])),

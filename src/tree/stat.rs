@@ -1,8 +1,8 @@
-//! What stat(2) tells of an entry, as a value: what plans are made from.
+//! The result of stat(2) on an entry, as a value: the input of plans.
 
 use super::{Device, Entry, Kind, Timestamp};
 
-/// What kind of entry a name leads to.
+/// The kind of entry that a name leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // each is the word that it prints
 pub enum FileKind {
@@ -15,7 +15,7 @@ pub enum FileKind {
     Socket,
 }
 
-/// What statx(2) tells of an entry.
+/// The result of statx(2) on an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
     /// What it is.
@@ -36,7 +36,7 @@ pub struct Stat {
     pub dev: Device,
     /// Its number on that device.
     pub ino: u64,
-    /// The mount, which tells bind mounts of one device apart; 0 where the kernel (before 5.8) does not say.
+    /// The mount, which distinguishes bind mounts of one device; 0 if the kernel (before 5.8) does not say.
     pub mount: u64,
     /// Time of last access.
     pub atime: Timestamp,
@@ -50,7 +50,7 @@ pub struct Stat {
 
 #[cfg(test)]
 impl Stat {
-    /// An entry of this kind that is nobody's in particular, for tests to change.
+    /// A generic entry of this kind, for tests to change.
     pub(crate) fn sample(kind: FileKind) -> Stat {
         let (device, time) = (Device::default(), Timestamp::default());
         Stat {
@@ -72,13 +72,13 @@ impl Stat {
     }
 }
 
-/// In a directory's mode: what is made in it has its group, inode(7).
+/// In a directory's mode: new entries in it get its group, inode(7).
 pub(crate) const SET_GROUP_ID: u32 = 0o2000;
-/// In a directory's mode: what its owner needs to make and remove names in it.
+/// In a directory's mode: what its owner needs to create and remove names in it.
 pub(crate) const OWNER_CHANGES: u32 = 0o300;
 
 impl FileKind {
-    /// The kind of an entry; `None` for a hard link, which is what it links to.
+    /// The kind of an entry; `None` for a hard link, whose kind is that of its target.
     pub(crate) fn of(kind: &Kind) -> Option<Self> {
         Some(match kind {
             Kind::File { .. } => FileKind::File,
@@ -111,14 +111,14 @@ impl FileKind {
 }
 
 impl Stat {
-    /// What stat(2) would tell of an entry that is no hard link, as far as the entry says it: not which inode it is.
+    /// What stat(2) would return for an entry, as far as the entry says: not the inode. `None` for a hard link.
     pub(crate) fn of_entry(entry: &Entry) -> Option<Self> {
         let none = Device::default();
         let kind = FileKind::of(&entry.kind)?;
         let (size, rdev) = match &entry.kind {
             Kind::Symlink(target) => (target.len() as u64, none),
             Kind::CharDevice(rdev) | Kind::BlockDevice(rdev) => (0, *rdev),
-            // 0 for all but files.
+            // 0 for anything but files.
             kind => (kind.size(), none),
         };
         let (owner, time) = (&entry.meta.owner, entry.meta.mtime);
@@ -140,17 +140,17 @@ impl Stat {
         })
     }
 
-    /// Whether a directory belongs to this user, who may not change what is in it and may allow it. Root may anyway.
+    /// Whether this user owns the directory but may not change its contents (and may change that). Never true for root.
     pub(crate) fn is_closed_to(&self, user: u32) -> bool {
         user != 0 && self.uid == user && self.mode & OWNER_CHANGES != OWNER_CHANGES
     }
 
-    /// What tells an inode from all others.
+    /// Identifies the inode.
     pub fn id(&self) -> (Device, u64) {
         (self.dev, self.ino)
     }
 
-    /// A mount is told by its id and, where the kernel does not give one, by its device.
+    /// Identifies the mount: by its id or, if the kernel does not give one, by its device.
     pub fn mount_id(&self) -> (Device, u64) {
         (if self.mount == 0 { self.dev } else { Device::default() }, self.mount)
     }
