@@ -4,16 +4,16 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Tasks that a thread has found and not begun. It works on the last one next: a tree is then walked in depth, which
-/// keeps few directories open.
+/// Tasks that a thread has found but not begun. It takes the last one next, which walks a tree depth first and keeps
+/// few directories open.
 pub(crate) type Found<T> = Vec<T>;
 
-/// Where threads that have run out of tasks get more from those that have not.
+/// Where threads that have run out of tasks get tasks from those that have some.
 #[derive(Debug)]
 struct Exchange<T> {
     shared: Mutex<Shared<T>>,
     changed: Condvar,
-    /// How many threads wait. Read without the lock after every task: sharing is only worth its price when they do.
+    /// How many threads wait. Read without the lock after every task: sharing is worth its cost only if some do.
     waiting: AtomicUsize,
 }
 
@@ -24,8 +24,8 @@ struct Shared<T> {
     working: usize,
 }
 
-/// Runs `visit` on `first` and on every task that a visit adds to the found ones, on `threads` threads, each with its
-/// own state from `start`. Returns the states.
+/// Runs `visit` on `first` and on every task that a visit finds, on `threads` threads, each with its own state from
+/// `start`. Returns the states.
 pub(crate) fn crawl<T: Send, S: Send>(
     threads: NonZeroUsize,
     first: T,
@@ -54,7 +54,7 @@ pub(crate) fn crawl<T: Send, S: Send>(
 }
 
 impl<T> Exchange<T> {
-    /// Waits for a task; `None` when there are none and nobody can find any.
+    /// Waits for a task; `None` if there are none and no thread can find any.
     fn take(&self) -> Option<T> {
         let mut shared = self.lock();
         loop {
@@ -71,7 +71,7 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Gives half of the found tasks, those found first, to the threads that wait, if any do.
+    /// Gives half of the found tasks, those found first, to waiting threads, if any.
     fn share(&self, found: &mut Found<T>) {
         if found.len() > 1 && self.waiting.load(Ordering::Relaxed) > 0 {
             let given = found.len() / 2;
@@ -81,12 +81,12 @@ impl<T> Exchange<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared<T>> {
-        // No code that can panic runs under this lock, so what it guards is whole.
+        // No code that can panic runs under this lock, so what it guards is consistent.
         super::lock(&self.shared)
     }
 }
 
-/// A thread that has tasks. Dropped also when a visit panics: the others must not wait for it for ever.
+/// A thread that has tasks. Also dropped when a visit panics: the others must not wait for it forever.
 struct Working<'a, T>(&'a Exchange<T>);
 
 impl<T> Drop for Working<'_, T> {

@@ -1,7 +1,7 @@
 //! Bounded worker threads.
 //!
-//! Owns the threads of a run and how work reaches them; knows nothing of what the work is. Every function here returns
-//! only when all its threads have ended, and everything that waits in it is bounded.
+//! Owns the threads of a run and how work reaches them; knows nothing about the work. Every function here returns only
+//! after all its threads have ended, and all its queues are bounded.
 
 mod crawl;
 mod ordered;
@@ -13,7 +13,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Locks what threads share. A panic in one of them ends the run; what is guarded must be whole wherever one could occur.
+/// Locks what threads share. A panic in one of them ends the run; wherever one could occur, the guarded data must be
+/// consistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -29,7 +30,7 @@ pub(crate) fn scatter<J: Send, S: Send>(
     let jobs = Mutex::new(jobs);
     run(threads, || {
         let mut state = start();
-        // The lock is held for the step of the iterator alone, not while the job is worked on.
+        // The lock is held only for the step of the iterator, not while the job runs.
         while let Some(job) = next(&jobs) {
             work(&mut state, job);
         }
@@ -37,8 +38,8 @@ pub(crate) fn scatter<J: Send, S: Send>(
     })
 }
 
-/// Jobs in batches of up to `size`: taking one is then worth its price where each is a matter of microseconds, and
-/// neighbours, which mostly lie in one directory, come to one thread.
+/// Jobs in batches of up to `size`. This makes taking a job cheap where each takes only microseconds, and gives
+/// neighbours, usually of one directory, to the same thread.
 pub(crate) fn batches<J>(jobs: impl Iterator<Item = J>, size: usize) -> impl Iterator<Item = Vec<J>> {
     let mut jobs = jobs;
     std::iter::from_fn(move || {
@@ -47,7 +48,7 @@ pub(crate) fn batches<J>(jobs: impl Iterator<Item = J>, size: usize) -> impl Ite
     })
 }
 
-/// Runs `body` on `threads` threads and returns what each returned. A panic in one is a panic of the caller's.
+/// Runs `body` on `threads` threads and returns their results. A panic in one of them is passed on to the caller.
 pub(crate) fn run<T: Send>(threads: NonZeroUsize, body: impl Fn() -> T + Sync) -> Vec<T> {
     if threads.get() == 1 {
         return vec![body()];

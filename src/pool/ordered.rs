@@ -1,4 +1,4 @@
-//! Parallel work whose results are taken in the order of the jobs.
+//! Parallel work with results in the order of the jobs.
 
 use super::next;
 use crossbeam_channel::{bounded, unbounded};
@@ -11,12 +11,12 @@ use std::thread;
 /// `take` on the calling thread, in the order of the jobs. `take` returns the slot that came with a result, or `None`
 /// to end early.
 ///
-/// A job needs one of `slots` to begin, which it passes on with its result: they are the budget of work in flight,
-/// and the buffers for it. There must be at least one for each thread.
+/// A job needs one of `slots` to begin, and passes it on with its result: slots are both the limit on work in flight
+/// and its buffers. There must be at least one for each thread.
 ///
 /// Invariants:
-/// 1. A slot is taken before the job, so the job of the lowest number in flight always has one, and its result is
-///    taken next: the run cannot stand still.
+/// 1. A slot is taken before the job, so the lowest-numbered job in flight always has one, and its result is taken
+///    next: the run cannot deadlock.
 /// 2. Results waiting for an earlier one hold slots, so there are never more than `slots.len()`.
 pub(crate) fn ordered<J: Send, S: Send, T: Send, W>(
     threads: NonZeroUsize,
@@ -39,7 +39,7 @@ pub(crate) fn ordered<J: Send, S: Send, T: Send, W>(
             let (start, work) = (&start, &work);
             scope.spawn(move || {
                 let mut state = start();
-                // Either channel closes when the taking side has ended.
+                // Either channel closes when the taking side ends.
                 while let Ok(slot) = slots_free.recv() {
                     let Some((number, job)) = next(jobs) else { return };
                     if done.send((number, work(&mut state, job, slot))).is_err() {
@@ -56,7 +56,7 @@ pub(crate) fn ordered<J: Send, S: Send, T: Send, W>(
             while let Some(result) = waiting.remove(&turn) {
                 turn += 1;
                 let Some(slot) = take(result) else { return drop(free) };
-                // Nobody waits for it once all workers have run out of jobs.
+                // Nothing waits for it once all workers have run out of jobs.
                 let _ = free.send(slot);
             }
         }

@@ -1,4 +1,4 @@
-//! Making things appear whole: temporary names, and syncing.
+//! Making files appear complete: temporary names, and syncing.
 
 use super::dir::Dir;
 use rustix::fs;
@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A name for something that is not complete yet: short (`NAME_MAX` may be as low as 143), independent of the final
-/// name, not to be guessed.
+/// name, and hard to guess.
 pub(crate) fn temp_name() -> Vec<u8> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     // RandomState is seeded by the system for each process and varied for each instance.
@@ -17,18 +17,18 @@ pub(crate) fn temp_name() -> Vec<u8> {
     format!(".haul-{random:016x}").into_bytes()
 }
 
-/// Whether `name` has the form of a temporary one.
+/// Whether `name` has the form of a temporary name.
 pub(crate) fn is_temp_name(name: &[u8]) -> bool {
     name.strip_prefix(b".haul-")
         .is_some_and(|rest| rest.len() == 16 && rest.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
-/// Creates a file under a temporary name, readable by its owner only.
+/// Creates a file under a temporary name, readable only by its owner.
 pub(crate) fn create_temp_file(dir: &Dir) -> Result<(Vec<u8>, File)> {
     retry_names(|name| dir.create_file(name, 0o600))
 }
 
-/// Creates a directory under a temporary name, open to its owner only, and opens it.
+/// Creates a directory under a temporary name, accessible only to its owner, and opens it.
 pub(crate) fn create_temp_dir(dir: &Dir) -> Result<(Vec<u8>, Dir)> {
     retry_names(|name| {
         dir.create_dir(name, 0o700)?;
@@ -58,8 +58,8 @@ pub(crate) fn sync_file(fd: impl AsFd) -> Result<()> {
     fs::fsync(fd)
 }
 
-/// Closes a file that was written and returns what close(2) said: NFS and quotas report there. EINTR is no error,
-/// since Linux has closed the descriptor by then.
+/// Closes a file that was written and returns the result of close(2), where NFS and quotas report errors. EINTR is not
+/// an error: Linux has closed the descriptor by then.
 pub(crate) fn close(file: File) -> Result<()> {
     use std::os::fd::IntoRawFd;
     // SAFETY: the descriptor was owned by `file` and is not used again.

@@ -1,7 +1,7 @@
-//! Bytes moved from one open file to another.
+//! Moves bytes from one open file to another.
 //!
-//! Owns the calls and that each is taken up again after EINTR, and after having done only a part where the caller
-//! asks for all. Which way is taken, and what an error means, is the caller's.
+//! Owns the calls, and repeats each after EINTR, or after a partial result where the caller asks for all. Which call to
+//! use and what an error means is up to the caller.
 
 use rustix::fs::{self, FallocateFlags, SeekFrom};
 use rustix::io::{self, Errno, Result};
@@ -10,8 +10,8 @@ use std::os::fd::AsRawFd;
 
 /// Makes `dst` share the first `size` bytes of `src`, `FICLONERANGE`, `ioctl_ficlonerange(2)`; `size` is not 0.
 ///
-/// Not `FICLONE`, which shares all that the source has by now: the range is refused with EINVAL when the source has
-/// become shorter or, if it is not whole blocks, longer.
+/// Not `FICLONE`, which shares whatever the source has by now: the range is refused with EINVAL if the source has
+/// become shorter or, if the range is not whole blocks, longer.
 pub(crate) fn reflink(src: &File, dst: &File, size: u64) -> Result<()> {
     let range = libc::file_clone_range {
         src_fd: src.as_raw_fd().into(),
@@ -29,8 +29,8 @@ pub(crate) fn reflink(src: &File, dst: &File, size: u64) -> Result<()> {
     })
 }
 
-/// Copies up to `len` bytes inside the kernel, or the server, `copy_file_range(2)`. 0 at the end of the source, and from
-/// sources of which the kernel does not know the length.
+/// Copies up to `len` bytes inside the kernel, or the server, `copy_file_range(2)`. Returns 0 at the end of the source,
+/// and for sources whose length the kernel does not know.
 pub(crate) fn copy_range(src: (&File, u64), dst: (&File, u64), len: u64) -> Result<u64> {
     retry(|| {
         let (mut from, mut to) = (src.1, dst.1);
@@ -38,7 +38,7 @@ pub(crate) fn copy_range(src: (&File, u64), dst: (&File, u64), len: u64) -> Resu
     })
 }
 
-/// The same to the file position of `dst`, which moves on.
+/// The same, to the file position of `dst`, which advances.
 pub(crate) fn append_range(src: (&File, u64), dst: &File, len: u64) -> Result<u64> {
     retry(|| {
         let mut from = src.1;
@@ -46,7 +46,8 @@ pub(crate) fn append_range(src: (&File, u64), dst: &File, len: u64) -> Result<u6
     })
 }
 
-/// Copies up to `len` bytes inside the kernel to the file position of `dst`, sendfile(2): between file systems, too.
+/// Copies up to `len` bytes inside the kernel to the file position of `dst`, sendfile(2). Works between file systems,
+/// too.
 pub(crate) fn send(src: (&File, u64), dst: &File, len: u64) -> Result<u64> {
     retry(|| {
         let mut from = src.1;
@@ -76,7 +77,7 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> Result<()> {
     let mut written = 0;
     while written < bytes.len() {
         match retry(|| io::pwrite(file, &bytes[written..], at + written as u64))? {
-            // Not a thing that write(2) allows, but better an error than an endless loop.
+            // write(2) never returns 0 here, but an error is better than an endless loop.
             0 => return Err(Errno::IO),
             n => written += n,
         }
@@ -89,12 +90,12 @@ pub(crate) fn set_len(file: &File, len: u64) -> Result<()> {
     retry(|| fs::ftruncate(file, len))
 }
 
-/// Allocates room for the bytes up to `end`, and makes the file at least so long, fallocate(2).
+/// Allocates room for the bytes up to `end`, and makes the file at least that long, fallocate(2).
 pub(crate) fn allocate(file: &File, from: u64, end: u64) -> Result<()> {
     retry(|| fs::fallocate(file, FallocateFlags::empty(), from, end - from))
 }
 
-/// Frees the room of a stretch, which then reads as zeros; the length stays, fallocate(2).
+/// Frees the room of a stretch, which then reads as zeros; the file's length stays, fallocate(2).
 pub(crate) fn punch(file: &File, at: u64, len: u64) -> Result<()> {
     retry(|| fs::fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, at, len))
 }

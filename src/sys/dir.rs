@@ -14,7 +14,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Dir(OwnedFd);
 
-/// How big a buffer `names` reads through: getdents64(2) fills 32 KiB with some 800 names.
+/// The size of the buffer that `names` reads through: getdents64(2) fills 32 KiB with about 800 names.
 pub(crate) const LISTING_BYTES: usize = 32 << 10;
 
 const DIRECTORY: OFlags = OFlags::RDONLY
@@ -29,23 +29,23 @@ impl Dir {
         Ok(Dir(fs::open(path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?))
     }
 
-    /// Takes a descriptor that is known to be a directory's.
+    /// Takes a descriptor that is known to be a directory.
     pub(super) fn from_fd(fd: OwnedFd) -> Self {
         Dir(fd)
     }
 
-    /// Opens the directory `name`; ENOTDIR or ELOOP when it is something else.
+    /// Opens the directory `name`; ENOTDIR or ELOOP if it is something else.
     pub(crate) fn open_dir(&self, name: &[u8]) -> Result<Dir> {
         Ok(Dir(fs::openat(&self.0, name, DIRECTORY, Mode::empty())?))
     }
 
-    /// Opens the file `name` for reading, without blocking should it have become a fifo.
+    /// Opens the file `name` for reading, without blocking if it has become a fifo.
     pub(crate) fn open_file(&self, name: &[u8]) -> Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         Ok(File::from(fs::openat(&self.0, name, flags, Mode::empty())?))
     }
 
-    /// Opens the directory that `name` leads to, also through symlinks: for a link that its user wants followed.
+    /// Opens the directory that `name` leads to, also through symlinks: for a link that the user wants followed.
     pub(crate) fn open_dir_following(&self, name: &[u8]) -> Result<Dir> {
         Ok(Dir(fs::openat(&self.0, name, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?))
     }
@@ -83,7 +83,7 @@ impl Dir {
         fs::mknodat(&self.0, name, fs::FileType::Fifo, Mode::from_raw_mode(mode), 0)
     }
 
-    /// Creates the socket `name`, to which nobody listens.
+    /// Creates the socket `name`, without a listener.
     pub(crate) fn create_socket(&self, name: &[u8], mode: u32) -> Result<()> {
         fs::mknodat(&self.0, name, fs::FileType::Socket, Mode::from_raw_mode(mode), 0)
     }
@@ -99,7 +99,7 @@ impl Dir {
         fs::mknodat(&self.0, name, file_type, Mode::from_raw_mode(mode), number)
     }
 
-    /// Makes `new_name` in `new_dir` a further name of `name`; of a symlink itself, not of its target.
+    /// Makes `new_name` in `new_dir` another name of `name`; a symlink itself is linked, not its target.
     pub(crate) fn link(&self, name: &[u8], new_dir: &Dir, new_name: &[u8]) -> Result<()> {
         fs::linkat(&self.0, name, &new_dir.0, new_name, AtFlags::empty())
     }
@@ -114,7 +114,7 @@ impl Dir {
         fs::renameat(&self.0, from, &dir.0, to)
     }
 
-    /// Lets two names of this directory change places at one moment, renameat2(2).
+    /// Exchanges two names of this directory atomically, renameat2(2).
     pub(crate) fn exchange(&self, one: &[u8], other: &[u8]) -> Result<()> {
         self.exchange_with(one, self, other)
     }
@@ -124,12 +124,12 @@ impl Dir {
         fs::renameat_with(&self.0, one, &dir.0, other, RenameFlags::EXCHANGE)
     }
 
-    /// Renames within this directory; EEXIST when `to` exists.
+    /// Renames within this directory; EEXIST if `to` exists.
     pub(crate) fn rename_new(&self, from: &[u8], to: &[u8]) -> Result<()> {
         self.rename_new_into(from, self, to)
     }
 
-    /// Renames into another directory; EEXIST when `to` exists there.
+    /// Renames into another directory; EEXIST if `to` exists there.
     pub(crate) fn rename_new_into(&self, from: &[u8], dir: &Dir, to: &[u8]) -> Result<()> {
         match fs::renameat_with(&self.0, from, &dir.0, to, RenameFlags::NOREPLACE) {
             // Some file systems (older NFS and SMB clients) do not know the flag, renameat2(2).
@@ -147,7 +147,7 @@ impl Dir {
         fs::unlinkat(&self.0, name, AtFlags::empty())
     }
 
-    /// The same; that there is nothing of this name is success.
+    /// The same, but succeeds if the name does not exist.
     pub(crate) fn remove_file_if_there(&self, name: &[u8]) -> Result<()> {
         match self.remove_file(name) {
             Err(Errno::NOENT) => Ok(()),
@@ -180,7 +180,7 @@ impl Dir {
         Ok(fs::readlinkat(&self.0, name, Vec::new())?.into_bytes().into())
     }
 
-    /// Calls `each` with the name of every entry but `.` and `..`, and its kind where the file system tells it.
+    /// Calls `each` with the name of every entry but `.` and `..`, and its kind if the file system reports it.
     pub(crate) fn names(
         &self,
         buffer: &mut Vec<u8>,

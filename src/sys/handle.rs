@@ -1,4 +1,4 @@
-//! An entry whose metadata are read or set, open or by its name.
+//! An entry whose metadata is read or set, through an open descriptor or by name.
 
 use super::dir::Dir;
 use super::meta::{self, Stat};
@@ -8,12 +8,12 @@ use rustix::fs::{self, AtFlags, Gid, Uid};
 use rustix::io::Result;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// An entry. By name it is never followed when it is a symlink.
+/// An entry. A symlink given by name is never followed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Handle<'a> {
     /// An open file or directory.
     Open(BorrowedFd<'a>),
-    /// What has this name in this directory.
+    /// The entry with this name in this directory.
     Named(&'a Dir, &'a [u8]),
 }
 
@@ -68,7 +68,7 @@ impl Handle<'_> {
         }
     }
 
-    /// Removes one extended attribute; that it is not there is success.
+    /// Removes one extended attribute; succeeds if it is not there.
     pub(crate) fn remove_xattr(self, attribute: &[u8]) -> Result<()> {
         match self {
             Handle::Open(fd) => xattr::remove(fd, attribute),

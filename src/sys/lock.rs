@@ -1,6 +1,6 @@
 //! One run at a time on a destination: a lock on the directory itself.
 //!
-//! flock(2) on the descriptor of the root, so that any death of the process releases it, and no file is left over.
+//! flock(2) on the descriptor of the root: it is released however the process ends, and leaves no file.
 
 use super::dir::Dir;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
@@ -8,14 +8,14 @@ use rustix::io::{Errno, Result};
 use std::fs::File;
 use std::io::Read;
 
-/// What came of asking for the lock.
+/// The result of asking for the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Locked {
-    /// It is ours, as long as the directory is open.
+    /// This process holds it, as long as the directory is open.
     Yes,
-    /// It is another process's; which one, where the system says.
+    /// Another process holds it; which one, if the system says.
     Held(Option<u32>),
-    /// The file system has no locks on directories: NFS wants a descriptor that can be written through (flock(2)).
+    /// The file system has no locks on directories: NFS needs a descriptor that is open for writing (flock(2)).
     Unsupported,
 }
 
@@ -31,12 +31,12 @@ pub(crate) fn lock(dir: &Dir) -> Result<Locked> {
     }
 }
 
-/// The process that holds the lock on `dir`, as `/proc/locks` tells (proc(5)).
+/// The process that holds the lock on `dir`, from `/proc/locks` (proc(5)).
 fn holder(dir: &Dir) -> Option<u32> {
     let stat = dir.stat_self().ok()?;
     let inode = format!("{:02x}:{:02x}:{}", stat.dev.major, stat.dev.minor, stat.ino);
-    // Each read takes up the list where the one before ended, by number: a lock that is let go in between hides another.
-    // So a read is as large as the kernel lets it be, and there is more than one try.
+    // Each read continues the list where the previous read ended, by number: a lock that is released in between hides
+    // another. So each read is as large as the kernel allows, and there is more than one try.
     (0..3).find_map(|_| {
         let file = rustix::fs::open("/proc/locks", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
         let mut text = String::with_capacity(1 << 16);
@@ -45,7 +45,7 @@ fn holder(dir: &Dir) -> Option<u32> {
     })
 }
 
-/// A line is `1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF`; one that waits has a `->` behind its number.
+/// A line is `1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF`; a waiting one has a `->` after its number.
 fn holder_in(locks: &str, inode: &str) -> Option<u32> {
     locks.lines().find_map(|line| {
         let mut words = line.split_whitespace().skip(1).skip_while(|word| *word == "->");

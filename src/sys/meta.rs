@@ -24,17 +24,17 @@ impl FileKind {
 }
 
 impl Stat {
-    /// Of the entry `name` in `dir`; of a symlink itself.
+    /// Metadata of the entry `name` in `dir`; of a symlink itself.
     pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Self> {
         Self::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT)
     }
 
-    /// Of what `name` in `dir` leads to, also through symlinks.
+    /// Metadata of what `name` in `dir` leads to, also through symlinks.
     pub(crate) fn followed(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Self> {
         Self::statx(dir, name, AtFlags::empty())
     }
 
-    /// Of what `fd` holds.
+    /// Metadata of what `fd` refers to.
     pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Self> {
         Self::statx(fd, b"", AtFlags::EMPTY_PATH)
     }
@@ -61,7 +61,7 @@ impl Stat {
     }
 }
 
-/// When the inode that `fd` holds was made, where the file system says.
+/// When the inode that `fd` refers to was created, if the file system says.
 pub(crate) fn birth(fd: BorrowedFd<'_>) -> Result<Option<Timestamp>> {
     let x = fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BTIME)?;
     Ok((x.stx_mask & StatxFlags::BTIME.bits() != 0).then(|| timestamp(x.stx_btime)))
@@ -95,18 +95,18 @@ pub(crate) fn set_mtime(fd: impl AsFd, mtime: Timestamp) -> Result<()> {
     fs::futimens(fd, &times(None, Some(mtime)))
 }
 
-/// fchownat(2) on what cannot be opened: a symlink, fifo or device.
+/// fchownat(2) on an entry that is not opened: a symlink, fifo or device.
 pub(crate) fn set_owner_at(dir: impl AsFd, name: &[u8], uid: u32, gid: u32) -> Result<()> {
     fs::chownat(dir, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)
 }
 
-/// utimensat(2) on what cannot be opened.
+/// utimensat(2) on an entry that is not opened.
 pub(crate) fn set_mtime_at(dir: impl AsFd, name: &[u8], mtime: Timestamp) -> Result<()> {
     fs::utimensat(dir, name, &times(None, Some(mtime)), AtFlags::SYMLINK_NOFOLLOW)
 }
 
-/// Sets the mode of a fifo or device, which is not opened: fchmodat2(2) (Linux 6.6), or chmod(2) on the `/proc` name
-/// of an `O_PATH` descriptor. EOPNOTSUPP when there is neither.
+/// Sets the mode of a fifo or device, which is not opened: fchmodat2(2) (Linux 6.6), or chmod(2) on the `/proc` name of
+/// an `O_PATH` descriptor. EOPNOTSUPP if neither is available.
 pub(crate) fn set_mode_at(dir: impl AsFd, name: &[u8], mode: u32) -> Result<()> {
     let c_name = std::ffi::CString::new(name).map_err(|_| Errno::INVAL)?;
     // SAFETY: `c_name` is a NUL-terminated string that outlives the call, and the descriptor is borrowed for it.
@@ -132,7 +132,7 @@ pub(crate) fn set_mode_at(dir: impl AsFd, name: &[u8], mode: u32) -> Result<()> 
         .map_err(|errno| if errno == Errno::NOENT { Errno::OPNOTSUPP } else { errno })
 }
 
-/// Whether what `fd` holds lies on another machine, as far as the file system's type tells (statfs(2)).
+/// Whether `fd` is on a network file system, judged by the file system's type (statfs(2)).
 pub(crate) fn is_network(fd: impl AsFd) -> bool {
     /// NFS, SMB 1, SMB 2 and later, the old SMB client, Ceph, AFS (both clients), 9P, Lustre, Coda.
     const TYPES: [i64; 10] = [

@@ -1,8 +1,8 @@
 //! The operating system: the only place with system calls on paths, and the only one with `unsafe`.
 //!
 //! Owns descriptors and the calls on them; every name below a root is resolved relative to a held descriptor and no
-//! symlink below a root is ever followed. Decides nothing: what to open, write or remove is said by the caller.
-//! Sources: the Linux man pages, section 2, named at each call.
+//! symlink below a root is ever followed. Decides nothing: the caller says what to open, write or remove. Sources: the
+//! Linux man pages, section 2, named at each call.
 #![allow(unsafe_code)]
 #![allow(clippy::disallowed_methods)] // this is where they belong
 

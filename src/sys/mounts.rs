@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Whether anything is mounted somewhere below `dir`, as `/proc/self/mountinfo` tells (`proc_pid_mountinfo(5)`). An
-/// error where /proc is not mounted.
+/// Whether anything is mounted below `dir`, according to `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`). An error if
+/// /proc is not mounted.
 pub(crate) fn any_below(dir: &Dir) -> Result<bool> {
     let link = format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd());
     let path = fs::readlink(link, Vec::new())?.into_bytes();
@@ -31,13 +31,13 @@ fn any_in(table: &[u8], path: &[u8]) -> bool {
 fn unescape(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
-    while let Some((&first, behind)) = rest.split_first() {
-        if let (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', behind @ ..]) = (first, behind) {
+    while let Some((&first, after)) = rest.split_first() {
+        if let (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) = (first, after) {
             out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-            rest = behind;
+            rest = after;
         } else {
             out.push(first);
-            rest = behind;
+            rest = after;
         }
     }
     out

@@ -3,9 +3,9 @@
 use super::{Dir, FileKind};
 use rustix::io::Result;
 
-/// The names in one directory, sorted by their bytes, with the kind of each where the file system tells it.
+/// The names in one directory, sorted by their bytes, with the kind of each if the file system reports it.
 ///
-/// One buffer holds them all: a directory of a million names costs two allocations that grow, not a million.
+/// One buffer holds them all: a directory of a million names costs two growing allocations, not a million.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     bytes: Vec<u8>,
@@ -20,7 +20,7 @@ struct Name {
 }
 
 impl Names {
-    /// Lists `dir`. `buffer` is what the names are read through.
+    /// Lists `dir`. The names are read through `buffer`.
     pub(crate) fn of(dir: &Dir, buffer: &mut Vec<u8>) -> Result<Self> {
         let mut names = Names::default();
         dir.names(buffer, |name, kind| names.push(name, kind))?;
@@ -28,7 +28,7 @@ impl Names {
         Ok(names)
     }
 
-    /// Exactly these names, whether there are entries of them or not.
+    /// Exactly these names, whether the entries exist or not.
     pub(crate) fn only<'n>(list: impl Iterator<Item = &'n [u8]>) -> Self {
         let mut names = Names::default();
         list.for_each(|name| names.push(name, None));
@@ -44,7 +44,7 @@ impl Names {
         self.text(self.names[number as usize])
     }
 
-    /// What the file system said of it when it was listed.
+    /// Its kind, if the file system reported one when it was listed.
     pub(crate) fn kind(&self, number: u32) -> Option<FileKind> {
         self.names[number as usize].kind
     }
@@ -59,7 +59,8 @@ impl Names {
     }
 
     fn push(&mut self, name: &[u8], kind: Option<FileKind>) {
-        // 4 GiB of names in one directory, or a name of 64 KiB, are beyond every file system; an odd one's are left out.
+        // No file system has 4 GiB of names in one directory or a name of 64 KiB; from one that claims to, such names
+        // are left out.
         let (Ok(start), Ok(len)) = (u32::try_from(self.bytes.len()), u16::try_from(name.len())) else {
             return;
         };

@@ -1,4 +1,4 @@
-//! Opening what lies several components below a root.
+//! Opens entries several components below a root.
 //!
 //! Keeps promise 3 of the design: no path leaves the root, and no symlink below it is followed, whatever happens to
 //! the tree meanwhile.
@@ -13,13 +13,13 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A path given to one call must be shorter than `PATH_MAX` (4,096 with its NUL); deeper ones are opened in stretches.
+/// The path in one call must be shorter than `PATH_MAX` (4,096 with its NUL); longer ones are opened in stretches.
 const STRETCH_BYTES: usize = 4_000;
 
 /// Opens a file that the user named, for reading.
 pub(crate) fn input(path: &Path) -> Result<File> {
     let file = File::from(fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?);
-    // Opening a directory succeeds and reading it does not; better told at once.
+    // Opening a directory succeeds and only reading it fails; so fail here.
     if Stat::of(file.as_fd())?.kind == FileKind::Directory { Err(Errno::ISDIR) } else { Ok(file) }
 }
 
@@ -33,12 +33,12 @@ pub(crate) fn create_dir(path: &Path) -> Result<()> {
     fs::mkdir(path, Mode::from_raw_mode(0o777))
 }
 
-/// Creates a directory that the user named, and those above it.
+/// Creates a directory that the user named, and its parents.
 pub(crate) fn create_dirs(path: &Path) -> Result<()> {
     let mut missing: Vec<&Path> = path.ancestors().take_while(|above| Dir::open(above).is_err()).collect();
     missing.retain(|above| !above.as_os_str().is_empty());
     missing.into_iter().rev().try_for_each(|path| match create_dir(path) {
-        // Another thread was faster.
+        // Another process or thread was faster.
         Err(Errno::EXIST) => Ok(()),
         result => result,
     })
@@ -49,7 +49,7 @@ pub(crate) fn read_small(dir: &Dir, name: &[u8]) -> Result<Vec<u8>> {
     read_all(dir.open_file(name)?)
 }
 
-/// The same of one at an absolute path, given without its leading `/`.
+/// The same for a file at an absolute path, given without its leading `/`.
 pub(crate) fn read_small_outside(path: &[u8]) -> Result<Vec<u8>> {
     use std::os::unix::ffi::OsStrExt;
     read_all(input(&Path::new("/").join(std::ffi::OsStr::from_bytes(path)))?)
@@ -66,23 +66,23 @@ fn read_all(mut file: File) -> Result<Vec<u8>> {
 }
 
 impl Dir {
-    /// Opens the directory at `path` below this one, following no symlink. ELOOP or ENOTDIR when a component is not a
+    /// Opens the directory at `path` below this one, following no symlink. ELOOP or ENOTDIR if a component is not a
     /// directory.
     pub(crate) fn open_dir_beneath(&self, path: RelPath<'_>) -> Result<Dir> {
         let mut rest = path.as_bytes();
         let mut dir: Option<Dir> = None;
         loop {
-            let (stretch, behind) = split_stretch(rest);
+            let (stretch, after) = split_stretch(rest);
             let opened = open_stretch(dir.as_ref().unwrap_or(self), stretch)?;
-            if behind.is_empty() {
+            if after.is_empty() {
                 return Ok(opened);
             }
-            (dir, rest) = (Some(opened), behind);
+            (dir, rest) = (Some(opened), after);
         }
     }
 }
 
-/// Cuts off as many whole components as one call takes.
+/// Splits off as many whole components as one call takes.
 fn split_stretch(path: &[u8]) -> (&[u8], &[u8]) {
     if path.len() <= STRETCH_BYTES {
         return (path, b"");
@@ -94,7 +94,7 @@ fn split_stretch(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 fn open_stretch(dir: &Dir, stretch: &[u8]) -> Result<Dir> {
-    // Set once openat2(2) (Linux 5.6) turned out to be missing or forbidden by a seccomp filter.
+    // Set once openat2(2) (Linux 5.6) turns out to be missing or forbidden by a seccomp filter.
     static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
     let stretch: &[u8] = if stretch.is_empty() { b"." } else { stretch };
     if !NO_OPENAT2.load(Ordering::Relaxed) {
@@ -121,7 +121,7 @@ fn open_by_component(dir: &Dir, stretch: &[u8]) -> Result<Dir> {
     for component in stretch.split(|&b| b == b'/') {
         let above = opened.as_ref().unwrap_or(dir);
         opened = Some(above.open_dir(component).map_err(|errno| match above.stat(component) {
-            // With O_DIRECTORY, open(2) does not tell a symlink from a file.
+            // With O_DIRECTORY, open(2) gives the same error for a symlink and a file.
             Ok(stat) if stat.kind == FileKind::Symlink => Errno::LOOP,
             _ => errno,
         })?);

@@ -1,4 +1,4 @@
-//! A file that appears whole at its name, or not at all.
+//! A file that appears complete under its name, or not at all.
 
 use super::commit;
 use super::copy;
@@ -23,7 +23,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Output {
     file: File,
-    /// Where it is now and is to be; `None` for what is written to directly.
+    /// Its temporary and its final name; `None` if it is written to directly.
     names: Option<Names>,
 }
 
@@ -35,7 +35,7 @@ struct Names {
 }
 
 impl Place {
-    /// Opens the directory in which `path` lies. A symlink at `path` is the user's own and is followed.
+    /// Opens the directory that contains `path`. A symlink at `path` is the user's own and is followed.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let (dir, name) = open_parent(&followed(path))?;
         let existing = dir.stat(&name).ok();
@@ -45,7 +45,7 @@ impl Place {
         }
     }
 
-    /// What is there now, if anything is.
+    /// What is there now, if anything.
     pub(crate) fn existing(&self) -> Option<&Stat> {
         self.existing.as_ref()
     }
@@ -70,7 +70,7 @@ impl Output {
         let Output { file, names } = self;
         let Some(Names { dir, temp, name }) = names else { return commit::close(file) };
         let publish = || {
-            // As open(2) with 0666 would have given it; the temporary file was its owner's only.
+            // The mode that open(2) with 0666 would give; the temporary file was accessible only to its owner.
             meta::set_mode(&file, 0o666 & !process::umask().unwrap_or(0o077))?;
             if fsync {
                 commit::sync_file(&file)?;
@@ -80,7 +80,7 @@ impl Output {
             if fsync { commit::sync_file(&dir) } else { Ok(()) }
         };
         publish().inspect_err(|_| {
-            // Gone already when only the last sync failed.
+            // Already renamed if only the last sync failed.
             let _ = dir.remove_file(&temp);
         })
     }
@@ -92,17 +92,17 @@ impl Output {
         while done < len {
             match copy::append_range((src, from + done), &self.file, len - done) {
                 Ok(now @ 1..) => done += now,
-                // Whatever it was, who copies by hand will meet it again if it is an error.
+                // If it is a real error, the copy by hand that follows will meet it again.
                 Ok(0) | Err(_) => break,
             }
         }
         done
     }
 
-    /// Leaves nothing behind.
+    /// Removes the temporary file.
     pub(crate) fn discard(self) {
         if let Some(Names { dir, temp, .. }) = self.names {
-            // Nothing can be done about a temporary file that cannot be removed; its name tells what it is.
+            // Nothing can be done about a temporary file that cannot be removed; its name says what it is.
             let _ = dir.remove_file(&temp);
         }
     }
@@ -117,14 +117,14 @@ impl Write for &Output {
     }
 }
 
-/// Removes the file at `path`, and waits until that would survive a power cut.
+/// Removes the file at `path`, and waits until the removal would survive a power cut.
 pub(crate) fn remove_durably(path: &Path) -> Result<()> {
     let (dir, name) = open_parent(&followed(path))?;
     dir.remove_file_if_there(&name)?;
     commit::sync_file(&dir)
 }
 
-/// The directory in which `path` names something, and that name.
+/// The directory that contains `path`, and the name in it.
 pub(crate) fn open_parent(path: &Path) -> Result<(Dir, Vec<u8>)> {
     let name = path.file_name().ok_or(Errno::ISDIR)?.as_bytes().to_vec();
     let parent = match path.parent() {

@@ -1,4 +1,4 @@
-//! What the process may do and with what it starts.
+//! What the process may do, and what it starts with.
 
 use super::meta::{FileKind, Stat};
 use crate::tree::{Device, Timestamp};
@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The user and group to whom new files belong.
+/// The user and group that own new files.
 pub(crate) fn identity() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
 }
@@ -22,9 +22,9 @@ pub(crate) fn groups() -> Vec<u32> {
     process::getgroups().unwrap_or_default().into_iter().map(process::Gid::as_raw).chain([own]).collect()
 }
 
-/// The file mode creation mask, umask(2); `None` where it cannot be known.
+/// The file mode creation mask, umask(2); `None` if it cannot be read.
 ///
-/// Read from `/proc/self/status` (Linux 4.7), since asking umask(2) sets it, for all threads, for a moment.
+/// Read from `/proc/self/status` (Linux 4.7): asking umask(2) would set it for all threads for a moment.
 pub fn umask() -> Option<u32> {
     let file = fs::open("/proc/self/status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut text = String::new();
@@ -32,7 +32,7 @@ pub fn umask() -> Option<u32> {
     umask_in(&text)
 }
 
-/// What tells this start of the system from all others, random(4); `None` where it cannot be known.
+/// Identifies this boot of the system, random(4); `None` if it cannot be read.
 pub(crate) fn boot_id() -> Option<String> {
     let path = "/proc/sys/kernel/random/boot_id";
     let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
@@ -46,27 +46,27 @@ fn umask_in(status: &str) -> Option<u32> {
     u32::from_str_radix(mask.trim(), 8).ok()
 }
 
-/// The time by the system's clock; 1970 where that is set to before.
+/// The time by the system's clock; 1970 if the clock is set to an earlier time.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp { seconds: since.as_secs().cast_signed(), nanos: since.subsec_nanos() }
 }
 
-/// The regular file that standard output goes to, if it is one: it may lie inside the tree that is packed into it.
+/// The regular file that standard output goes to, if any: it may lie inside the tree that is packed into it.
 pub(crate) fn stdout_file() -> Option<(Device, u64)> {
     let stat = Stat::of(std::io::stdout().as_fd()).ok()?;
     (stat.kind == FileKind::File).then_some((stat.dev, stat.ino))
 }
 
-/// Takes over a descriptor that whoever started the process has opened for it; EBADF when there is none of that number.
+/// Takes over a descriptor that the parent process opened for this one; EBADF if there is none with that number.
 ///
-/// To be called before the process opens anything itself, and once for each number: what it opens itself could have that
-/// number. Standard streams, 0 to 2, are refused with EINVAL: others of the program write there, too.
+/// Call it before the process opens anything itself, since that could get the same number, and only once for each
+/// number. Standard streams, 0 to 2, are refused with EINVAL: other parts of the program write there, too.
 pub fn inherited_descriptor(number: i32) -> std::io::Result<OwnedFd> {
     if number < 3 {
         return Err(Errno::INVAL.into());
     }
-    // SAFETY: fcntl(2) with F_SETFD changes nothing but a flag of the descriptor, and fails where there is none.
+    // SAFETY: fcntl(2) with F_SETFD changes only a flag of the descriptor, and fails if there is none.
     if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
         return Err(std::io::Error::last_os_error());
     }
@@ -74,7 +74,7 @@ pub fn inherited_descriptor(number: i32) -> std::io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// `path` as an absolute one, without looking anything up; as it is where there is no working directory.
+/// `path` made absolute, without looking anything up; unchanged if there is no working directory.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -83,7 +83,7 @@ pub(crate) fn absolute(path: &Path) -> PathBuf {
 pub(crate) fn raise_open_files() {
     let limit = process::getrlimit(Resource::Nofile);
     if limit.current < limit.maximum {
-        // Refused only where a sandbox forbids it; then the walk simply has fewer descriptors.
+        // Refused only if a sandbox forbids it; then the walk has fewer descriptors.
         let _ =
             process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }

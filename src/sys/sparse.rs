@@ -5,8 +5,8 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::{Errno, Result};
 use std::os::fd::AsFd;
 
-/// The stretches of data in the first `size` bytes of a file; `None` when there is no hole among them. The file offset
-/// of the descriptor is moved.
+/// The stretches of data in the first `size` bytes of a file; `None` if there is no hole. Moves the descriptor's file
+/// offset.
 pub(crate) fn extents(fd: impl AsFd, size: u64) -> Result<Option<Box<[Extent]>>> {
     let fd = fd.as_fd();
     let mut extents = Vec::new();
@@ -19,8 +19,8 @@ pub(crate) fn extents(fd: impl AsFd, size: u64) -> Result<Option<Box<[Extent]>>>
     Ok((!dense && size > 0).then(|| extents.into()))
 }
 
-/// The first stretch of data at or behind `at` and before `end`; never an empty one. All of it, where the file system
-/// does not tell. The file offset of the descriptor is moved.
+/// The first stretch of data at or after `at` and before `end`; never an empty one. The whole range, if the file system
+/// does not report holes. Moves the descriptor's file offset.
 pub(crate) fn next_extent(fd: impl AsFd, at: u64, end: u64) -> Result<Option<Extent>> {
     if at >= end {
         return Ok(None);
@@ -29,22 +29,22 @@ pub(crate) fn next_extent(fd: impl AsFd, at: u64, end: u64) -> Result<Option<Ext
         Ok(offset) if offset < end => offset,
         // ENXIO: no data from here on.
         Ok(_) | Err(Errno::NXIO) => return Ok(None),
-        // Then there are no holes that anybody could know of.
+        // The file system does not report holes.
         Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(Extent { offset: at, len: end - at })),
         Err(error) => return Err(error),
     };
-    let behind = match seek(&fd, SeekFrom::Hole(offset)) {
-        Ok(behind) => behind.min(end),
-        // Cut short meanwhile.
+    let after = match seek(&fd, SeekFrom::Hole(offset)) {
+        Ok(after) => after.min(end),
+        // Truncated in the meantime.
         Err(Errno::NXIO) => return Ok(None),
         Err(error) => return Err(error),
     };
-    // A file that is cut short meanwhile can answer with no progress.
-    Ok((behind > offset).then(|| Extent { offset, len: behind - offset }))
+    // A file that is truncated in the meantime can return no progress.
+    Ok((after > offset).then(|| Extent { offset, len: after - offset }))
 }
 
-/// Whether a file has at least `size` bytes: a hole at its end looks as if there were nothing. The file offset of the
-/// descriptor is moved.
+/// Whether a file has at least `size` bytes: a hole at its end looks like the end of the file. Moves the descriptor's
+/// file offset.
 pub(crate) fn reaches(fd: impl AsFd, size: u64) -> Result<bool> {
     Ok(seek(fd, SeekFrom::End(0))? >= size)
 }

@@ -1,13 +1,14 @@
-//! Names of users and groups: `getpwuid_r(3)`, `getpwnam_r(3)` and their kin, which ask whatever nsswitch.conf(5) says.
+//! Names of users and groups: `getpwuid_r(3)`, `getpwnam_r(3)` and related calls, which use the sources in
+//! nsswitch.conf(5).
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-/// Grows until the record fits, up to a size that no sane directory service returns.
+/// The buffer grows until the record fits, up to a size that no sane directory service returns.
 const LARGEST_RECORD: usize = 1 << 20;
 
-/// The name of a user; `None` when it has none.
+/// The name of a user; `None` if it has none.
 pub fn user_name(uid: u32) -> Option<Box<[u8]>> {
     look_up(
         // SAFETY: every pointer is valid for the call, and `len` is the buffer's length.
@@ -17,7 +18,7 @@ pub fn user_name(uid: u32) -> Option<Box<[u8]>> {
     )
 }
 
-/// The name of a group; `None` when it has none.
+/// The name of a group; `None` if it has none.
 pub fn group_name(gid: u32) -> Option<Box<[u8]>> {
     look_up(
         // SAFETY: as for `user_name`.

@@ -1,6 +1,6 @@
 //! Extended attributes, xattr(7).
 //!
-//! A file system without them has none: EOPNOTSUPP on reading is an empty list.
+//! On a file system without them, EOPNOTSUPP on reading means an empty list.
 
 use crate::tree::Xattr;
 use rustix::fs::{self, XattrFlags};
@@ -9,14 +9,14 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Room for the names of most files; a longer list is asked for twice.
+/// Room for the names of most files; a longer list takes a second call.
 const LIST_BYTES: usize = 1 << 10;
-/// More than this on one entry is refused: some file systems set no limit, and archives do.
+/// More than this on one entry is refused: some file systems have no limit, but archives do.
 const MOST_BYTES: usize = 4 << 20;
 /// Room for most values.
 const VALUE_BYTES: usize = 256;
 
-/// All extended attributes of what `fd` holds, sorted by name.
+/// All extended attributes of what `fd` refers to, sorted by name.
 pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Box<[Xattr]>> {
     let list = grow(LIST_BYTES, |buffer| fs::flistxattr(fd, buffer))?;
     collect(&list, |name| grow(VALUE_BYTES, |buffer| fs::fgetxattr(fd, name, buffer)))
@@ -24,12 +24,12 @@ pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Box<[Xattr]>> {
 
 /// All extended attributes of a symlink, fifo or device, which is not opened.
 pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[Xattr]>> {
-    // Most entries have none, which one call can tell where the kernel has it.
+    // Most entries have none, and one call can tell if the kernel has it.
     if list_at(dir, name) == Ok(0) {
         return Ok(Box::default());
     }
-    // There is no file descriptor to ask, so the entry is named through the directory's entry in /proc. Where /proc is
-    // not mounted such entries count as having none.
+    // There is no descriptor of the entry, so it is named through the directory's descriptor in /proc. If /proc is not
+    // mounted, such entries count as having none.
     let mut path = format!("/proc/self/fd/{}/", dir.as_raw_fd()).into_bytes();
     path.extend_from_slice(name);
     let list = match grow(LIST_BYTES, |buffer| fs::llistxattr(&path[..], buffer)) {
@@ -43,7 +43,7 @@ pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[Xattr]>> {
 fn list_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<usize> {
     /// The number is the same on every architecture.
     const LISTXATTRAT: libc::c_long = 465;
-    // Set once the call turned out to be missing or forbidden by a seccomp filter.
+    // Set once the call turns out to be missing or forbidden by a seccomp filter.
     static MISSING: AtomicBool = AtomicBool::new(false);
     if MISSING.load(Ordering::Relaxed) {
         return Err(Errno::NOSYS);
@@ -86,7 +86,7 @@ fn collect(list: &[u8], mut value: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Resu
                 }
                 xattrs.push(Xattr { name: name.into(), value: value.into() });
             }
-            // Removed since it was listed, or not for this user to read (trusted., some security.).
+            // Removed since it was listed, or not readable by this user (trusted., some security.).
             Err(Errno::NODATA | Errno::PERM | Errno::ACCESS) => {}
             Err(error) => return Err(error),
         }
@@ -96,12 +96,12 @@ fn collect(list: &[u8], mut value: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Resu
 }
 
 /// `system.` attributes other than ACLs are a file system's own view of its state (`system.nfs4_acl`,
-/// `system.cifs_acl`), not something to carry to another one.
+/// `system.cifs_acl`), which cannot be carried to another one.
 fn is_stored(name: &[u8]) -> bool {
     !name.starts_with(b"system.") || name.starts_with(b"system.posix_acl_")
 }
 
-/// Calls with a buffer, and with larger ones while ERANGE says that it is too small.
+/// Calls with a buffer, and with larger ones as long as ERANGE says that it is too small.
 fn grow(first: usize, mut call: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<Vec<u8>> {
     let mut buffer = vec![0; first];
     loop {
@@ -118,7 +118,7 @@ fn grow(first: usize, mut call: impl FnMut(&mut [u8]) -> Result<usize>) -> Resul
     }
 }
 
-/// Sets one attribute of what `fd` holds.
+/// Sets one attribute of what `fd` refers to.
 pub(crate) fn set(fd: impl AsFd, xattr: &Xattr) -> Result<()> {
     fs::fsetxattr(fd, &*xattr.name, &xattr.value, XattrFlags::empty())
 }
@@ -131,7 +131,7 @@ pub(crate) fn set_at(dir: impl AsFd, name: &[u8], xattr: &Xattr) -> Result<()> {
     fs::lsetxattr(&path, &*xattr.name, &xattr.value, XattrFlags::empty())
 }
 
-/// Removes an attribute of an entry that is not opened; that it is not there, or cannot be, is success.
+/// Removes an attribute of an entry that is not opened; succeeds if it is not there, or cannot be.
 pub(crate) fn remove_at(dir: impl AsFd, entry: &[u8], name: &[u8]) -> Result<()> {
     let mut path = format!("/proc/self/fd/{}/", dir.as_fd().as_raw_fd()).into_bytes();
     path.extend_from_slice(entry);
@@ -141,7 +141,7 @@ pub(crate) fn remove_at(dir: impl AsFd, entry: &[u8], name: &[u8]) -> Result<()>
     }
 }
 
-/// Removes an attribute; that it is not there, or cannot be, is success.
+/// Removes an attribute; succeeds if it is not there, or cannot be.
 pub(crate) fn remove(fd: impl AsFd, name: &[u8]) -> Result<()> {
     match fs::fremovexattr(fd, name) {
         Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
