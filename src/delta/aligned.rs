@@ -1,14 +1,14 @@
-//! New content compared with a signature block by block, each only with the one at its own place.
+//! Compares new content with a signature, each block only with the one at its own place.
 //!
 //! For an update in place, where moved content must be written anyway: no rolling, so as fast as the strong hash.
-//! Keeps one invariant: outside the ranges it gives, the new content is that which was signed.
+//! Invariant: outside the returned ranges, the new content equals the signed content.
 
 use super::signature::Signature;
 use std::ops::Range;
 
-/// The ranges of the new content, in bytes from its start, that are not what the signature says; whole blocks, joined
-/// where they touch. `content` is the stretch of the new content that begins with block `first`; several threads can
-/// each compare one. A short block at its end is compared as the new content's last.
+/// The ranges of the new content, in bytes from its start, that differ from the signature: whole blocks, joined where
+/// they touch. `content` is the stretch of the new content that begins with block `first`; several threads can each
+/// compare one. A short block at its end is compared as the last block of the new content.
 pub fn differing(signature: &Signature, first: usize, content: &[u8]) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     let block_bytes = signature.layout().block_bytes();
@@ -58,7 +58,7 @@ mod tests {
     }
 
     proptest! {
-        /// Old content with the ranges written over it is the new content, whichever way the stretches are cut.
+        /// Writing the ranges over the old content gives the new content, however the stretches are cut.
         #[test]
         fn writing_the_ranges_makes_the_new_content(
             old in prop::collection::vec(0..2_u8, 0..400),

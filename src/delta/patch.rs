@@ -1,7 +1,7 @@
-//! Carrying out a delta.
+//! Carries out a delta.
 //!
-//! Owns the check of each op against the basis and against a limit; reads the basis and writes the result only through
-//! what it is given. Keeps one invariant: no byte is read outside the basis, and none written beyond the limit.
+//! Owns the check of each op against the basis and a limit; reads the basis and writes the result only through the
+//! given reader and sink. Invariant: no byte is read outside the basis, and none is written beyond the limit.
 
 use super::search::Op;
 use std::fmt;
@@ -19,9 +19,9 @@ pub enum PatchError {
     Write(io::Error),
     /// The delta copies from outside the basis.
     OutsideBasis,
-    /// The basis ended before its size: it became shorter since.
+    /// The basis ended before its size: it has become shorter since.
     ShortBasis,
-    /// The delta makes more than the limit allows.
+    /// The delta produces more than the limit allows.
     TooLong,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for PatchError {
             PatchError::Write(error) => write!(f, "the result cannot be written: {error}"),
             PatchError::OutsideBasis => f.write_str("the delta copies from outside its basis"),
             PatchError::ShortBasis => f.write_str("the basis became shorter while it was read"),
-            PatchError::TooLong => f.write_str("the delta makes more than was announced"),
+            PatchError::TooLong => f.write_str("the delta produces more bytes than allowed"),
         }
     }
 }
@@ -46,9 +46,9 @@ impl std::error::Error for PatchError {
     }
 }
 
-/// Makes the new content from the basis and the ops of a delta.
+/// Builds the new content from the basis and the ops of a delta.
 ///
-/// `R` reads the basis: it gets an offset and a buffer, and gives how many bytes it has put there, as pread(2) does.
+/// `R` reads the basis: it takes an offset and a buffer and returns how many bytes it has read, like pread(2).
 #[derive(Debug)]
 pub struct Patch<R, W> {
     basis_bytes: u64,
@@ -65,12 +65,12 @@ where
     W: Write,
 {
     /// A patch of a basis of `basis_bytes` bytes. The result is written to `sink` from front to back, and is at most
-    /// `limit` bytes long. Content that may be overwritten while it is still needed must not be the sink.
+    /// `limit` bytes long. The sink must not overwrite content of the basis that is still needed.
     pub fn new(basis_bytes: u64, read_at: R, sink: W, limit: u64) -> Self {
         Patch { basis_bytes, read_at, sink, left: limit, buffer: Vec::new() }
     }
 
-    /// Carries out the next op. After an error the result is incomplete for good.
+    /// Carries out the next op. After an error the result stays incomplete.
     pub fn apply(&mut self, op: Op<'_>) -> Result<(), PatchError> {
         self.left = self.left.checked_sub(op.produced_bytes()).ok_or(PatchError::TooLong)?;
         match op {
@@ -79,7 +79,7 @@ where
         }
     }
 
-    /// Ends the delta: gives the sink back, and how many bytes are missing to the limit.
+    /// Ends the delta: returns the sink, and how many bytes remain up to the limit.
     pub fn finish(self) -> (W, u64) {
         (self.sink, self.left)
     }

@@ -1,7 +1,6 @@
-//! The weak hash, which rolls: from the hash of one window, that of the window one byte further on is had at once.
+//! The weak, rolling hash: the hash of one window gives the hash of the window one byte further on at once.
 //!
-//! Owns nothing but the arithmetic. Keeps one invariant: rolling to a window gives the hash that computing it afresh
-//! would give.
+//! Owns only the arithmetic. Invariant: rolling to a window gives the same hash as computing it from scratch.
 //!
 //! The hash is a polynomial over the bytes of the window (as in Karp and Rabin's search), modulo 2^64:
 //!
@@ -13,24 +12,24 @@
 //!
 //! * The two 16-bit sums of rsync (Adler-32 without its modulus) roll no faster here, as the look-up at every offset
 //!   costs more than the sums, and they collide: the sums of text fill a small part of their range, and long runs of
-//!   unlike blocks share one value, which is how rsync comes to stand still (its issue 217, librsync's issues 3, 11).
-//! * Cyclic polynomials (buzhash) rotate by one bit a byte, so that equal bytes 64 apart cancel out: periodic data,
-//!   of which disk images are full, collides.
-//! * Gear hashes see only the last 64 bytes, not a whole block, so that every offset within a repetition would have
-//!   to be looked at with the strong hash.
+//!   different blocks share one value, which can stall rsync (its issue 217, librsync's issues 3, 11).
+//! * Cyclic polynomials (buzhash) rotate by one bit per byte, so equal bytes 64 apart cancel out: periodic data, common
+//!   in disk images, collides.
+//! * Gear hashes see only the last 64 bytes, not a whole block, so every offset within a repetition would need the
+//!   strong hash.
 //!
 //! Why 64 bits: at 32, every offset of a large file meets one of 2^18 blocks by chance once in 2^14, and each such
-//! meeting costs a strong hash of a whole block, as much as all the rolling in between. At 64 it does not happen.
+//! match costs a strong hash of a whole block, as much as all the rolling in between. At 64 it does not happen.
 //!
-//! The high bits depend on all bits of all bytes and are the ones to pick a place in a table by; the low bits depend
-//! only on the low bits. Modulo 2^64 the Thue-Morse sequence and its complement collide whatever the base is, so the
-//! hash is no defence against someone who wants collisions; `search` bounds what those cost.
+//! The high bits depend on all bits of all bytes, so they select the place in a table; the low bits depend only on low
+//! bits. Modulo 2^64 the Thue-Morse sequence and its complement collide whatever the base is, so the hash does not
+//! protect against deliberate collisions; `search` bounds their cost.
 
-/// Odd, and 5 modulo 8, so that its powers repeat only after 2^62.
+/// Odd, and 5 modulo 8, so its powers repeat only after 2^62.
 const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
-/// Brings the last bytes of a window, which little has been multiplied with, up to the high bits.
+/// Spreads the last bytes of a window, which were multiplied only a few times, into the high bits.
 const SPREAD: u64 = 0xD6E8_FEB8_6659_FD93;
-/// Sums that are kept side by side, so that one multiplication need not wait for the one before.
+/// Independent sums, so that one multiplication need not wait for the previous one.
 const LANES: usize = 8;
 
 /// The weak hash of a whole block.
@@ -50,7 +49,7 @@ pub(super) fn weak(block: &[u8]) -> u64 {
 /// Rolls the hash of windows of one length.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Roller {
-    /// What the byte that leaves counts for, once the others have been moved up.
+    /// The factor of the byte that leaves, once the others have moved up.
     leaving: u64,
 }
 
@@ -59,10 +58,10 @@ impl Roller {
         Roller { leaving: SPREAD.wrapping_mul(power(window_bytes)) }
     }
 
-    /// The hash of the window one byte on: without the byte `out` in front, with the byte `new` behind.
+    /// The hash of the window one byte further on: without the byte `out` at the front, with the byte `new` at the end.
     #[inline]
     pub(super) fn roll(self, hash: u64, out: u8, new: u8) -> u64 {
-        // In this order the only thing that waits for the last hash is one multiplication and one addition.
+        // In this order only one multiplication and one addition wait for the previous hash.
         let change =
             SPREAD.wrapping_mul(u64::from(new)).wrapping_sub(self.leaving.wrapping_mul(u64::from(out)));
         hash.wrapping_mul(BASE).wrapping_add(change)
@@ -115,7 +114,7 @@ mod tests {
         }
     }
 
-    /// The high bits pick the place in a table. Of 2^16 places, as many draws by lot hit about 41,400: all but 1 in e.
+    /// The high bits pick the place in a table. Of 2^16 places, 2^16 random draws hit about 41,400: all but 1 in e.
     #[test]
     fn windows_of_text_and_of_near_zeros_spread_over_the_high_bits() {
         let text: Vec<u8> = (0..20_000).flat_map(|i: u32| format!("{i},").into_bytes()).collect();

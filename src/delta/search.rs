@@ -1,41 +1,41 @@
-//! New content searched for blocks of a signature, at every offset.
+//! Searches new content for blocks of a signature, at every offset.
 //!
-//! Owns the window over the new content and the choice among blocks; what is found goes out as [`Op`]s. Keeps these
-//! invariants: the ops, in order, cover every byte fed exactly once (and none that was skipped); memory is bounded by two blocks or
-//! [`LEAST_BUFFER`]; and the time is linear, whatever the signature and the content are.
+//! Owns the window over the new content and the choice among blocks; returns what it finds as [`Op`]s. Invariants: the
+//! ops, in order, cover every byte fed exactly once (and none that was skipped); memory is bounded by two blocks or
+//! [`LEAST_BUFFER`]; time is linear, whatever the signature and the content.
 //!
 //! In detail, the work for each byte is: one step of the rolling hash and one look at the table's filter; when that
-//! passes, one look into the table; when a block there has the weak hash, a strong hash of the window. A strong hash that
-//! finds its block is paid by the block, which is not looked at any further. Those made in vain are bounded by
-//! [`Search::may_hash`], so that blocks made to collide cost little more than others (rsync is quadratic in them).
+//! passes, one look into the table; when a block there has the weak hash, a strong hash of the window. A strong hash
+//! that finds its block pays for itself, as the block is then skipped. Wasted strong hashes are bounded by
+//! [`Search::may_hash`], so blocks made to collide cost little more than others (rsync is quadratic in them).
 
 use super::rolling::{Roller, weak};
 use super::signature::{Signature, strong};
 use super::table::Table;
 
-/// The least size of the buffer, in bytes: so that moving what is left of it to the front is seldom.
+/// The least size of the buffer, in bytes: large enough that its rest is rarely moved to the front.
 const LEAST_BUFFER: usize = 256 << 10;
-/// A copy that has become so long is sent, in bytes: so that who carries it out is not kept waiting for the whole file.
+/// A copy is sent once it is this long, in bytes, so that the receiver does not wait for the whole file.
 const LONG_COPY: u64 = 64 << 20;
-/// How many blocks may be hashed in vain before any content has gone by.
+/// How many blocks may be hashed without a match before any content has passed.
 const FREE_TRIES: u64 = 16;
 
-/// A step in making the new content. Each appends to what the steps before have made.
+/// A step in building the new content. Each appends to the result of the previous ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op<'a> {
-    /// Append `len` bytes of the basis from byte `from` on; never none.
+    /// Append `len` bytes of the basis from byte `from` on; at least one.
     Copy {
         /// Where they begin in the basis, in bytes.
         from: u64,
         /// How many bytes.
         len: u64,
     },
-    /// Append these bytes, never none. Several in a row are one after the other in the new content.
+    /// Append these bytes, at least one. Several in a row follow each other in the new content.
     Literal(&'a [u8]),
 }
 
 impl Op<'_> {
-    /// How many bytes of the new content this makes.
+    /// How many bytes of the new content this produces.
     pub fn produced_bytes(&self) -> u64 {
         match self {
             Op::Copy { len, .. } => *len,
@@ -49,23 +49,23 @@ impl Op<'_> {
 pub struct Search<'t> {
     table: &'t Table,
     roller: Roller,
-    /// A stretch of the new content. Never grows beyond what it is made with.
+    /// A stretch of the new content. Never grows beyond its initial capacity.
     buffer: Vec<u8>,
     /// Where the buffer begins in the new content.
     start: u64,
-    /// Where in the buffer the content begins that no op covers yet; at most `window`.
+    /// Where in the buffer the content that no op covers yet begins; at most `window`.
     unsent: usize,
-    /// Where in the buffer the window begins: the block that is looked for.
+    /// Where in the buffer the window begins: the block being looked up.
     window: usize,
     /// The weak hash of the window, once it is known.
     hash: Option<u64>,
-    /// Whether it is known that the window is no block.
+    /// Whether the window is known not to be a block.
     is_missed: bool,
-    /// The block behind the last one found, if the window follows on it.
+    /// The block after the last one found, if the window follows it directly.
     next: Option<usize>,
-    /// The copy that is not sent yet, as it may become longer: where from, and how many bytes.
+    /// The copy that is not sent yet, as it may still grow: where from, and how many bytes.
     copy: (u64, u64),
-    /// How many bytes were hashed in vain.
+    /// How many bytes were hashed without a match.
     wasted_bytes: u64,
 }
 
@@ -75,7 +75,7 @@ impl<'t> Search<'t> {
         Self::with_buffer(table, LEAST_BUFFER)
     }
 
-    /// A search whose buffer has at least so many bytes.
+    /// A search whose buffer has at least `least` bytes.
     pub(super) fn with_buffer(table: &'t Table, least: usize) -> Self {
         let block_bytes = table.signature().layout().block_bytes();
         Search {
@@ -93,8 +93,8 @@ impl<'t> Search<'t> {
         }
     }
 
-    /// Takes the next piece of the new content, of any length, and hands over the ops that are certain by now. When
-    /// `emit` fails, the search ends with its error and cannot go on.
+    /// Takes the next piece of the new content, of any length, and passes on the ops that are certain by now. If `emit`
+    /// fails, the search ends with its error and cannot continue.
     pub fn feed<E>(
         &mut self,
         content: &[u8],
@@ -115,7 +115,7 @@ impl<'t> Search<'t> {
     }
 
     /// Leaves out the next `bytes` of the new content, which no op will cover: a hole, which need not be searched, or
-    /// content that is made in another way. Hands over the ops for all that was fed before.
+    /// content that comes from elsewhere. Passes on the ops for everything fed before.
     pub fn skip<E>(&mut self, bytes: u64, mut emit: impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
         self.window = self.buffer.len();
         self.send_literal(&mut emit)?;
@@ -127,11 +127,12 @@ impl<'t> Search<'t> {
         Ok(())
     }
 
-    /// Ends the new content, and hands over the last ops.
+    /// Ends the new content, and passes on the last ops.
     pub fn finish<E>(mut self, mut emit: impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
         let short = self.signature().layout().short_bytes();
         let end = self.buffer.len();
-        // A short block is looked for at the end only: found before it, it would end the window's alignment for little.
+        // A short block is looked for only at the end: a match earlier would lose the window's alignment for little
+        // gain.
         if short > 0 && end - self.window >= short {
             let number = self.signature().layout().full_blocks();
             if self.signature().is_block(number, &self.buffer[end - short..]) {
@@ -155,7 +156,7 @@ impl<'t> Search<'t> {
     /// Looks at every whole window of the buffer.
     fn scan<E>(&mut self, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
         if self.table.is_empty() {
-            // Nothing to be found but, at the end, a short block.
+            // Nothing can be found except, at the end, a short block.
             self.window = self.window.max(self.buffer.len().saturating_sub(self.block_bytes()));
             return Ok(());
         }
@@ -175,11 +176,11 @@ impl<'t> Search<'t> {
         Ok(())
     }
 
-    /// The block that the window is.
+    /// The block that equals the window, if any.
     fn find(&mut self) -> Option<usize> {
         let window = &self.buffer[self.window..][..self.block_bytes()];
         let mut known = None;
-        // Mostly what follows a block is the block behind it: then its strong hash is all that is needed.
+        // A block is mostly followed by the next block: then its strong hash is all that is needed.
         if let Some(next) = self.next.take() {
             let strong = strong(window);
             if self.signature().blocks()[next].strong == strong {
@@ -200,14 +201,14 @@ impl<'t> Search<'t> {
         Some(self.same_place(strong).unwrap_or(first))
     }
 
-    /// Whether one more window may be hashed in vain: not more bytes than have gone by, and some blocks.
+    /// Whether one more window may be hashed without a match: at most as many bytes as have passed, and some blocks.
     fn may_hash(&self) -> bool {
         let block_bytes = self.block_bytes() as u64;
         self.wasted_bytes + block_bytes <= self.start + self.window as u64 + FREE_TRIES * block_bytes
     }
 
     /// The block at the window's own place, if it has this strong hash. It is preferred to others with the same
-    /// content, as an update in place then has nothing to write.
+    /// content: an update in place then has nothing to write.
     fn same_place(&self, strong: u128) -> Option<usize> {
         let place = self.start + self.window as u64;
         let block_bytes = self.block_bytes() as u64;
@@ -218,7 +219,7 @@ impl<'t> Search<'t> {
         is_same.then_some(number)
     }
 
-    /// Moves the window on to the next offset that is worth a look or, at the end of the buffer, to the last one.
+    /// Moves the window to the next offset that may match or, at the end of the buffer, to the last one.
     fn roll(&mut self) {
         let leaving = &self.buffer[self.window..];
         let entering = &leaving[self.block_bytes()..];
@@ -236,7 +237,7 @@ impl<'t> Search<'t> {
         self.hash = Some(hash);
     }
 
-    /// Covers the window, and what lies before it.
+    /// Covers the window, and everything before it.
     fn take<E>(&mut self, number: usize, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
         self.send_literal(emit)?;
         let place = self.signature().layout().place(number);
@@ -255,7 +256,7 @@ impl<'t> Search<'t> {
         if self.copy.1 >= LONG_COPY { self.send_copy(emit) } else { Ok(()) }
     }
 
-    /// Sends what lies before the window.
+    /// Sends everything before the window.
     fn send_literal<E>(&mut self, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
         if self.unsent < self.window {
             self.send_copy(emit)?;
@@ -270,7 +271,7 @@ impl<'t> Search<'t> {
         if len > 0 { emit(Op::Copy { from, len }) } else { Ok(()) }
     }
 
-    /// Drops all of the buffer but the window: at least half.
+    /// Drops all of the buffer except the window: at least half.
     fn make_room<E>(&mut self, emit: &mut impl FnMut(Op<'_>) -> Result<(), E>) -> Result<(), E> {
         self.send_literal(emit)?;
         self.buffer.drain(..self.window);

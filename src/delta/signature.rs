@@ -1,7 +1,7 @@
-//! What is known of the old content: how it is cut into blocks, and two hashes for each.
+//! The signature of the old content: how it is cut into blocks, and two hashes for each.
 //!
-//! Owns the block size, the blocks and their encoding; reads nothing. Keeps one invariant: a signature has exactly the
-//! blocks of its layout, whether it was computed or decoded.
+//! Owns the block size, the blocks and their encoding; reads nothing. Invariant: a signature has exactly the blocks of
+//! its layout, whether it was computed or decoded.
 //!
 //! The encoding, all integers little-endian:
 //!
@@ -24,17 +24,17 @@ use xxhash_rust::xxh3::xxh3_128;
 pub const MIN_BLOCK_BYTES: u32 = 64;
 /// The greatest block size, in bytes: 16 MiB.
 pub const MAX_BLOCK_BYTES: u32 = 16 << 20;
-/// The most blocks that a signature can have: so that a signature takes at most 32 MiB, and a [`super::Table`] about as
-/// much again, whoever chose the layout.
+/// The most blocks that a signature can have. It limits a signature to 32 MiB, and a [`super::Table`] to about as much
+/// again, even if the other side chose the layout.
 pub const MAX_BLOCKS: u64 = 1 << 20;
 
-/// The least block size that is chosen: a page, and the block of most file systems, so that less cannot be written.
+/// The least block size that is chosen: a page, and the block of most file systems, which write no less.
 const LEAST_CHOSEN: u64 = 4 << 10;
 const MAGIC: [u8; 5] = *b"hsig\x01";
 const HEADER_BYTES: usize = 17;
 const BLOCK_BYTES: usize = 24;
 
-/// How content is cut into blocks: all of one size, but for a short last one.
+/// How content is cut into blocks: all of one size, except for a short last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// Invariants: from [`MIN_BLOCK_BYTES`] to [`MAX_BLOCK_BYTES`], and `size` has at most [`MAX_BLOCKS`] of them.
@@ -43,11 +43,11 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout for content of `size` bytes: the square root of the size, which makes the sum of signature and of
-    /// literals around a change least (as in rsync), as a power of two, so that blocks lie on pages; at least 4 KiB. From
-    /// 1 TiB on, where the root is 1 MiB, [`MAX_BLOCKS`] blocks.
+    /// The layout for content of `size` bytes. The block size is the square root of the size, which minimises the sum
+    /// of the signature and the literals around a change (as in rsync), as a power of two, so that blocks lie on pages;
+    /// at least 4 KiB. From 1 TiB on, where the root is 1 MiB, there are [`MAX_BLOCKS`] blocks.
     ///
-    /// It is an error when the content is longer than 16 TiB: then blocks of the greatest size are too many.
+    /// Fails if the content is longer than 16 TiB: even blocks of the greatest size are then too many.
     pub fn for_size(size: u64) -> Result<Self, Malformed> {
         let root = size.isqrt().next_power_of_two();
         let fewest = size.div_ceil(MAX_BLOCKS).next_power_of_two();
@@ -55,7 +55,7 @@ impl Layout {
         Self::new(size, u32::try_from(block_bytes).unwrap_or(u32::MAX))
     }
 
-    /// A layout with a given block size. It is an error when that, or the number of blocks, is out of bounds.
+    /// A layout with a given block size. Fails if that, or the number of blocks, is out of bounds.
     pub fn new(size: u64, block_bytes: u32) -> Result<Self, Malformed> {
         if !(MIN_BLOCK_BYTES..=MAX_BLOCK_BYTES).contains(&block_bytes) {
             return Err(Malformed("the block size is out of bounds"));
@@ -66,7 +66,7 @@ impl Layout {
         Ok(Layout { block_bytes, size })
     }
 
-    /// The size of all blocks but a short last one, in bytes.
+    /// The size of all blocks except a short last one, in bytes.
     pub fn block_bytes(self) -> usize {
         self.block_bytes as usize
     }
@@ -86,7 +86,7 @@ impl Layout {
         (self.size / u64::from(self.block_bytes)) as usize
     }
 
-    /// The length of the short last block; 0 when there is none.
+    /// The length of the short last block; 0 if there is none.
     pub(super) fn short_bytes(self) -> usize {
         (self.size % u64::from(self.block_bytes)) as usize
     }
@@ -97,7 +97,7 @@ impl Layout {
         start..self.size.min(start + u64::from(self.block_bytes))
     }
 
-    /// The content in stretches of whole blocks, each of `bytes` or somewhat more, that can be hashed apart.
+    /// The content in stretches of whole blocks, each of `bytes` or slightly more, which can be hashed independently.
     pub fn stretches(self, bytes: u64) -> impl Iterator<Item = Range<u64>> {
         let block = u64::from(self.block_bytes);
         let step = bytes.clamp(1, self.size.max(1)).next_multiple_of(block);
@@ -108,9 +108,9 @@ impl Layout {
 /// The hashes of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block {
-    /// The rolling hash, by which a block is found.
+    /// The rolling hash, which finds a block.
     pub weak: u64,
-    /// The xxh3-128, by which it is known.
+    /// The xxh3-128, which identifies it.
     pub strong: u128,
 }
 
@@ -125,7 +125,7 @@ pub(super) fn strong(content: &[u8]) -> u128 {
     xxh3_128(content)
 }
 
-/// What is known of the old content.
+/// The signature of the old content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     layout: Layout,
@@ -145,12 +145,12 @@ impl Signature {
         content.chunks(layout.block_bytes()).map(Block::of)
     }
 
-    /// The signature made of the blocks of all stretches, in order. It is an error when they are not as many as the
-    /// layout has, as when the content has become shorter or longer since it was asked for its size.
+    /// The signature made of the blocks of all stretches, in order. Fails if their number is not the layout's, for
+    /// example because the content has become shorter or longer since its size was taken.
     pub fn join(layout: Layout, blocks: impl IntoIterator<Item = Block>) -> Result<Self, Malformed> {
         let blocks: Box<[Block]> = blocks.into_iter().take(layout.blocks() + 1).collect();
         if blocks.len() != layout.blocks() {
-            return Err(Malformed("the signature does not have the blocks of its layout"));
+            return Err(Malformed("the signature has more or fewer blocks than its layout"));
         }
         Ok(Signature { layout, blocks })
     }
@@ -165,7 +165,7 @@ impl Signature {
         &self.blocks
     }
 
-    /// Whether `content` is what block `number` holds.
+    /// Whether `content` equals block `number`.
     pub(super) fn is_block(&self, number: usize, content: &[u8]) -> bool {
         self.blocks.get(number).is_some_and(|block| block.strong == strong(content))
     }
@@ -183,12 +183,12 @@ impl Signature {
         out
     }
 
-    /// The signature that these bytes hold. Takes memory only for blocks that are there.
+    /// Decodes a signature. Takes memory only for blocks that are there.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         const CUT_SHORT: Malformed = Malformed("the signature is cut short");
         let (magic, rest) = bytes.split_first_chunk::<5>().ok_or(CUT_SHORT)?;
         if *magic != MAGIC {
-            return Err(Malformed("not a signature, or one of another version"));
+            return Err(Malformed("not a signature, or a signature of another version"));
         }
         let (block_bytes, rest) = rest.split_first_chunk().ok_or(CUT_SHORT)?;
         let (size, rest) = rest.split_first_chunk().ok_or(CUT_SHORT)?;

@@ -1,12 +1,12 @@
-//! The blocks of a signature, to be found by their weak hash.
+//! Finds the blocks of a signature by their weak hash.
 //!
-//! Owns the look-up; what is looked up is `search`'s. Keeps one invariant: making it and asking it take no longer when
-//! the hashes were chosen by an adversary, up to a logarithm. So it is a sorted list with an index, not a hash table,
-//! whose chains or probes the maker of a signature could make long.
+//! Owns the look-up; `search` decides what is looked up. Invariant: building and querying it take no longer, up to a
+//! logarithm, if an adversary chose the hashes. So it is a sorted list with an index, not a hash table, whose chains or
+//! probes the author of a signature could make long.
 
 use super::signature::{Block, Signature};
 
-/// Blocks with one weak hash and different content are kept up to so many. By chance there is never a second.
+/// At most this many blocks with the same weak hash and different content are kept. By chance there is never a second.
 const MAX_SAME_WEAK: usize = 8;
 /// A block of full size.
 #[derive(Debug, Clone, Copy)]
@@ -15,14 +15,14 @@ struct Slot {
     number: u32,
 }
 
-/// A signature, made ready to be searched. Can be shared by several searches.
+/// A signature, prepared for searching. Several searches can share it.
 #[derive(Debug)]
 pub struct Table {
     signature: Signature,
     /// Invariants:
     /// 1. Sorted by weak hash. (A hash table was rejected, see above.)
-    /// 2. Of blocks with the same content only the first is there. So a file of nothing but zeros has one slot, where
-    ///    rsync's chain would have as many as there are blocks.
+    /// 2. Only the first of several blocks with the same content is kept. So a file of zeros has one slot, where
+    ///    rsync's chain would have one for each block.
     slots: Box<[Slot]>,
     /// The slots of hashes that begin with the bits `i` are `slots[starts[i]..starts[i + 1]]`.
     starts: Box<[u32]>,
@@ -32,10 +32,10 @@ pub struct Table {
 }
 
 impl Table {
-    /// Makes a signature ready to be searched.
+    /// Prepares a signature for searching.
     pub fn new(signature: Signature) -> Self {
         let slots = slots(&signature.blocks()[..signature.layout().full_blocks()]);
-        // At least 2^1, as a shift by all 64 bits is none.
+        // At least 2^1, as a shift by all 64 bits would overflow.
         let bits = slots.len().next_power_of_two().trailing_zeros().max(1);
         let shift = u64::BITS - bits;
         let starts = (0..=1_usize << bits)
@@ -48,7 +48,7 @@ impl Table {
         Table { signature, slots: slots.into(), starts, shift, filter }
     }
 
-    /// What the table was made of.
+    /// The signature that the table was built from.
     pub fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -63,7 +63,7 @@ impl Table {
         self.filter.may_hold(weak) && self.with_weak(weak).len() > 0
     }
 
-    /// The blocks that have this weak hash, of those with the same content the first; at most [`MAX_SAME_WEAK`].
+    /// The blocks with this weak hash, only the first of those with the same content; at most [`MAX_SAME_WEAK`].
     pub(super) fn with_weak(&self, weak: u64) -> impl ExactSizeIterator<Item = (usize, &Block)> {
         let prefix = (weak >> self.shift) as usize;
         let slots = &self.slots[self.starts[prefix] as usize..self.starts[prefix + 1] as usize];
@@ -80,7 +80,7 @@ fn slots(blocks: &[Block]) -> Vec<Slot> {
     let mut slots: Vec<Slot> =
         (0..).zip(blocks).map(|(number, block)| Slot { weak: block.weak, number }).collect();
     let strong = |slot: &Slot| blocks[slot.number as usize].strong;
-    // Strong hashes lie all over the memory: they are looked at only where the weak ones are equal.
+    // Strong hashes are scattered over memory, so they are compared only where the weak ones are equal.
     slots.sort_unstable_by(|a, b| {
         a.weak.cmp(&b.weak).then_with(|| (strong(a), a.number).cmp(&(strong(b), b.number)))
     });
@@ -88,8 +88,8 @@ fn slots(blocks: &[Block]) -> Vec<Slot> {
     slots
 }
 
-/// Tells most hashes that no block has from those that one has, and is small enough to stay in the cache: a Bloom
-/// filter whose bits for one hash lie in one word.
+/// Filters out most hashes that no block has, and is small enough to stay in the cache: a Bloom filter whose bits for
+/// one hash lie in one word.
 #[derive(Debug)]
 struct Filter {
     words: Box<[u64]>,
@@ -98,10 +98,10 @@ struct Filter {
 }
 
 impl Filter {
-    /// Has at least a word for each slot: of its 64 bits at most 2 are set on average, so that 1 hash in 500 passes. (Half
-    /// as many words, or three bits, were tried: slower up to 2^18 blocks, the 64 GiB of a large disk image.)
+    /// Has at least one word per slot: of its 64 bits at most 2 are set on average, so 1 hash in 500 passes. (Half as
+    /// many words, or three bits, were tried: slower up to 2^18 blocks, the 64 GiB of a large disk image.)
     fn new(slots: &[Slot]) -> Self {
-        // At least 2^1, as a shift by all 64 bits is none.
+        // At least 2^1, as a shift by all 64 bits would overflow.
         let bits = slots.len().next_power_of_two().trailing_zeros().max(1);
         let mut filter = Filter { words: vec![0; 1 << bits].into(), shift: u64::BITS - bits };
         for slot in slots {

@@ -81,7 +81,7 @@ fn noise(len: usize, seed: u64) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Content without a pattern, with few different bytes, with a period, of one byte only, or of a few equal blocks.
+/// Content without a pattern, of few different bytes, with a period, of a single byte, or of a few equal blocks.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..4000),
@@ -102,9 +102,9 @@ enum Edit {
     Insert(Index, Vec<u8>),
     Delete(Index, Index),
     Replace(Index, Vec<u8>),
-    /// Takes a stretch out and puts it in elsewhere.
+    /// Moves a stretch elsewhere.
     Move(Index, Index, Index),
-    /// Puts a stretch in once more.
+    /// Inserts a copy of a stretch.
     Repeat(Index, Index, Index),
 }
 
@@ -167,14 +167,14 @@ proptest! {
         prop_assert_eq!(delta(&table, &new, &[usize::MAX]), steps);
     }
 
-    /// What is skipped is covered by no op, and what is around it is made.
+    /// No op covers what is skipped; what is around it is built.
     #[test]
     fn content_with_a_gap_is_made_around_it(
         basis in content(), edits in vec(edit(), 0..4), block_bytes in 64_u32..400, cut: (Index, Index), gap in 0_u64..1000,
     ) {
         let new = edited(basis.clone(), &edits);
         let (a, b) = (cut.0.index(new.len() + 1), cut.1.index(new.len() + 1));
-        let (before, behind) = (&new[..a.min(b)], &new[a.min(b)..]);
+        let (before, after) = (&new[..a.min(b)], &new[a.min(b)..]);
         let table = table(&basis, block_bytes);
         let mut patch = Patch::new(basis.len() as u64, read_at(&basis), Vec::new(), u64::MAX);
         let mut search = Search::with_buffer(&table, 0);
@@ -183,7 +183,7 @@ proptest! {
         let (mut made, _) = patch.finish();
         prop_assert_eq!(&made[..], before);
         let mut patch = Patch::new(basis.len() as u64, read_at(&basis), &mut made, u64::MAX);
-        search.feed(behind, |op| patch.apply(op)).unwrap();
+        search.feed(after, |op| patch.apply(op)).unwrap();
         search.finish(|op| patch.apply(op)).unwrap();
         prop_assert_eq!(made, new);
     }
@@ -201,7 +201,7 @@ proptest! {
         prop_assert_eq!(steps, expected);
     }
 
-    /// An edit costs itself, and what the blocks that it touches held: one at each end.
+    /// An edit costs its own bytes and the blocks that it touches: one at each end.
     #[test]
     fn an_insertion_costs_no_more_than_a_block_around_it(
         seed: u64, len in 1000_usize..50_000, at: Index, inserted in vec(any::<u8>(), 1..20), block_bytes in 64_u32..400,
@@ -248,7 +248,7 @@ proptest! {
         }
     }
 
-    /// A delta made with a signature that lies is refused or makes something else; it never reads outside.
+    /// A delta made with a wrong signature is refused or produces something else; it never reads outside.
     #[test]
     fn a_signature_that_lies_does_no_harm(
         basis in content(), new in content(), block_bytes in 64_u32..400, swaps in vec((any::<Index>(), any::<Index>()), 1..5),

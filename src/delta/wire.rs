@@ -1,10 +1,10 @@
 //! Deltas as bytes.
 //!
-//! Owns the encoding of [`Op`]s; what they refer to is checked by who applies them. Keeps one invariant: nothing is
-//! allocated, and nothing is waited for, because a length was declared; literals are handed on as they come.
+//! Owns the encoding of [`Op`]s; [`super::Patch`] checks what they refer to. Invariant: nothing is allocated, and
+//! nothing waits, because of a declared length; literals are passed on as they arrive.
 //!
-//! A delta is the header, ops, and the end, without anything behind it. Numbers are unsigned LEB128 of at most 64 bits
-//! in their shortest form.
+//! A delta is the header, ops, and the end, with nothing after it. Numbers are unsigned LEB128 of at most 64 bits in
+//! their shortest form.
 //!
 //! ```text
 //! header   "hdel", version 1 (u8)
@@ -31,13 +31,13 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Appends the beginning of a delta to `out`.
+    /// Appends the header of a delta to `out`.
     pub fn begin(out: &mut Vec<u8>) -> Self {
         out.extend_from_slice(&MAGIC);
         Encoder { total_bytes: 0 }
     }
 
-    /// Appends an op. It must be one that can be: not empty, and all in all fewer than 2^64 bytes.
+    /// Appends an op. It must not be empty, and all ops together must produce fewer than 2^64 bytes.
     pub fn op(&mut self, op: Op<'_>, out: &mut Vec<u8>) {
         debug_assert!(op.produced_bytes() > 0);
         self.total_bytes = self.total_bytes.saturating_add(op.produced_bytes());
@@ -70,14 +70,14 @@ fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// What a decoder has found.
+/// What a decoder returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The input is used up; there must be more.
+    /// The input is used up; more must follow.
     NeedMore,
     /// An op, or a part of a literal.
     Op(Op<'a>),
-    /// The delta ends here. What is left of the input is not part of it.
+    /// The delta ends here. The rest of the input is not part of it.
     End,
 }
 
@@ -92,7 +92,7 @@ enum Expect {
         len: u64,
     },
     LiteralLen,
-    /// So many bytes of a literal, never none.
+    /// This many bytes of a literal, at least one.
     Literal(u64),
     Total,
     Nothing,
@@ -118,7 +118,7 @@ impl Decoder {
         Self::default()
     }
 
-    /// Takes bytes off the front of `input` until they make an event. After an error there is nothing to go on with.
+    /// Takes bytes off the front of `input` until they complete an event. After an error, decoding cannot continue.
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Event<'a>, Malformed> {
         loop {
             if let Expect::Nothing = self.expect {
@@ -137,7 +137,7 @@ impl Decoder {
         }
     }
 
-    /// Ends the input. It is an error when the delta has not ended.
+    /// Ends the input. Fails if the delta has not ended.
     pub fn finish(self) -> Result<(), Malformed> {
         if let Expect::Nothing = self.expect { Ok(()) } else { Err(CUT_SHORT) }
     }
@@ -158,7 +158,7 @@ impl Decoder {
         self.expect = match self.expect {
             Expect::Magic(at) => match MAGIC.get(at) {
                 Some(&expected) if expected != byte => {
-                    return Err(Malformed("not a delta, or one of another version"));
+                    return Err(Malformed("not a delta, or a delta of another version"));
                 }
                 _ if at + 1 == MAGIC.len() => Expect::Kind,
                 _ => Expect::Magic(at + 1),
@@ -178,7 +178,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Goes on behind a whole number.
+    /// Continues after a complete number.
     fn number_read(&mut self, number: u64) -> Result<Option<Op<'static>>, Malformed> {
         let mut op = None;
         self.expect = match self.expect {
@@ -190,7 +190,7 @@ impl Decoder {
                 Expect::Kind
             }
             Expect::Total if number == self.total_bytes => Expect::Nothing,
-            Expect::Total => return Err(Malformed("the delta is not as long as it says")),
+            Expect::Total => return Err(Malformed("the delta's length does not match its total")),
             other => other,
         };
         Ok(op)
@@ -206,7 +206,7 @@ impl Decoder {
     }
 }
 
-/// A number of which some bytes have been read.
+/// A number that has been read in part.
 #[derive(Debug, Default)]
 struct Number {
     value: u64,
@@ -214,7 +214,7 @@ struct Number {
 }
 
 impl Number {
-    /// Takes the next byte; gives the number when that was its last.
+    /// Takes the next byte; returns the number if that was its last.
     fn push(&mut self, byte: u8) -> Result<Option<u64>, Malformed> {
         let bits = u64::from(byte & 0x7F);
         if self.shift > 63 || (self.shift == 63 && bits > 1) {
@@ -226,7 +226,7 @@ impl Number {
             return Ok(None);
         }
         if byte == 0 && self.shift > 0 {
-            return Err(Malformed("the delta holds a number that is longer than it must be"));
+            return Err(Malformed("the delta holds a number in more bytes than needed"));
         }
         Ok(Some(std::mem::take(self).value))
     }
@@ -237,9 +237,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BEHIND: Malformed = Malformed("there is something behind the delta");
+    const AFTER: Malformed = Malformed("there is data after the delta");
 
-    /// What a delta says, with the pieces of each literal joined, when it comes in pieces of this length.
+    /// What a delta says, with the pieces of each literal joined, if it arrives in pieces of this length.
     fn decode(delta: &[u8], piece: usize) -> Result<Vec<(u64, u64, Vec<u8>)>, Malformed> {
         let (mut decoder, mut ops, mut is_open) = (Decoder::new(), Vec::new(), false);
         for mut input in delta.chunks(piece.max(1)) {
@@ -247,7 +247,7 @@ mod tests {
                 match decoder.next(&mut input)? {
                     Event::NeedMore => break,
                     Event::End if input.is_empty() => break,
-                    Event::End => return Err(BEHIND),
+                    Event::End => return Err(AFTER),
                     Event::Op(Op::Copy { from, len }) => ops.push((from, len, Vec::new())),
                     Event::Op(Op::Literal(bytes)) if is_open => ops.last_mut().unwrap().2.extend(bytes),
                     Event::Op(Op::Literal(bytes)) => ops.push((0, 0, bytes.to_vec())),
@@ -289,7 +289,7 @@ mod tests {
             prop_assert_eq!(decode(&delta[..cut.index(delta.len())], 7), Err(CUT_SHORT));
         }
 
-        /// What can be decoded has only one encoding, up to how literals are cut.
+        /// Every delta has only one encoding, up to how literals are cut.
         #[test]
         fn damage_is_an_error_or_another_delta(
             ops in prop::collection::vec(op(), 0..5),
@@ -332,7 +332,7 @@ mod tests {
         assert!(fault(&[COPY, 0, 0]).0.contains("empty"));
         assert!(fault(&[LITERAL, 0]).0.contains("empty"));
         assert!(fault(&[3]).0.contains("unknown"));
-        assert!(fault(&[COPY, 5, 0, END, 4]).0.contains("not as long"));
+        assert!(fault(&[COPY, 5, 0, END, 4]).0.contains("does not match its total"));
         assert!(decode(b"hdel\x02\0\0", 1).unwrap_err().0.contains("version"));
     }
 
