@@ -1,4 +1,4 @@
-//! `haul list`: the entries of an archive.
+//! `haul list`: lists the entries of an archive.
 
 use super::default_threads;
 use super::events::each_event;
@@ -21,21 +21,21 @@ use std::path::Path;
 pub struct Listed<'a> {
     /// The entry.
     pub entry: &'a Entry,
-    /// The digest of its content; `None` when it has none, or the archive has no index.
+    /// The digest of its content; `None` if it has none, or the archive has no index.
     pub digest: Option<Digest>,
 }
 
-/// What an archive says of one path.
+/// What an archive says about one path.
 #[derive(Debug, Clone, Copy)]
 pub enum Item<'a> {
     /// It holds an entry.
     Entry(Listed<'a>),
-    /// It is a delta, in which this path of its base is gone, with everything below.
+    /// It is a delta, and removes this path of its base with everything below.
     Removed(RelPath<'a>),
 }
 
-/// Calls `each` for every selected entry of `archive`, in the archive's order, and then for what a delta removes; its
-/// error ends the listing. With an index no data is read.
+/// Calls `each` for every selected entry of `archive`, in the archive's order, and then for every removal of a delta;
+/// an error from `each` ends the listing. With an index, no data is read.
 pub fn list(
     archive: Source<'_>,
     select: &Select,
@@ -118,7 +118,7 @@ fn show(
     each(Item::Entry(Listed { entry, digest }))
 }
 
-/// An error of whoever is shown the listing.
+/// An error of the receiver of the listing.
 fn shown(error: io::Error) -> Error {
     Error::io(Act::Write, Path::new("-"), error)
 }

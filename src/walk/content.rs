@@ -1,7 +1,7 @@
 //! The content of scanned files.
 //!
 //! A file is opened relative to its directory's descriptor, which is kept for the next file: consecutive files mostly
-//! share it. Whether it is still what the scan saw is asked once, after its last byte was read.
+//! share it. Whether the file is still what the scan saw is checked once, after its last byte was read.
 
 use super::found::Found;
 use crate::account::{Cause, Failure};
@@ -16,7 +16,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
-/// GNU tar takes every extent but the last to be whole blocks of this length.
+/// GNU tar expects every extent but the last to be whole blocks of this length.
 const TAR_BLOCK: u64 = 512;
 
 /// Opens the files of one tree. One for each thread.
@@ -33,12 +33,12 @@ pub(crate) struct Content {
     file: File,
 }
 
-/// Of a file with more extents, those that lie near each other are taken for one; readers refuse endless maps.
+/// In a file with more extents, nearby extents are merged into one; readers refuse endless maps.
 const MOST_EXTENTS: usize = 1 << 19;
 
-/// Opens, before anything is packed, the files of which something must be known by then: whether the first name of a
-/// hard-link group can be read, since the others are nothing without it, and where a large file has its holes, since
-/// it is cut by its data. Files that cannot be opened are taken out, and their links with them.
+/// Opens files about which something must be known before packing: whether the first name of a hard-link group can be
+/// read, since the other names depend on it, and where a large file has holes, since it is cut by its data. Removes
+/// files that cannot be opened, together with their links.
 pub(crate) fn examine(root: &Dir, found: &mut Vec<Found>) -> Vec<Failure> {
     let mut reader = Reader::new(root);
     let mut failures = Vec::new();
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         match self.dir(parent).and_then(|dir| dir.open_file(name)) {
             Ok(file) => Ok(Content { file }),
             Err(Errno::NOENT) => Err(Cause::Vanished),
-            // A directory above became something else, or the file a symlink, directory or socket.
+            // A directory above it became something else, or the file became a symlink, directory or socket.
             Err(Errno::NOTDIR | Errno::LOOP | Errno::ISDIR | Errno::NXIO) => Err(Cause::Replaced),
             Err(errno) => Err(errno.into()),
         }
@@ -116,8 +116,8 @@ impl Content {
         Ok(xattr::of(self.file.as_fd())?)
     }
 
-    /// Where the file's data lies, in whole blocks as tar wants them; `None` when it has no holes. Asked only when the
-    /// file occupies less room than its length, as the scan saw it.
+    /// Where the file's data lies, in whole blocks as tar needs them; `None` if it has no holes. The file system is
+    /// asked only if the file occupied less room than its length when it was scanned.
     pub(crate) fn extents(&self, found: &Found) -> io::Result<Option<Box<[Extent]>>> {
         let size = found.stamp.size;
         if found.stamp.blocks.saturating_mul(512) >= size {
@@ -134,7 +134,7 @@ impl Content {
         Ok((!is_dense).then(|| aligned.into()))
     }
 
-    /// Fills `buffer` from `offset` on. Returns how many bytes there were; the rest of `buffer` is as it was.
+    /// Fills `buffer` from `offset` on. Returns how many bytes there were; the rest of `buffer` is unchanged.
     pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -176,9 +176,9 @@ impl Content {
 
     /// Whether the file is still what the scan saw.
     ///
-    /// Size and mtime tell changed content, ctime content that was changed with its mtime set back. A ctime that moved
-    /// together with the number of names means that a link was made or removed, which changes nothing here (package
-    /// managers link and unlink the files of their caches all the time).
+    /// Size and mtime reveal changed content; ctime reveals changed content whose mtime was set back. A ctime that
+    /// changed together with the number of links means that a link was added or removed, which does not matter here
+    /// (package managers link and unlink the files of their caches all the time).
     pub(crate) fn check(&self, found: &Found) -> Result<(), Cause> {
         let now = Stat::of(self.file.as_fd())?;
         let then = found.stamp;

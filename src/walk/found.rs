@@ -4,9 +4,9 @@ use super::filter::Verdict;
 use crate::sys::Stat;
 use crate::tree::{Device, Entry, RelPathBuf, Timestamp};
 
-/// One entry, and how to tell later whether it is still the same.
+/// One entry, with what is needed to check later whether it is still the same.
 ///
-/// A file's xattrs and holes are not known yet; they are read when its content is.
+/// A file's xattrs and holes are not known yet; they are read with its content.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) entry: Entry,
@@ -15,7 +15,7 @@ pub(crate) struct Found {
     pub(crate) has_links: bool,
 }
 
-/// What tells an inode, and a state of it, from others.
+/// Identifies an inode and its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) dev: Device,
@@ -31,7 +31,7 @@ pub(crate) struct Stamp {
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) path: RelPathBuf,
-    /// What the filter said of the directory.
+    /// The filter's verdict on the directory.
     pub(super) verdict: Verdict,
     /// The directory itself; `None` in all but one stretch.
     pub(super) own: Option<Found>,
@@ -41,7 +41,7 @@ pub(super) struct Listing {
 #[derive(Debug)]
 pub(super) enum Child {
     /// Anything but a directory.
-    Leaf(Found),
+    Other(Found),
     /// A directory, which has a listing of its own.
     Directory(RelPathBuf),
 }
@@ -49,7 +49,7 @@ pub(super) enum Child {
 impl Child {
     pub(super) fn name(&self) -> &[u8] {
         match self {
-            Child::Leaf(found) => found.entry.path.as_path().file_name(),
+            Child::Other(found) => found.entry.path.as_path().file_name(),
             Child::Directory(path) => path.as_path().file_name(),
         }
     }

@@ -1,8 +1,8 @@
 //! Reads a tree in parallel.
 //!
-//! Owns the way from a directory's descriptor to its entries and their content: what is there, what of it is meant,
-//! which names share an inode, and the bytes of a file as long as it is what the scan saw. Writes nothing and knows
-//! neither archives nor destinations.
+//! Owns the step from a directory's descriptor to its entries and their content: what exists, what is selected, which
+//! names share an inode, and the bytes of a file as long as it is what the scan saw. Writes nothing and knows neither
+//! archives nor destinations.
 
 pub(crate) mod content;
 pub mod filter;

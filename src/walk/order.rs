@@ -6,10 +6,10 @@ use crate::tree::{Kind, RelPath, RelPathBuf};
 use std::collections::HashMap;
 use std::vec;
 
-/// All entries of a scan in path order: a directory, then what it holds, by name.
+/// All entries of a scan in path order: a directory, then its contents by name.
 ///
-/// The listings are sorted already, so this is one pass over the tree; sorting all paths was rejected because it
-/// compares every path some twenty times.
+/// The listings are already sorted, so this is one pass over the tree; sorting all paths was rejected because it
+/// compares every path about twenty times.
 pub(super) fn assemble(listings: Vec<Listing>) -> Vec<Found> {
     let total = listings.iter().map(|l| l.children.len() + 1).sum();
     let mut by_path = join_stretches(listings);
@@ -18,7 +18,7 @@ pub(super) fn assemble(listings: Vec<Listing>) -> Vec<Found> {
     descend(&mut by_path, RelPath::ROOT, &mut found, &mut stack);
     while let Some(children) = stack.last_mut() {
         match children.next() {
-            Some(Child::Leaf(leaf)) => found.push(leaf),
+            Some(Child::Other(leaf)) => found.push(leaf),
             Some(Child::Directory(path)) => descend(&mut by_path, path.as_path(), &mut found, &mut stack),
             None => {
                 stack.pop();
@@ -34,7 +34,7 @@ fn descend(
     found: &mut Vec<Found>,
     stack: &mut Vec<vec::IntoIter<Child>>,
 ) {
-    // Missing when the scan was interrupted.
+    // Missing if the scan was interrupted.
     if let Some(listing) = by_path.remove(&path.to_buf()) {
         found.extend(listing.own);
         stack.push(listing.children.into_iter());
@@ -67,13 +67,13 @@ fn join_stretches(listings: Vec<Listing>) -> HashMap<RelPathBuf, Listing> {
     by_path
 }
 
-/// Drops the directories that were only passed through and below which nothing was kept.
+/// Drops directories that were only passed through and have no kept entry below them.
 pub(super) fn prune(found: &mut Vec<Found>, filter: &Filter) {
     if filter.is_empty() {
         return;
     }
     let mut needed = vec![true; found.len()];
-    // From the last entry to the first: what follows a directory and lies below it has been judged before it.
+    // From the last entry to the first, so everything below a directory has been judged before it.
     let mut last_kept: Option<usize> = None;
     for (i, one) in found.iter().enumerate().rev() {
         let path = one.entry.path.as_path();

@@ -1,8 +1,8 @@
 //! The scan of a whole tree.
 //!
-//! A task is one directory, or a stretch of the names of a wide one, so that all threads work on a flat directory,
-//! too. A directory is opened relative to its parent's descriptor and its metadata are those of the descriptor that is
-//! listed. What is found is put in path order at the end.
+//! A task is one directory, or a stretch of the names of a wide one, so that all threads can work on a flat directory,
+//! too. A directory is opened relative to its parent's descriptor, and its metadata is read from the descriptor that is
+//! listed. The entries are put in path order at the end.
 
 use super::filter::{Filter, Verdict};
 use super::found::{Child, Found, Listing, Stamp};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Directories with more names are split, so that several threads stat them.
 const WIDE_NAMES: usize = 2_048;
-/// How many names a thread takes of a wide directory at a time.
+/// How many names of a wide directory a thread takes at a time.
 const STRETCH_NAMES: usize = 512;
 
 /// How to scan.
@@ -31,7 +31,7 @@ pub(crate) struct Options<'a> {
     pub(crate) filter: &'a Filter,
     /// Do not descend into another mount.
     pub(crate) one_file_system: bool,
-    /// Leave this inode out: the archive that is being written.
+    /// Leave out this inode: the archive that is being written.
     pub(crate) leave_out: Option<(Device, u64)>,
 }
 
@@ -76,7 +76,7 @@ struct Shared<'a> {
 struct Task {
     /// Of the directory.
     path: RelPathBuf,
-    /// What the filter said of it.
+    /// The filter's verdict on it.
     verdict: Verdict,
     what: What,
 }
@@ -166,7 +166,7 @@ impl<'a> Worker<'a> {
         tasks.extend(stretches);
     }
 
-    /// A directory that cannot be opened: it is kept, what it holds is not.
+    /// A directory that cannot be opened: it is kept, its contents are not.
     fn unopened(&mut self, parent: &Dir, listing: &mut Listing, errno: Errno) {
         let path = listing.path.clone();
         self.fail(path.as_path(), Act::Open, gone(errno));
@@ -186,10 +186,10 @@ impl<'a> Worker<'a> {
     ) {
         let mut directories = Vec::new();
         for (name, kind) in names {
-            // A name from getdents64(2) is one component; an odd file system's `..` must not pass for one.
+            // A name from getdents64(2) is one component; a `..` from an odd file system must not be taken for one.
             let Ok(path) = listing.path.as_path().join(&name) else { continue };
             match self.child(dir, path, kind, listing.verdict) {
-                Some(Next::Leaf(found)) => listing.children.push(Child::Leaf(*found)),
+                Some(Next::Other(found)) => listing.children.push(Child::Other(*found)),
                 Some(Next::Directory(path, verdict)) => {
                     listing.children.push(Child::Directory(path.clone()));
                     directories.push(Task { path, verdict, what: What::Directory(Arc::clone(dir)) });
@@ -203,7 +203,7 @@ impl<'a> Worker<'a> {
     fn child(&mut self, dir: &Dir, path: RelPathBuf, kind: Option<FileKind>, above: Verdict) -> Option<Next> {
         let filter = self.shared.options.filter;
         let judge = |kind: FileKind| filter.decide_below(above, path.as_path(), kind == FileKind::Directory);
-        // With d_type, what is dropped costs no call, and a directory only those on its own descriptor.
+        // With d_type, a dropped entry costs no call, and a directory only the calls on its own descriptor.
         if let Some(kind) = kind {
             match judge(kind) {
                 Verdict::Drop => return None,
@@ -222,11 +222,11 @@ impl<'a> Worker<'a> {
             Verdict::Drop => None,
             verdict if stat.kind == FileKind::Directory => Some(Next::Directory(path, verdict)),
             Verdict::Pass => None,
-            Verdict::Keep => self.leaf(dir, path, &stat).map(|found| Next::Leaf(Box::new(found))),
+            Verdict::Keep => self.other(dir, path, &stat).map(|found| Next::Other(Box::new(found))),
         }
     }
 
-    fn leaf(&mut self, dir: &Dir, path: RelPathBuf, stat: &Stat) -> Option<Found> {
+    fn other(&mut self, dir: &Dir, path: RelPathBuf, stat: &Stat) -> Option<Found> {
         if self.shared.options.leave_out == Some((stat.dev, stat.ino)) {
             return self.skip(&path, "it is the archive being written");
         }
@@ -281,11 +281,11 @@ impl<'a> Worker<'a> {
 }
 
 enum Next {
-    Leaf(Box<Found>),
+    Other(Box<Found>),
     Directory(RelPathBuf, Verdict),
 }
 
-/// What was listed and is not there any more has vanished.
+/// An entry that was listed and no longer exists has vanished.
 fn gone(errno: Errno) -> Cause {
     match errno {
         Errno::NOENT => Cause::Vanished,

@@ -1,9 +1,9 @@
-//! The archive that an earlier run has packed of the same tree: which entries are still what it says.
+//! An earlier archive of the same tree: which entries are unchanged since.
 //!
-//! An entry is unchanged when its record would be the same: path, kind, size, holes, mode, owner, time and extended
-//! attributes, as this run presents them. Of a file's content, size and time speak, or its digest if that is asked for.
-//! A time speaks for the content because packing never reads a file that could still be changed without its time being
-//! moved on ([`super::settle`]).
+//! An entry is unchanged if its record would be the same: path, kind, size, holes, mode, owner, time and extended
+//! attributes, as this run presents them. A file's content is compared by size and time or, on request, by digest. The
+//! time can stand for the content because packing never reads a file that could still change without its time changing
+//! ([`super::settle`]).
 
 use super::frames::read;
 use super::{Options, Run};
@@ -24,13 +24,13 @@ use std::path::Path;
 /// How many entries a thread takes at a time.
 const AT_A_TIME: usize = 64;
 
-/// An archive that has frames to be taken over.
+/// An archive with frames to reuse.
 pub(super) struct Base<'a> {
     pub(super) path: &'a Path,
     pub(super) archive: Archive<'a>,
 }
 
-/// Opens the file of the base, if there is to be one. It stays open, so the new archive may take its name.
+/// Opens the base's file, if there is a base. It stays open, so the new archive may take its name.
 pub(super) fn file(options: &Options) -> Result<Option<File>, Error> {
     let Some(base) = &options.base else { return Ok(None) };
     if options.single_frame {
@@ -51,7 +51,7 @@ impl<'a> Base<'a> {
     }
 }
 
-/// For each entry the number of the record of it, if it is unchanged; by the digest of its content with `checksum`.
+/// For each unchanged entry, the number of its record. With `checksum`, contents are compared by digest.
 pub(super) fn unchanged(
     run: &Run<'_>,
     records: &[Record],
@@ -60,12 +60,12 @@ pub(super) fn unchanged(
 ) -> Vec<Option<usize>> {
     let batches = pool::batches(pairs(found, records), AT_A_TIME).take_while(|_| !run.cancel.is_set());
     let start = || {
-        let looking = Looking { run, checksum, reader: Reader::new(run.root), buffer: Vec::new() };
-        (looking, Vec::new())
+        let checker = Checker { run, checksum, reader: Reader::new(run.root), buffer: Vec::new() };
+        (checker, Vec::new())
     };
-    let states = pool::scatter(run.options.threads, batches, start, |(looking, same), batch| {
+    let states = pool::scatter(run.options.threads, batches, start, |(checker, same), batch| {
         same.extend(
-            batch.into_iter().filter(|&(number, record)| looking.is_same(&found[number], &records[record])),
+            batch.into_iter().filter(|&(number, record)| checker.is_same(&found[number], &records[record])),
         );
     });
     let mut unchanged = vec![None; found.len()];
@@ -75,7 +75,7 @@ pub(super) fn unchanged(
     unchanged
 }
 
-/// The numbers of entries and records of the same path. Both are in path order.
+/// The numbers of entries and records with the same path. Both are in path order.
 fn pairs(found: &[Found], records: &[Record]) -> impl Iterator<Item = (usize, usize)> + Send {
     let mut at = (0, 0);
     std::iter::from_fn(move || {
@@ -94,23 +94,23 @@ fn pairs(found: &[Found], records: &[Record]) -> impl Iterator<Item = (usize, us
     })
 }
 
-/// Whether packing the file would store of it, beside its content, what the record says.
-fn is_told_as(content: &Content, found: &Found, record: &Record) -> bool {
+/// Whether packing the file would store the same entry, apart from its content, as the record.
+fn is_recorded_as(content: &Content, found: &Found, record: &Record) -> bool {
     read::complete(content, found)
         .is_ok_and(|completed| completed.as_deref().unwrap_or(&found.entry) == &record.entry)
 }
 
-/// One thread's looking.
-struct Looking<'a> {
+/// One thread's comparison.
+struct Checker<'a> {
     run: &'a Run<'a>,
     checksum: bool,
     reader: Reader<'a>,
     buffer: Vec<u8>,
 }
 
-impl Looking<'_> {
+impl Checker<'_> {
     fn is_same(&mut self, found: &Found, record: &Record) -> bool {
-        // Times that the archive does not show as they are tell nothing.
+        // A time that the archive does not store as it is proves nothing.
         let is_hidden =
             self.run.options.latest_mtime.is_some_and(|latest| found.stamp.mtime.seconds >= latest);
         let trust = if self.checksum || is_hidden { Trust::Nothing } else { Trust::SizeAndTime };
@@ -118,7 +118,7 @@ impl Looking<'_> {
         if !matches!(found.entry.kind, Kind::File { .. }) {
             return equality == Equality::Same && found.entry.meta == record.entry.meta;
         }
-        // What can be known without a system call comes first. The record holds the time, too.
+        // What needs no system call comes first. The record holds the time, too.
         let (meta, recorded) = (&found.entry.meta, &record.entry.meta);
         if (meta.mode, meta.mtime, &meta.owner) != (recorded.mode, recorded.mtime, &recorded.owner) {
             return false;
@@ -137,12 +137,12 @@ impl Looking<'_> {
             return matches!(record.entry.kind, Kind::File { extents: None, .. })
                 && xattrs.is_ok_and(|xattrs| xattrs == record.entry.meta.xattrs);
         }
-        self.reader.open(found).is_ok_and(|content| is_told_as(&content, found, record))
+        self.reader.open(found).is_ok_and(|content| is_recorded_as(&content, found, record))
     }
 
     fn has_content(&mut self, found: &Found, record: &Record) -> bool {
         let Ok(content) = self.reader.open(found) else { return false };
-        is_told_as(&content, found, record)
+        is_recorded_as(&content, found, record)
             && content.digest(found, &mut self.buffer).is_ok_and(|digest| Some(digest) == record.digest)
             && content.check(found).is_ok()
     }

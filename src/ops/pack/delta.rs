@@ -1,8 +1,8 @@
-//! What a delta holds of a tree: what is new or changed, and what belongs to it.
+//! What a delta holds of a tree: what is new or changed, and what that needs.
 //!
-//! Directories above what is held are held, too, as every archive has them. A hard-link group is held as a whole or not
-//! at all: its names in the delta then name nothing that only the base has, and a tar reader that unpacks the delta over
-//! the base makes the group anew.
+//! Directories above held entries are held, too, as in every archive. A hard-link group is held as a whole or not at
+//! all: so its links never point to a name that only the base has, and a tar reader that unpacks the delta over the
+//! base recreates the group.
 
 use super::base::unchanged;
 use super::{Options, Run};
@@ -17,7 +17,7 @@ use crate::walk::Found;
 use std::collections::HashSet;
 use std::os::fd::AsFd;
 
-/// Opens the archives that the new one is to be a delta of, if it is to be one.
+/// Opens the archives that the new one is a delta of, if it is a delta.
 pub(super) fn files(options: &Options) -> Result<Files<'_>, Error> {
     let Some(delta) = &options.delta else { return Ok(Files::new()) };
     let Some((lowest, deltas)) = delta.layers.split_first() else { return Ok(Files::new()) };
@@ -28,7 +28,7 @@ pub(super) fn files(options: &Options) -> Result<Files<'_>, Error> {
     }
 }
 
-/// Refuses to write the delta over what it is a delta of, without which it is nothing.
+/// Refuses to write the delta over an archive that it is a delta of: it would be useless without it.
 pub(super) fn refuse_loss(files: &Files<'_>, place: &Place) -> Result<(), Error> {
     let Some(existing) = place.existing() else { return Ok(()) };
     for (path, file) in files {
@@ -39,7 +39,7 @@ pub(super) fn refuse_loss(files: &Files<'_>, place: &Place) -> Result<(), Error>
     Ok(())
 }
 
-/// Takes what is unchanged out of a scanned tree. Nothing counts as removed where the tree could not be read as a whole.
+/// Takes unchanged entries out of a scanned tree. Nothing counts as removed if the tree could not be read completely.
 pub(super) fn changes(
     run: &Run<'_>,
     base: &Layers<'_>,
@@ -62,7 +62,7 @@ pub(super) fn changes(
     (found, base.identity().map(|base| Delta { base, removed }))
 }
 
-/// Holds all names of a group of which any is held.
+/// Holds all names of a group if any of them is held.
 fn hold_groups(found: &[Found], is_held: &mut [bool]) {
     let first = |number: usize| match &found[number].entry.kind {
         Kind::HardLink(target) => Some(target.as_path()),
@@ -75,7 +75,7 @@ fn hold_groups(found: &[Found], is_held: &mut [bool]) {
     }
 }
 
-/// Holds the directories above what is held, and the root.
+/// Holds the directories above held entries, and the root.
 fn hold_above(found: &[Found], is_held: &mut [bool]) {
     let mut below: Option<RelPath<'_>> = None;
     for (number, one) in found.iter().enumerate().rev() {

@@ -1,4 +1,4 @@
-//! From scanned entries to the frames of an archive, in parallel.
+//! Turns scanned entries into the frames of an archive, in parallel.
 
 mod carry;
 mod fill;
@@ -20,11 +20,11 @@ use jobs::{Job, Jobs};
 use std::collections::HashMap;
 use std::io;
 
-/// Frames that wait for an earlier one to be written, beyond those being worked on: enough that nobody waits while a
-/// slow frame (one of a large text, say) is compressed.
+/// Frames that wait for an earlier one to be written, beyond those in work: enough that no thread waits while a slow
+/// frame (for example, of a large text) is compressed.
 const FRAMES_AHEAD: usize = 2;
 
-/// Reads, encodes and compresses all frames, and writes them and the index to `sink`; that of a delta, if it is one.
+/// Reads, encodes and compresses all frames, and writes them and the index to `sink`; for a delta, a delta's index.
 pub(super) fn write(
     run: &Run<'_>,
     found: &[Found],
@@ -32,7 +32,7 @@ pub(super) fn write(
     sink: impl Sink,
 ) -> io::Result<Report> {
     let Options { threads, level, single_frame, .. } = *run.options;
-    // What a level cannot do is found out before anything is written.
+    // An unusable level fails before anything is written.
     Compressor::new(level)?;
     let mut archive = if single_frame {
         Form::Single(SingleFrame::new(sink, level, threads)?)
@@ -52,7 +52,7 @@ pub(super) fn write(
         outcomes.extend(members);
         result = match (kept, &run.base) {
             (Some(number), Some(base)) => archive.keep(&base.archive, number),
-            // A frame is empty when all that it was to hold has vanished.
+            // A frame is empty if everything that it was to hold has vanished.
             _ if decoded == 0 => Ok(()),
             _ => archive.frame(&frame, decoded),
         };
@@ -74,7 +74,7 @@ struct Filled {
     frame: Vec<u8>,
     /// The length of the tar.
     decoded: usize,
-    /// The frame of the base that is to be taken over unread.
+    /// The frame of the base to reuse unread.
     kept: Option<usize>,
     members: Vec<Member>,
     report: Report,
@@ -83,9 +83,9 @@ struct Filled {
 /// What a frame holds of an entry.
 struct Member {
     number: usize,
-    /// 0 for the further stretches of a large file.
+    /// 0 for all but the first stretch of a large file.
     header_bytes: u32,
-    /// The entry, when reading the file told more of it than the scan.
+    /// The entry, if reading the file revealed more than the scan.
     entry: Option<Box<Entry>>,
     content: Content,
 }
@@ -98,10 +98,10 @@ enum Content {
 
 /// What became of the entries.
 struct Outcomes {
-    /// The length of each entry's header; 0 when the archive does not hold the entry.
+    /// The length of each entry's header; 0 if the archive does not hold the entry.
     header_bytes: Vec<u32>,
     digests: Vec<Digest>,
-    /// Entries of which reading the file told more than the scan: xattrs, holes.
+    /// Entries of which reading the file revealed more than the scan: xattrs, holes.
     completed: HashMap<usize, Box<Entry>>,
     /// The digests of large files' parts.
     parts: HashMap<usize, Vec<(u64, Digest)>>,
@@ -119,7 +119,7 @@ impl Outcomes {
 
     fn extend(&mut self, members: Vec<Member>) {
         for Member { number, header_bytes, entry, content } in members {
-            // Of a large file's stretches, only the first has a header.
+            // Only the first stretch of a large file has a header.
             self.header_bytes[number] += header_bytes;
             self.completed.extend(entry.map(|entry| (number, entry)));
             match content {
@@ -130,7 +130,7 @@ impl Outcomes {
         }
     }
 
-    /// Makes the digests of large files of those of their parts.
+    /// Computes the digests of large files from those of their parts.
     fn join_parts(&mut self, found: &[Found]) {
         for (number, parts) in std::mem::take(&mut self.parts) {
             self.digests[number] = Digest::of_file(found[number].entry.kind.size(), &parts);
@@ -142,7 +142,7 @@ impl Outcomes {
         (0..self.header_bytes.len()).filter(|&number| self.header_bytes[number] > 0).collect()
     }
 
-    /// The records of the index, made as they are asked for: a million in a list would be 64 MB.
+    /// The records of the index, created on demand: a list of a million would take 64 MB.
     fn records<'a>(
         &'a self,
         found: &'a [Found],
@@ -171,7 +171,7 @@ impl<W: Sink> Form<W> {
         }
     }
 
-    /// Takes a frame of another archive over unread. One that is a single frame has no base.
+    /// Reuses a frame of another archive unread. A single-frame archive has no base.
     fn keep(&mut self, base: &Archive<'_>, number: usize) -> io::Result<()> {
         match self {
             Form::Frames(writer) => writer.keep(base.stored(number)),

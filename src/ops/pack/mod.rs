@@ -1,4 +1,4 @@
-//! `haul pack`: a tree becomes an archive.
+//! `haul pack`: packs a tree into an archive.
 
 mod base;
 mod delta;
@@ -32,42 +32,42 @@ pub struct Options {
     pub filter: Filter,
     /// Do not descend into directories of another mount.
     pub one_file_system: bool,
-    /// Write one frame for readers that know only one, at the cost of parallel unpacking.
+    /// Write a single frame, for readers that know only one, at the cost of parallel unpacking.
     pub single_frame: bool,
-    /// No entry's mtime is later than this many seconds since the epoch (`SOURCE_DATE_EPOCH`).
+    /// Limit every mtime to this many seconds since the epoch (`SOURCE_DATE_EPOCH`).
     pub latest_mtime: Option<i64>,
-    /// Whose the entries are, as the archive tells it.
+    /// The owners that the archive records.
     pub owner: OwnerOptions,
     /// Return only when the archive would survive a power cut.
     pub fsync: bool,
-    /// An earlier archive of the tree: what is unchanged is taken over from it as it is compressed.
+    /// An earlier archive of the tree: compressed frames of unchanged entries are reused from it.
     pub base: Option<BaseOptions>,
-    /// Write a delta: only what is new or changed since earlier archives of the tree, and what is gone.
+    /// Write a delta: only what is new or changed since earlier archives of the tree, and what was removed.
     pub delta: Option<DeltaOptions>,
 }
 
-/// From where unchanged frames are taken over.
+/// Where unchanged frames are reused from.
 #[derive(Debug, Clone)]
 pub struct BaseOptions {
     /// An archive with an index. The new one may take its name.
     pub path: PathBuf,
-    /// Compare contents by their digests, in place of size and time.
+    /// Compare contents by digest instead of by size and time.
     pub checksum: bool,
-    /// Take frames over without reading them: where the file system can, the kernel or the server copies them. They are
-    /// not compared with their hashes, so damage to the base goes over unseen.
+    /// Reuse frames without reading them: if the file system can, the kernel or the server copies them. They are not
+    /// compared with their hashes, so damage in the base is carried over unnoticed.
     pub trusted: bool,
 }
 
-/// Of what a delta is one.
+/// What a delta is a delta of.
 #[derive(Debug, Clone)]
 pub struct DeltaOptions {
-    /// An archive with an index and, if there are any, deltas over it, each of what is before it.
+    /// An archive with an index and any deltas on top of it, each a delta of those before it.
     pub layers: Vec<PathBuf>,
-    /// Compare contents by their digests, in place of size and time.
+    /// Compare contents by digest instead of by size and time.
     pub checksum: bool,
 }
 
-/// Whose the entries are, as the archive tells it.
+/// The owners that the archive records.
 #[derive(Debug, Clone, Default)]
 pub struct OwnerOptions {
     /// Store numbers only, no names.
@@ -90,9 +90,9 @@ pub struct OwnerId {
 /// Where the archive goes.
 #[allow(missing_debug_implementations)] // a writer has none
 pub enum Target<'a> {
-    /// To this path: written under a temporary name beside it and renamed when complete.
+    /// To this path: written under a temporary name next to it and renamed when complete.
     Path(&'a Path),
-    /// Into this writer, for example standard output.
+    /// To this writer, for example standard output.
     Writer(&'a mut dyn Write),
 }
 
@@ -131,7 +131,8 @@ pub fn pack(
             let place = Place::open(path).map_err(at(Act::Create))?;
             delta::refuse_loss(&files, &place)?;
             let leave_out = place.existing().map(|stat| (stat.dev, stat.ino));
-            // The temporary file is made after the scan, so that it is not in it, and changes no time in it.
+            // The temporary file is created after the scan, so that the scan neither sees it nor a directory time that
+            // it changes.
             let scan = run.scan(leave_out);
             let output = place.create().map_err(at(Act::Create))?;
             let report = run.pack(scan, &output).map_err(|error| Error::io(Act::Write, path, error));
@@ -160,14 +161,14 @@ struct Run<'a> {
     archive: &'a Path,
     options: &'a Options,
     base: Option<Base<'a>>,
-    /// What the archive is a delta of, if it is one.
+    /// What the archive is a delta of, if it is a delta.
     under: Option<Layers<'a>>,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
 }
 
 impl Run<'_> {
-    /// Packs a scanned tree into `sink`. An error is one of the sink's.
+    /// Packs a scanned tree into `sink`. An error comes from the sink.
     fn pack(&self, scan: Scan, sink: impl Sink) -> io::Result<Report> {
         let Scan { mut found, mut report } = scan;
         if matches!(report.end, End::Complete) {
@@ -185,7 +186,7 @@ impl Run<'_> {
             let bytes = found.iter().map(|one| one.entry.kind.stored_bytes()).sum();
             self.observer.event(Event::Planned { entries: found.len() as u64, bytes });
             match frames::write(self, &found, delta.as_ref(), sink) {
-                // Who waits for a pipe's reader is told to stop by an error of the write.
+                // A write that waits for a pipe's reader is interrupted with an error.
                 Err(_) if self.cancel.is_set() => report.end = End::Interrupted,
                 written => report.merge(written?),
             }

@@ -7,7 +7,7 @@ use crate::walk::Found;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Gives every entry the owner and the time that the archive is to show.
+/// Gives every entry the owner and the time that the archive records.
 pub(super) fn present(found: &mut [Found], options: &Options) {
     let mut owners: HashMap<(u32, u32), Arc<Owner>> = HashMap::new();
     for one in found {

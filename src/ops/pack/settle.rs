@@ -1,9 +1,9 @@
-//! Waits until the clock by which files are dated has moved on.
+//! Waits until the clock that dates files has moved on.
 //!
-//! Older kernels date a change by the tick of a clock that moves every 1 to 10 milliseconds (`CONFIG_HZ`). A file that is
-//! written within the tick in which it was last changed keeps its time: read in between, the archive would hold a content
-//! under a time that later stands for another one, and whoever compares by time, `--base` or `unpack --update`, would take
-//! them for the same. Once the tick is over, any change moves the time on.
+//! Older kernels date a change by the tick of a clock that moves every 1 to 10 milliseconds (`CONFIG_HZ`). A file that
+//! is written again within the same tick keeps its time. If it were read in between, the archive would hold content
+//! under a time that later stands for other content, and a comparison by time (`--base`, `unpack --update`) would take
+//! the two for the same. Once the tick is over, any change also changes the time.
 
 use crate::sys::process;
 use crate::tree::Timestamp;
@@ -13,8 +13,7 @@ use std::time::Duration;
 /// Longer than any tick.
 const TICK: Duration = Duration::from_millis(12);
 
-/// Returns when no file that was found can be changed any more without its time being moved on. That is at once, unless
-/// one was changed just now.
+/// Returns once no scanned file can change without its time changing. That is at once, unless one was changed just now.
 pub(super) fn settle(found: &[Found]) {
     let now = process::now();
     let newest = found.iter().map(|one| one.stamp.mtime).filter(|&mtime| mtime <= now).max();

@@ -1,4 +1,4 @@
-//! `haul verify`: is an archive whole, and does a tree match it?
+//! `haul verify`: checks that an archive is intact, and that a tree matches it.
 
 mod tree;
 
@@ -27,9 +27,9 @@ use std::path::{Path, PathBuf};
 pub struct Options {
     /// Worker threads.
     pub threads: Threads,
-    /// Compare owners by number even where the archive has names.
+    /// Compare owners by number even if the archive has names.
     pub numeric_owner: bool,
-    /// Deltas over the archive, each of what is before it. Need archives with an index, in files.
+    /// Deltas on top of the archive, each a delta of those before it. They need archives with an index, in files.
     pub deltas: Vec<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ pub fn verify(
     observer: &dyn Observer,
 ) -> Result<Report, Error> {
     process::raise_open_files();
-    // Opened first, so that a mistyped directory is told before a long decoding.
+    // Opened first, so that a mistyped directory is reported before a long decoding.
     let open_root = |path| Dir::open(path).map_err(|errno| Error::io(Act::Open, path, errno));
     let root = dir.map(open_root).transpose()?;
     let run = Run { root: root.as_ref(), options, cancel, observer };
@@ -54,7 +54,7 @@ pub fn verify(
         Source::Reader(reader) => run.stream(Path::new("-"), reader),
         Source::Path(path) if root.is_none() && options.deltas.is_empty() => {
             let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
-            // By itself a delta can be whole, too.
+            // A delta alone can be intact, too.
             match Archive::open(&file).map_err(|fault| fault.at(path))? {
                 Some(archive) => Ok(run.indexed(&Layers::alone(path, archive))),
                 None => run.stream(path, &file),

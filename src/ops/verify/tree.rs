@@ -15,7 +15,7 @@ use crate::tree::{Kind, RelPath};
 use crate::walk::content::Reader;
 use crate::walk::{self, Filter, Found, Scan};
 
-/// The differences between what is held, in path order, with times of this grain, and the tree at `root`.
+/// The differences between the archive's entries, in path order, with times of this grain, and the tree at `root`.
 pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], grain: Grain) -> Report {
     let filter = Filter::default();
     let options = walk::Options {
@@ -49,7 +49,7 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], grain: Grain
     report
 }
 
-/// One thread's comparing.
+/// One thread's comparison.
 struct Comparer<'a> {
     run: &'a Run<'a>,
     fields: Fields,
@@ -82,7 +82,7 @@ impl Comparer<'_> {
         let precision = Precision { src: self.grain, dst: dst_grain, ..Precision::EXACT };
         let equality = same::content(src, dst, Trust::Nothing, &precision);
         let (Kind::File { .. }, Kind::File { .. }) = (&src.kind, &dst.kind) else {
-            // The metadata of a link are those of the file that it names.
+            // A hard link's metadata is that of its target.
             let is_link = matches!(src.kind, Kind::HardLink(_)) && equality == Equality::Same;
             return Ok(if is_link { Vec::new() } else { differences(src, dst, self.fields, &precision) });
         };

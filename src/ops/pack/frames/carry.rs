@@ -1,8 +1,8 @@
-//! Frames that the base has already: which those are, and taking them over as they are compressed.
+//! Finds frames that the base already has, and reuses them compressed as they are.
 //!
-//! A frame is carried over only as a whole: when the cuts are where they are in the base, and every entry of it is what
-//! the base's index says. Then its bytes are the ones that packing it again would give. They are compared with the hash
-//! that the index has of them, unless the base is trusted; a base that is damaged ends the run.
+//! A frame is reused only as a whole: if its cuts are the same as in the base, and every entry in it matches the base's
+//! index. Then its bytes are those that packing it again would give. They are compared with the hash in the index,
+//! unless the base is trusted; a damaged base ends the run.
 
 use super::super::Run;
 use super::super::base::unchanged;
@@ -19,17 +19,17 @@ use crate::tree::{Digest, Kind};
 use crate::walk::Found;
 use std::collections::HashSet;
 
-/// A frame of the base that is to be taken over.
+/// A frame of the base to reuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Carried {
     pub(super) frame: usize,
     /// The record of the first entry.
     record: usize,
-    /// All frames of the large file in it are carried, so that its digest is the one that the base has.
+    /// All frames of the large file in it are reused, so its digest is the one in the base.
     is_large_whole: bool,
 }
 
-/// The frames to be written, with those of the base that are the same.
+/// The frames to write, each with the same frame of the base, if there is one.
 pub(super) fn plan(run: &Run<'_>, found: &[Found], spans: Vec<Span>) -> Vec<(Span, Option<Carried>)> {
     let Some(base) = &run.base else { return spans.into_iter().map(|span| (span, None)).collect() };
     let checksum = run.options.base.as_ref().is_some_and(|base| base.checksum);
@@ -45,7 +45,7 @@ pub(super) fn plan(run: &Run<'_>, found: &[Found], spans: Vec<Span>) -> Vec<(Spa
     spans.iter().copied().zip(frames).map(|one| (one.0, carried(one))).collect()
 }
 
-/// The base's frame that holds exactly this: the records `same` of its entries, one behind the other.
+/// The base's frame that holds exactly this span: the records `same` of its entries, one after the other.
 fn frame_of(base: &Archive<'_>, same: &[Option<usize>], span: Span) -> Option<usize> {
     let entries = span.entries();
     let first = same[entries.start]?;
@@ -59,7 +59,7 @@ fn frame_of(base: &Archive<'_>, same: &[Option<usize>], span: Span) -> Option<us
     base.frame_of(start, end)
 }
 
-/// Where in the tar stream a frame begins that begins at this piece of the record.
+/// Where in the tar stream a frame that begins at this piece of the record begins.
 fn place_in(record: &Record, place: Place) -> u64 {
     match &record.entry.kind {
         Kind::File { size, extents } if place.piece > 0 => {
@@ -71,7 +71,7 @@ fn place_in(record: &Record, place: Place) -> u64 {
 }
 
 impl Filler<'_> {
-    /// Takes a frame over. Returns the length of its tar.
+    /// Reuses a frame. Returns the length of its tar.
     pub(super) fn carry(&mut self, job: &Job, carried: Carried, frame: &mut Vec<u8>) -> usize {
         let Some(base) = &self.run.base else { return 0 };
         if self.run.cancel.is_set() {
@@ -90,14 +90,14 @@ impl Filler<'_> {
         base.archive.decoded_bytes(carried.frame)
     }
 
-    /// Takes account of what is in the frame.
+    /// Records what is in the frame.
     fn take(&mut self, base: &Archive<'_>, job: &Job, carried: Carried) -> Result<(), Fault> {
         let found = self.found;
         for (number, record) in job.span.entries().zip(&base.records()[carried.record..]) {
             match &job.large {
                 Some(large) if large.number == number => {
                     let (first, end) = self.take_stretch(base, job, (large, carried), record)?;
-                    if let Err(failed) = large.seen_to(end - first, &found[number]) {
+                    if let Err(failed) = large.done(end - first, &found[number]) {
                         self.fail(&record.entry, failed);
                     }
                 }
@@ -112,7 +112,7 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// The same for a stretch of a large file; returns which of its pieces that is.
+    /// The same for a stretch of a large file; returns which of its pieces it covers.
     fn take_stretch(
         &mut self,
         base: &Archive<'_>,
@@ -137,7 +137,7 @@ impl Filler<'_> {
     }
 
     fn held(&mut self, number: usize, record: &Record, header_bytes: u32, content: Content) {
-        // Of others the scan knows everything.
+        // The scan knows everything about the others.
         let is_completed = !record.entry.meta.xattrs.is_empty()
             || matches!(record.entry.kind, Kind::File { extents: Some(_), .. });
         let entry = is_completed.then(|| Box::new(record.entry.clone()));

@@ -14,7 +14,7 @@ use crate::walk::Found;
 use crate::walk::content::Reader;
 use std::sync::atomic::Ordering;
 
-/// One thread's means of filling frames.
+/// What one thread needs to fill frames.
 pub(super) struct Filler<'a> {
     pub(super) run: &'a Run<'a>,
     pub(super) found: &'a [Found],
@@ -33,7 +33,7 @@ impl<'a> Filler<'a> {
             found,
             reader: Reader::new(run.root),
             tar: TarBuffer::default(),
-            // The level was tried before; memory can still be short, which is an error then.
+            // The level was tried before; memory can still run out, which is reported when compressing.
             compressor: if run.options.single_frame { None } else { Compressor::new(level).ok() },
             members: Vec::new(),
             report: Report::default(),
@@ -56,7 +56,7 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// Reads and compresses what the frame is to hold. Returns the length of its tar.
+    /// Reads and compresses the frame's content. Returns the length of its tar.
     fn make(&mut self, job: &Job, frame: &mut Vec<u8>) -> usize {
         self.tar.clear();
         for number in job.span.entries() {
@@ -96,7 +96,7 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// A member that lies in this frame as a whole.
+    /// A member that lies entirely in this frame.
     fn member(&mut self, number: usize) {
         let found = &self.found[number];
         let start = self.tar.len();
@@ -119,7 +119,7 @@ impl<'a> Filler<'a> {
     fn file(&mut self, number: usize, found: &Found) -> Result<(), Failed> {
         let content = match self.reader.open(found) {
             Ok(content) => Some(content),
-            // The links to it are nothing without it, and have been promised; so zeros stand in for what is gone.
+            // The links to it are already planned and need it, so zeros are stored instead of its content.
             Err(cause) if found.has_links => {
                 self.fail(&found.entry, (Act::Open, cause));
                 None
@@ -138,7 +138,7 @@ impl<'a> Filler<'a> {
             None => Ok(()),
         };
         match checked {
-            // Better no file than one of zeros, unless links to it have been promised.
+            // No file is better than a file of zeros, unless links to it are planned.
             Err((act, Cause::Os(error))) if !found.has_links => return Err((act, Cause::Os(error))),
             Err(failed) => self.fail(&found.entry, failed),
             Ok(()) => {}
@@ -167,7 +167,7 @@ impl<'a> Filler<'a> {
         let start = self.tar.len();
         let appended = read::append(&mut self.tar, Some(content), extents, (from, to));
         self.run.observer.event(Event::Moved((self.tar.len() - start) as u64));
-        if let Err(failed) = appended.and(large.seen_to(end - first, found))
+        if let Err(failed) = appended.and(large.done(end - first, found))
             && !large.named.swap(true, Ordering::Relaxed)
         {
             self.fail(&found.entry, failed);

@@ -1,4 +1,4 @@
-//! The frames to be filled, one after the other.
+//! The frames to fill, in order.
 
 use super::carry::Carried;
 use super::read;
@@ -21,12 +21,12 @@ pub(super) struct Span {
     pub(super) to: Place,
 }
 
-/// One frame that is to be written.
+/// One frame to write.
 pub(super) struct Job {
     pub(super) span: Span,
-    /// The large file that it holds a stretch of, if any; there is never more than one.
+    /// The large file of which it holds a stretch, if any; there is never more than one.
     pub(super) large: Option<Arc<Large>>,
-    /// The frame of the base that is the same, if there is one.
+    /// The same frame of the base, if there is one.
     pub(super) carried: Option<Carried>,
 }
 
@@ -34,9 +34,9 @@ pub(super) struct Job {
 pub(super) struct Large {
     pub(super) number: usize,
     pub(super) pieces: Vec<Piece>,
-    /// The file with its xattrs, or why it could not be opened; opened by who needs it first.
+    /// The file with its xattrs, or why it could not be opened; the first thread that needs it opens it.
     pub(super) opened: OnceLock<Result<(Content, Entry), Failed>>,
-    /// Pieces that nobody has seen to yet.
+    /// Pieces that are not done yet.
     pub(super) left: AtomicUsize,
     /// Whether a failure of the file has been reported.
     pub(super) named: AtomicBool,
@@ -60,12 +60,12 @@ pub(super) fn spans(found: &[Found]) -> Vec<Span> {
 }
 
 impl Span {
-    /// The numbers of the entries of which it holds anything.
+    /// The numbers of the entries that it holds, or holds part of.
     pub(super) fn entries(self) -> Range<usize> {
         self.from.entry..if self.to.piece > 0 { self.to.entry + 1 } else { self.to.entry }
     }
 
-    /// The number of the large file that it holds a stretch of: such a file is cut, so the frame begins or ends in it.
+    /// The number of the large file of which it holds a stretch: such a file is cut, so the frame begins or ends in it.
     pub(super) fn large(self) -> Option<usize> {
         match (self.from.piece, self.to.piece) {
             (1.., _) => Some(self.from.entry),
@@ -74,7 +74,7 @@ impl Span {
         }
     }
 
-    /// The pieces of the large file with this number, of which there are `count`.
+    /// The pieces, out of `count`, that it holds of the large file with this number.
     pub(super) fn pieces(self, number: usize, count: usize) -> Range<usize> {
         let first = if number == self.from.entry { self.from.piece } else { 0 };
         first..if number == self.to.entry { self.to.piece } else { count }
@@ -109,9 +109,9 @@ impl Iterator for Jobs<'_> {
 }
 
 impl Large {
-    /// So many pieces more are seen to. Who sees to the last ones asks whether the file is still the same, if any of it
+    /// Marks `pieces` more pieces as done. With the last ones, checks whether the file is still the same, if any of it
     /// was read.
-    pub(super) fn seen_to(&self, pieces: usize, found: &Found) -> Result<(), (Act, Cause)> {
+    pub(super) fn done(&self, pieces: usize, found: &Found) -> Result<(), (Act, Cause)> {
         let is_last = self.left.fetch_sub(pieces, Ordering::AcqRel) == pieces;
         match self.opened.get() {
             Some(Ok((content, _))) if is_last => read::check(content, found),

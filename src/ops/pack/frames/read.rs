@@ -1,4 +1,4 @@
-//! From a file's content to a stretch of tar.
+//! Reads a file's content into a stretch of tar.
 
 use crate::account::Cause;
 use crate::archive::writer::TarBuffer;
@@ -10,8 +10,8 @@ use crate::walk::content::{Content, Reader};
 /// Why a file is not in the archive as the scan saw it.
 pub(super) type Failed = (Act, Cause);
 
-/// Appends the data of a stretch of a file: exactly as many bytes as its extents hold, zeros for those that cannot be
-/// read (all of them when there is no content), which is then a failure.
+/// Appends the data of a stretch of a file: exactly as many bytes as its extents hold. Bytes that cannot be read become
+/// zeros (all of them if there is no content), and that is a failure.
 pub(super) fn append(
     tar: &mut TarBuffer,
     content: Option<&Content>,
@@ -51,7 +51,7 @@ pub(super) fn open_large(reader: &mut Reader<'_>, found: &Found) -> Result<(Cont
     Ok((content, entry))
 }
 
-/// The entry with what only the open file tells: xattrs and holes; `None` when there are none.
+/// The entry with what only the open file reveals: xattrs and holes; `None` if there are none.
 pub(in crate::ops::pack) fn complete(content: &Content, found: &Found) -> Result<Option<Box<Entry>>, Failed> {
     let xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
     let extents = content.extents(found).map_err(|error| (Act::Read, error.into()))?;
