@@ -1,7 +1,7 @@
-//! A new file put together from blocks of an old one, and from the source where those do not serve.
+//! Builds a new file from blocks of an old one, and from the source where no block matches.
 //!
-//! For destinations that are slow to write to, and where a server copies blocks of its own: between local disks a plain
-//! copy is faster. A block of the basis is taken for one of the source when their xxh3-128 are equal, see
+//! For destinations that are slow to write to, and where a server copies its own blocks: between local disks a plain
+//! copy is faster. A block of the basis is used for a block of the source if their xxh3-128 are equal, see
 //! [`crate::delta`]: what differs by chance is told apart, what was built to deceive may not be.
 
 use super::transfer::{Transfer, window};
@@ -18,21 +18,21 @@ use std::thread;
 
 /// How much of the basis a thread hashes before it takes the next stretch.
 const STRETCH_BYTES: u64 = 8 << 20;
-/// How much of it is read at once, if blocks are not longer.
+/// How much of it is read at once, unless blocks are longer.
 const READ_BYTES: usize = 256 << 10;
-/// A source of which nothing was found in its first bytes, so many or an eighth of it, is copied as if new from there on.
+/// If nothing matches in this many bytes of a source, or in its first eighth, the rest is copied as if new.
 const HOPELESS_BYTES: u64 = 64 << 20;
 
-/// Why a file cannot be put together.
+/// Why a file cannot be built.
 enum Broken {
-    /// The basis cannot be read, or has changed: it is of no use.
+    /// The basis cannot be read, or has changed: it is useless.
     Basis,
     Stop(Stop),
 }
 
 impl Copier<'_> {
-    /// Puts `dst`, which is new, empty, and with its file position at 0, together from blocks of `basis` where they match
-    /// and from the source elsewhere. A basis that cannot be read, or changes meanwhile, only costs time. Nobody but the
+    /// Builds `dst`, which is new, empty, and with its file position at 0, from blocks of `basis` where they match and
+    /// from the source elsewhere. A basis that cannot be read, or changes in the meantime, only costs time. Only the
     /// caller may write to `dst`.
     pub(crate) fn delta(
         &mut self,
@@ -63,7 +63,7 @@ impl Copier<'_> {
         }
     }
 
-    /// What is to be found in the basis; `None` when that cannot be had.
+    /// The blocks of the basis; `None` if it cannot be read.
     fn sign(&self, basis: Source<'_>, moved: &mut Moved<'_>) -> Result<Option<Table>, Stop> {
         let Ok(layout) = Layout::for_size(basis.stat.size) else { return Ok(None) };
         if basis.stat.size == 0 {
@@ -82,7 +82,7 @@ impl Copier<'_> {
                 .map(|_| scope.spawn(|| signing.run(&mut |_| ControlFlow::Continue(()))))
                 .collect();
             let mut signed = vec![signing.run(moved)];
-            // One that panicked has signed nothing, so that blocks are missing below.
+            // A helper that panicked has signed nothing, so blocks are missing below.
             signed.extend(helpers.into_iter().filter_map(|helper| helper.join().ok()));
             signed
         });
@@ -99,7 +99,7 @@ impl Copier<'_> {
         Ok(Signature::join(layout, blocks).ok().map(Table::new))
     }
 
-    /// Puts the file together, as far as that is worth while: says how far it came, too.
+    /// Builds the file as far as that is worthwhile; also returns how far that was.
     fn assemble(
         &mut self,
         src: Source<'_>,
@@ -140,24 +140,24 @@ impl Copier<'_> {
     }
 }
 
-/// Whether the basis is still what was signed, as far as its stat tells.
+/// Whether the basis is still what was signed, judged by its stat.
 fn is_unchanged(basis: Source<'_>) -> bool {
     let seen = |stat: &Stat| (stat.size, stat.mtime, stat.ctime);
     Stat::of(basis.file.as_fd()).is_ok_and(|now| seen(&now) == seen(basis.stat))
 }
 
-/// The file that is put together.
+/// The file that is being built.
 struct Output<'f, 'm, 'n> {
     /// From the basis.
     transfer: Transfer<'f>,
-    /// How far the file is made.
+    /// How far the file is built.
     at: u64,
     copied: Copied,
     moved: &'m mut Moved<'n>,
 }
 
 impl Output<'_, '_, '_> {
-    /// Reads the next of the source, at least one byte.
+    /// Reads the next bytes of the source, at least one.
     fn read(&mut self, src: &File, bytes: &mut [u8], at: u64) -> Result<usize, Broken> {
         go_on(self.moved, 0).map_err(Broken::Stop)?;
         match copy::read_at(src, bytes, at) {
@@ -194,18 +194,18 @@ impl Output<'_, '_, '_> {
     }
 }
 
-/// The signature of a basis, made by several threads.
+/// The signature of a basis, computed by several threads.
 struct Signing<'f> {
     basis: Source<'f>,
     layout: Layout,
     stretches: Vec<Range<u64>>,
-    /// The stretch that nobody has taken yet.
+    /// The next stretch to take.
     next: AtomicUsize,
     is_stopped: AtomicBool,
 }
 
 impl Signing<'_> {
-    /// Signs stretches until all are taken: their numbers, and their blocks.
+    /// Signs stretches until all are taken; returns their numbers and blocks.
     fn run(&self, moved: &mut Moved<'_>) -> Result<Vec<(usize, Vec<Block>)>, Broken> {
         let mut signed = Vec::new();
         let mut buffer = vec![0; READ_BYTES.max(self.layout.block_bytes())];
@@ -227,7 +227,7 @@ impl Signing<'_> {
         Ok(signed)
     }
 
-    /// The blocks of a stretch. Holes are hashed without being read, and a block of zeros, kept in `zeros`, only once.
+    /// The blocks of a stretch. Holes are hashed without being read, and a block of zeros only once (kept in `zeros`).
     fn sign(
         &self,
         stretch: &Range<u64>,
@@ -265,7 +265,7 @@ impl Signing<'_> {
     }
 }
 
-/// Of the basis, while it is read.
+/// An error while reading the basis.
 impl From<Errno> for Broken {
     fn from(_: Errno) -> Self {
         Broken::Basis

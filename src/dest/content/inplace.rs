@@ -1,4 +1,4 @@
-//! Contents compared at the same place: to write only where they differ, or only to know.
+//! Compares contents at the same place, to write only where they differ, or only to know.
 
 use super::sink::{Sink, Zeros, is_zero, runs};
 use super::transfer::{BUFFER_BYTES, window};
@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 
 impl Copier<'_> {
     /// Makes the existing `dst`, open for reading and writing, equal to the source by writing only the blocks that
-    /// differ, and gives it its length. Where the source has a hole, one is made.
+    /// differ, and sets its length. Where the source has a hole, a hole is made.
     pub(crate) fn inplace(
         &mut self,
         src: Source<'_>,
@@ -47,7 +47,7 @@ impl Copier<'_> {
         Ok(copied)
     }
 
-    /// Whether both files hold the same `size` bytes. `src` becoming shorter is an error; `dst` being shorter is a
+    /// Whether both files hold the same `size` bytes. A `src` that becomes shorter is an error; a shorter `dst` is a
     /// difference.
     pub(crate) fn same(
         &mut self,
@@ -79,9 +79,9 @@ impl Copier<'_> {
     }
 }
 
-/// Where the hole that both files have at byte `at` ends; `at`, if one of them has none.
+/// The end of the hole that both files have at byte `at`; `at`, if one of them has none.
 fn common_hole_end(src: &File, dst: &File, at: u64, size: u64) -> Result<u64, Stop> {
-    // What is behind the end of a file is no hole: the last byte is always looked at.
+    // The space after the end of a file is not a hole: the last byte is always compared.
     let last = size.saturating_sub(1).max(at);
     let data = sparse::next_extent(src, at, last).map_err(Stop::Read)?;
     let first = data.map_or(last, |data| data.offset);
@@ -99,7 +99,7 @@ struct Update<'f> {
 }
 
 impl Update<'_> {
-    /// Writes what differs of a stretch of data.
+    /// Writes the differences in a stretch of data.
     fn data(&mut self, data: Extent, moved: &mut Moved<'_>) -> Result<(), Stop> {
         let mut at = data.offset;
         let [ours, theirs] = &mut *self.buffers;
@@ -110,7 +110,7 @@ impl Update<'_> {
                 return Err(Stop::Shrunk);
             }
             let (new, old) = (&new[..read], window(theirs, read as u64));
-            // What another process has cut off meanwhile differs.
+            // What another process has truncated in the meantime differs.
             let old_len = copy::read_at(self.sink.file, old, at).map_err(Stop::Write)?;
             let old = &old[..old_len];
             for (run, is_same) in runs(read, at, |block| old.get(block.clone()) == Some(&new[block])) {
@@ -138,7 +138,7 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// Writes zeros over what is not zeros.
+    /// Writes zeros over everything that is not zeros.
     fn erase(&mut self, data: Extent, moved: &mut Moved<'_>) -> Result<(), Stop> {
         let [zeros, theirs] = &mut *self.buffers;
         let mut at = data.offset;

@@ -1,4 +1,4 @@
-//! What the system was found to refuse in this run, so that it is not asked again for every file.
+//! What the system has refused in this run, so that it is not asked again for every file.
 
 use crate::dest::destination::lock;
 use crate::tree::Device;
@@ -6,10 +6,10 @@ use rustix::io::Errno;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// After so many refusals a call is not tried any more.
+/// After this many refusals a call is no longer tried.
 const ENOUGH: u8 = 8;
 
-/// A call that not every file system, kernel or sandbox carries out.
+/// A call that not every file system, kernel or sandbox supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Reflink,
@@ -19,10 +19,10 @@ pub(super) enum Call {
     Punch,
 }
 
-/// What was refused, by the device that was copied from. Shared by all threads of a run.
+/// What was refused, for each device that was copied from. Shared by all threads of a run.
 ///
-/// By one device, not by the pair: that of the destination would have to be asked for, and is nearly always the same.
-/// Where it is not, a call is refused a few times more, or a slower way is taken.
+/// For one device, not for the pair: finding out the destination's would take a call, and it is nearly always the same.
+/// If it is not, a call is refused a few times more, or a slower way is used.
 #[derive(Debug, Default)]
 pub(crate) struct Learned(Mutex<Vec<(Device, Arc<Refused>)>>);
 
@@ -31,7 +31,7 @@ pub(crate) struct Learned(Mutex<Vec<(Device, Arc<Refused>)>>);
 pub(super) struct Refused([AtomicU8; 5]);
 
 impl Learned {
-    /// What was refused to copies from this device.
+    /// What was refused for copies from this device.
     pub(super) fn of(&self, dev: Device) -> Arc<Refused> {
         let mut known = lock(&self.0);
         if let Some((_, refused)) = known.iter().find(|(known, _)| *known == dev) {
@@ -46,12 +46,12 @@ impl Learned {
 impl Refused {
     /// Whether the call is not worth trying.
     pub(super) fn holds(&self, call: Call) -> bool {
-        // Relaxed: a late view costs one more call.
+        // Relaxed: seeing it late costs one more call.
         self.0[call as usize].load(Ordering::Relaxed) >= ENOUGH
     }
 
-    /// Takes note that a call ended with this error. One that says that the system cannot do it is believed at once;
-    /// one that may be about the file at hand, when it has come a few times; others are no refusals.
+    /// Records that a call ended with this error. An error that means that the system cannot do it counts at once; one
+    /// that may be about the file at hand counts after a few times; other errors are not refusals.
     pub(super) fn note(&self, call: Call, errno: Errno) {
         let weight = match errno {
             Errno::XDEV | Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOTTY => ENOUGH,
@@ -63,8 +63,8 @@ impl Refused {
     }
 }
 
-/// Whether an error means that the call is not to be had, and another way may be: across file systems (EXDEV), not made
-/// for this one (EOPNOTSUPP, ENOTTY, EINVAL), by an older kernel (ENOSYS), forbidden by a sandbox (EPERM), or not for a
+/// Whether an error means that the call is not available, but another way may be: across file systems (EXDEV), not
+/// supported by this one (EOPNOTSUPP, ENOTTY, EINVAL), an older kernel (ENOSYS), forbidden by a sandbox (EPERM), or a
 /// file in use as swap (ETXTBSY).
 pub(super) fn is_refusal(errno: Errno) -> bool {
     matches!(

@@ -1,15 +1,16 @@
 //! The bytes of one regular file, from an open file to an open file.
 //!
-//! Owns the choice among the ways in which the system can do that, and what was learned of which it refuses; knows no
-//! names and sets no metadata. Keeps these invariants: after success the destination holds exactly the first
-//! `stat.size` bytes of the source, and is as long as that; and a source that has become shorter is an error, never
-//! content with zeros at its end.
+//! Owns the choice among the ways in which the system can copy, and what was learned about the ways that it refuses;
+//! knows no names and sets no metadata. Invariants: after success the destination holds exactly the first `stat.size`
+//! bytes of the source, and nothing more; a source that has become shorter is an error, never content with zeros at its
+//! end.
 //!
 //! A new file is a clone (`FICLONERANGE`), else copied by `copy_file_range(2)`, else, between file systems, by
 //! sendfile(2), else by pread(2) and pwrite(2). Measured on Linux 6.18, ext4 and tmpfs, page cache warm, in alternating
-//! runs, from 4 KiB to 128 MiB: the calls that stay in the kernel take half the time of reading and writing, which copies
-//! twice, at every length from 64 KiB on, and two thirds to nine tenths of it at 4 KiB; so there is no length below
-//! which reading and writing is better. Where it must be that, buffers from 64 KiB to 4 MiB are within noise.
+//! runs, from 4 KiB to 128 MiB: the calls that stay in the kernel take half the time of reading and writing, which
+//! copies twice, at every length from 64 KiB on, and two thirds to nine tenths of it at 4 KiB; so there is no length
+//! below which reading and writing is better. Where that is the only way, buffers from 64 KiB to 4 MiB are within
+//! noise.
 
 mod delta;
 mod inplace;
@@ -37,37 +38,38 @@ use transfer::{Transfer, Way};
 /// How content is copied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ways {
-    /// Make holes of blocks of zeros. Rules out clones, which would share the zeros.
+    /// Turn blocks of zeros into holes. Rules out clones, which would share the zeros.
     pub(crate) sparse: bool,
     /// Allocate the room for a file before it is written. Rules out clones. Holes of the source are then allocated,
-    /// unless `sparse` is asked for, too: then they are punched, as rsync does.
+    /// unless `sparse` is set, too: then they are punched, as in rsync.
     pub(crate) preallocate: bool,
     /// How many threads may hash the old content of one file.
     pub(crate) threads: NonZeroUsize,
 }
 
-/// A file that is read: open, and as it was when the decision about it was taken.
+/// A file to read: open, and with its stat when the decision about it was made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'f> {
     pub(crate) file: &'f File,
-    /// Its length says how many bytes are copied, its blocks whether holes are looked for, its device what of the
-    /// system's ways was refused before.
+    /// Its length says how many bytes are copied, its blocks whether to look for holes, its device which ways were
+    /// refused before.
     pub(crate) stat: &'f Stat,
 }
 
-/// Whether to go on.
+/// Whether to continue.
 pub(crate) type Flow = ControlFlow<()>;
 
-/// Is told how many more bytes are done, holes included, every few MiB at least, and says whether to go on. It can be
-/// told 0. The sum is the length of the file (of [`Copier::append`]: of what is added), unless the copy had to begin anew.
+/// Called with the number of bytes done since the last call, holes included, at least every few MiB; returns whether to
+/// continue. The number can be 0. The sum is the length of the file (for [`Copier::append`]: of what is added), unless
+/// the copy had to start over.
 pub(crate) type Moved<'m> = dyn FnMut(u64) -> Flow + 'm;
 
-/// What was done. Holes, and what was made to holes, are in neither.
+/// What was done. Holes, and zeros that became holes, are in neither number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Copied {
     /// Bytes of the source that were written or cloned.
     pub(crate) written: u64,
-    /// Bytes that were there already: in place, or in the basis.
+    /// Bytes that were already there: in place, or in the basis.
     pub(crate) matched: u64,
 }
 
@@ -87,16 +89,16 @@ pub(crate) enum Stop {
     Write(Errno),
     /// The source became shorter than its stat said.
     Shrunk,
-    /// The caller did not want to go on.
+    /// The caller asked to stop.
     Cancelled,
 }
 
-/// One thread's hand for content: its buffers, and what is known of the file systems.
+/// One thread's means to copy content: its buffers, and what is known about the file systems.
 #[derive(Debug)]
 pub(crate) struct Copier<'a> {
     ways: Ways,
     learned: &'a Learned,
-    /// What was learned of the device that was asked for last.
+    /// What was learned about the device asked for last.
     last: Option<(Device, Arc<Refused>)>,
     /// Empty until they are needed; then of [`transfer::BUFFER_BYTES`].
     buffers: [Vec<u8>; 2],
@@ -125,7 +127,7 @@ impl<'a> Copier<'a> {
         self.rest(src, dst, At { len: 0, position: Some(0) }, moved)
     }
 
-    /// Adds what the source has behind byte `from` to `dst`, which is `from` bytes long. Holes are kept.
+    /// Appends what the source has after byte `from` to `dst`, which is `from` bytes long. Holes are kept.
     pub(crate) fn append(
         &mut self,
         src: Source<'_>,
@@ -139,7 +141,8 @@ impl<'a> Copier<'a> {
         self.rest(src, dst, At { len: from, position: None }, moved)
     }
 
-    /// Whether `dst` is now a clone of the source. What goes wrong is told by the copy that is tried instead.
+    /// Makes `dst` a clone of the source, and returns whether that worked. If not, a copy is tried instead, which
+    /// reports any error.
     fn cloned(&mut self, src: Source<'_>, dst: &File) -> bool {
         let refused = self.refused(src.stat.dev);
         if refused.holds(Call::Reflink) {
@@ -150,7 +153,7 @@ impl<'a> Copier<'a> {
             .is_ok()
     }
 
-    /// Copies what the source has behind the end of `dst`.
+    /// Copies what the source has after the end of `dst`.
     fn rest(&mut self, src: Source<'_>, dst: &File, end: At, moved: &mut Moved<'_>) -> Result<Copied, Stop> {
         let (sink, way) = self.open(src, dst, end.len)?;
         let refused = self.refused(src.stat.dev);
@@ -170,8 +173,7 @@ impl<'a> Copier<'a> {
         Ok(Copied { written: transfer.sink.written, matched: 0 })
     }
 
-    /// Makes `dst` ready for what the source has behind byte `from`: allocates room, if that is asked for, before
-    /// anything is read.
+    /// Prepares `dst` for what the source has after byte `from`: allocates room, if asked to, before anything is read.
     fn open<'f>(&mut self, src: Source<'_>, dst: &'f File, from: u64) -> Result<(Sink<'f>, Way), Stop> {
         let refused = self.refused(src.stat.dev);
         let mut is_allocated = false;
@@ -212,7 +214,7 @@ struct At {
     position: Option<u64>,
 }
 
-/// Tells that `bytes` more are done.
+/// Reports that `bytes` more are done.
 fn go_on(moved: &mut Moved<'_>, bytes: u64) -> Result<(), Stop> {
     if moved(bytes).is_break() { Err(Stop::Cancelled) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! A source cut into data and holes, found on the way.
+//! Cuts a source into data and holes, found on the way.
 
 use super::{Source, Stop};
 use crate::sys::sparse;
@@ -12,41 +12,41 @@ pub(super) enum Piece {
     Hole(Extent),
 }
 
-/// Cuts the source, from front to back; without a call when it takes as much room as its length, so that it can have no
+/// Cuts the source, front to back; without a call if it occupies as much room as its length, so that it cannot have a
 /// hole.
 #[derive(Debug)]
 pub(super) struct Pieces<'f> {
     src: Source<'f>,
     at: u64,
     end: u64,
-    /// The data behind the hole that was given last.
-    behind: Option<Extent>,
+    /// The data after the hole that was returned last.
+    after: Option<Extent>,
 }
 
 impl<'f> Pieces<'f> {
     /// The pieces of the bytes from `at` to `end`.
     pub(super) fn new(src: Source<'f>, at: u64, end: u64) -> Self {
-        Pieces { src, at, end, behind: None }
+        Pieces { src, at, end, after: None }
     }
 
-    /// The next piece; they touch, and cover all. It is an error when the source ends before they do.
+    /// The next piece; the pieces are contiguous and cover everything. Fails if the source ends before they do.
     pub(super) fn next(&mut self) -> Result<Option<Piece>, Stop> {
         if self.at >= self.end {
             return Ok(None);
         }
         let left = Extent { offset: self.at, len: self.end - self.at };
-        let data = match self.behind.take() {
+        let data = match self.after.take() {
             Some(data) => Some(data),
             None if self.src.stat.blocks.saturating_mul(512) >= self.src.stat.size => Some(left),
             None => sparse::next_extent(self.src.file, self.at, self.end).map_err(Stop::Read)?,
         };
         let hole_end = data.map_or(self.end, |data| data.offset);
         if hole_end > self.at {
-            // No data from here on can mean no file from here on.
+            // "No data from here on" can also mean the end of the file.
             if data.is_none() && !sparse::reaches(self.src.file, self.end).map_err(Stop::Read)? {
                 return Err(Stop::Shrunk);
             }
-            self.behind = data;
+            self.after = data;
             self.at = hole_end;
             return Ok(Some(Piece::Hole(Extent { offset: left.offset, len: hole_end - left.offset })));
         }

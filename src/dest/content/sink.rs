@@ -1,4 +1,4 @@
-//! Bytes written to their places in the destination, and zeros made to holes.
+//! Writes bytes to their places in the destination, and turns zeros into holes.
 
 use super::Stop;
 use super::learned::{Call, Refused, is_refusal};
@@ -9,8 +9,8 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The length of the blocks that are made to holes, and in which contents are compared: that of a page, and of most file
-/// systems.
+/// The length of the blocks that become holes and in which contents are compared: that of a page, and of most file
+/// systems' blocks.
 const BLOCK: usize = 4 << 10;
 const ZERO_BLOCK: [u8; BLOCK] = [0; BLOCK];
 
@@ -19,9 +19,9 @@ const ZERO_BLOCK: [u8; BLOCK] = [0; BLOCK];
 pub(super) enum Zeros {
     /// Write them.
     Write,
-    /// Leave them out: there is nothing at their place.
+    /// Skip them: there is nothing at their place.
     Skip,
-    /// Make holes of them: there is something, or allocated room.
+    /// Punch holes: there is something, or allocated room.
     Punch,
 }
 
@@ -42,7 +42,7 @@ impl<'f> Sink<'f> {
         Sink { file, zeros, refused, reached: 0, written: 0 }
     }
 
-    /// Writes `bytes` at byte `at`, or makes holes of what in them is zeros.
+    /// Writes `bytes` at byte `at`; zeros in them become holes.
     pub(super) fn write(&mut self, bytes: &[u8], at: u64) -> Result<(), Stop> {
         if self.zeros == Zeros::Write {
             return self.write_all(bytes, at);
@@ -58,22 +58,22 @@ impl<'f> Sink<'f> {
         Ok(())
     }
 
-    /// Takes note of bytes that were written past this.
+    /// Records bytes that were written without this sink.
     pub(super) fn note(&mut self, at: u64, len: u64) {
         self.reached = self.reached.max(at + len);
         self.written += len;
     }
 
-    /// Leaves a hole where nothing was written.
+    /// Leaves a hole where nothing has been written.
     pub(super) fn leave(&mut self, hole: Extent) -> Result<(), Stop> {
         if self.zeros == Zeros::Punch {
-            // Where it cannot be punched, the allocated room reads as zeros, too.
+            // If it cannot be punched, the allocated room reads as zeros, too.
             self.punched(hole)?;
         }
         Ok(())
     }
 
-    /// Makes a hole, if that can be.
+    /// Makes a hole, if possible.
     pub(super) fn punched(&self, hole: Extent) -> Result<bool, Stop> {
         if self.refused.holds(Call::Punch) {
             return Ok(false);
@@ -88,7 +88,7 @@ impl<'f> Sink<'f> {
         }
     }
 
-    /// Ends a new file, or a new end of one: what nothing was written behind is not as long as it is to be.
+    /// Ends a new file, or a new end of one: sets its length, if nothing was written up to its end.
     pub(super) fn end(&self, size: u64) -> Result<(), Stop> {
         if self.reached >= size {
             return Ok(());
@@ -103,19 +103,19 @@ impl<'f> Sink<'f> {
     }
 }
 
-/// What may be wrong with an error of a call on two files: the room is the destination's.
+/// Whether an error of a call on two files is about room, which is the destination's.
 pub(super) fn is_about_room(errno: Errno) -> bool {
     matches!(errno, Errno::NOSPC | Errno::DQUOT | Errno::FBIG)
 }
 
 /// Whether all bytes are 0.
 pub(super) fn is_zero(bytes: &[u8]) -> bool {
-    // Comparing memory is several times as fast as looking at every byte.
+    // Comparing memory is several times faster than checking every byte.
     bytes.chunks(BLOCK).all(|block| *block == ZERO_BLOCK[..block.len()])
 }
 
-/// `len` bytes that lie at byte `at` of a file, cut into runs of blocks of which the same holds, and whether it does.
-/// Blocks are those of the file, so that the first and the last can be shorter ones.
+/// Cuts `len` bytes at byte `at` of a file into runs of blocks for which the predicate gives the same answer, with that
+/// answer. Blocks are those of the file, so the first and the last can be shorter.
 pub(super) fn runs(
     len: usize,
     at: u64,

@@ -1,4 +1,4 @@
-//! Stretches copied from one file to another, by the best way that is not refused.
+//! Copies stretches from one file to another, by the best way that is not refused.
 
 use super::learned::{Call, Refused, is_refusal};
 use super::sink::{Sink, Zeros, is_about_room};
@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 /// How much is read at once.
 pub(super) const BUFFER_BYTES: usize = 256 << 10;
-/// How much the kernel is asked to copy at once, at first: progress is told, and a cancelled run noticed, in between.
+/// How much the kernel is asked to copy at once, at first: in between, progress is reported and a cancelled run stops.
 const FIRST_STEP: u64 = 1 << 20;
-/// How much at most, for large files: on a network mount, where the server copies, each call is a round trip.
+/// The most per call, for large files: on a network mount, where the server copies, each call is a round trip.
 const LAST_STEP: u64 = 8 << 20;
 
 /// Copies stretches from one file to another.
@@ -22,7 +22,7 @@ pub(super) struct Transfer<'f> {
     pub(super) sink: Sink<'f>,
     refused: Arc<Refused>,
     way: Way,
-    /// The file position of the destination, where it is known.
+    /// The file position of the destination, if known.
     position: Option<u64>,
     /// Whether the kernel has copied something.
     has_begun: bool,
@@ -35,12 +35,12 @@ pub(super) enum Way {
     Range,
     /// Never shares blocks, as `copy_file_range(2)` may.
     Send,
-    /// The only one in which zeros are seen.
+    /// The only way that sees zeros.
     Buffer,
 }
 
 impl<'f> Transfer<'f> {
-    /// From `src`, of whose device `refused` was learned.
+    /// From `src`; `refused` is what was learned about its device.
     pub(super) fn new(
         src: &'f File,
         sink: Sink<'f>,
@@ -52,7 +52,7 @@ impl<'f> Transfer<'f> {
         Transfer { src, sink, refused, way, position: None, has_begun: false, buffer }
     }
 
-    /// Says where the file position of the destination is.
+    /// Sets the file position of the destination.
     pub(super) fn at_position(self, position: Option<u64>) -> Self {
         Transfer { position, ..self }
     }
@@ -72,7 +72,7 @@ impl<'f> Transfer<'f> {
         Ok(())
     }
 
-    /// Copies up to `len` bytes without having them in this process; `None` when that is not to be had.
+    /// Copies up to `len` bytes without reading them into this process; `None` if that is not possible.
     fn in_kernel(&mut self, from: u64, to: u64, len: u64) -> Result<Option<u64>, Stop> {
         loop {
             let (call, next) = match self.way {
@@ -89,7 +89,7 @@ impl<'f> Transfer<'f> {
                 _ => self.send(from, to, len),
             };
             match copied {
-                // The end, or a file of which the kernel does not know where it is: reading tells.
+                // The end, or a file whose length the kernel does not know: reading will tell.
                 Ok(0) => self.way = Way::Buffer,
                 Ok(now) => {
                     self.has_begun = true;
@@ -101,9 +101,10 @@ impl<'f> Transfer<'f> {
                     self.refused.note(call, errno);
                     self.way = next;
                 }
-                // Some network file systems say EIO where they mean that they cannot; others show their side by hand.
+                // Some network file systems say EIO where they mean "not supported"; for other errors, copying by hand
+                // shows which side failed.
                 Err(_) if !self.has_begun => self.way = Way::Buffer,
-                // An error of writing can be told once only: doing it again would seem to succeed.
+                // A write error may be reported only once: trying again would seem to succeed.
                 Err(errno) => return Err(self.side_of(errno, from)),
             }
         }
@@ -118,7 +119,7 @@ impl<'f> Transfer<'f> {
         Ok(now)
     }
 
-    /// The side that an error of a call on both is about.
+    /// Which side an error of a call on both files is about.
     fn side_of(&self, errno: Errno, from: u64) -> Stop {
         match copy::read_at(self.src, &mut [0], from) {
             Err(errno) => Stop::Read(errno),
