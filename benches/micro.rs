@@ -1,9 +1,9 @@
-//! Times the inner loops, each alone and in memory: what a change to one of them is judged by.
+//! Times the inner loops, each alone and in memory, to judge changes to one of them.
 //!
 //!     cargo bench --bench micro [-- FILTER]
 //!
-//! Owns the made-up entries, stats and bytes that the loops are fed. Everything is the same in every run. Whole programs
-//! on real trees are `benches/compare`.
+//! Owns the synthetic entries, stats and bytes that the loops work on. Everything is the same in every run. Whole
+//! programs on real trees are `benches/compare`.
 
 // The times are printed by divan.
 #![allow(missing_docs)]
@@ -103,7 +103,7 @@ fn delta_signature(bencher: Bencher<'_, '_>) {
     bencher.counter(BytesCount::new(DELTA_BYTES)).bench_local(|| signature(black_box(&content)));
 }
 
-/// Nothing matches, so that the rolling hash is asked at every offset.
+/// Nothing matches, so the rolling hash is looked up at every offset.
 #[divan::bench]
 fn delta_search_nothing_alike(bencher: Bencher<'_, '_>) {
     let content = noise(2 * DELTA_BYTES);
@@ -187,7 +187,7 @@ fn rel_path(name: &str) -> RelPathBuf {
     RelPath::new(name.as_bytes()).map_or_else(|error| panic!("{name}: {error}"), RelPath::to_buf)
 }
 
-/// A tar of `count` entries, whose files hold noise.
+/// A tar of `count` entries whose files hold noise.
 fn archive(count: usize) -> Vec<u8> {
     let content = noise(CONTENT_BYTES);
     let mut tar = Vec::new();
@@ -282,7 +282,7 @@ fn copied(table: &Table, new: &[u8]) -> u64 {
     copied
 }
 
-/// Bytes that look like chance and are the same in every run: xorshift, by G. Marsaglia (2003).
+/// Pseudo-random bytes, the same in every run: xorshift, by G. Marsaglia (2003).
 fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let words = std::iter::repeat_with(|| {

@@ -18,26 +18,26 @@ pub struct Args {
     /// The tree to work on
     #[arg(long, value_name = "DIR", conflicts_with = "make")]
     pub tree: Option<PathBuf>,
-    /// Work on a tree that the bench makes, or has made before
+    /// Work on a tree that the bench generates, or has generated before
     #[arg(long, value_enum, value_name = "KIND")]
     pub make: Option<Kind>,
-    /// Make the made-up trees (small, flat, large, sparse) so many times smaller, to try the bench
+    /// Make the synthetic trees (small, flat, large, sparse) N times smaller, to try the bench
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "tree", value_parser = clap::value_parser!(u64).range(1..))]
     pub divide: u64,
-    /// Where the trees that were made are kept
+    /// Where generated trees are kept
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/trees"), hide_default_value = true)]
     pub cache: PathBuf,
     /// What to time: pack, unpack, sync, resync, recheck, repack, delta, update, publish, open, list, verify; by default the first three, or with
     /// --floor nothing
     #[arg(long, value_name = "TASK,...", value_delimiter = ',', value_parser = task)]
     pub only: Option<Vec<&'static Task>>,
-    /// Compare with these alone
+    /// Compare with these peers only
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = peer)]
     pub peers: Option<Vec<&'static Tool>>,
-    /// How many pairs of runs; a figure to publish takes at least 5
+    /// How many pairs of runs; a published figure needs at least 5
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub pairs: u32,
-    /// zstd level of everyone who compresses with zstd
+    /// zstd level of all programs that compress with zstd
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=19))]
     pub level: u32,
     /// Where archives and copies go, or the image of --fs
@@ -50,13 +50,13 @@ pub struct Args {
     /// creates files slowly for minutes after others were removed
     #[arg(long, value_enum, value_name = "WHEN")]
     pub remove: Option<Removal>,
-    /// Measure what the work on this tree takes at least: the floors
+    /// Also measure the floors: the least that the work on this tree can take
     #[arg(long)]
     pub floor: bool,
     /// What the report calls the tree
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
-    /// Write the report to this file too, and the same in JSON beside it
+    /// Also write the report to this file, and in JSON next to it
     #[arg(long, value_name = "FILE.md")]
     pub out: Option<PathBuf>,
     /// Given by `cargo bench`
@@ -75,7 +75,7 @@ impl Args {
         TASKS.iter().filter(is_meant).collect()
     }
 
-    /// The peers that are meant: those that are installed, and the others.
+    /// The selected peers: those that are installed, and the others.
     pub fn peers(&self) -> (Vec<&'static Tool>, Vec<&'static Tool>) {
         let is_meant = |tool: &&'static Tool| self.peers.as_ref().is_none_or(|peers| peers.contains(tool));
         PEERS.into_iter().filter(is_meant).partition(|tool| tool.is_installed())

@@ -1,7 +1,7 @@
-//! The content of a tree, cut into batches: what the floors are measured on, so that a tree need not fit in memory.
+//! The content of a tree, cut into batches, so that floors can be measured on a tree that does not fit in memory.
 //!
 //! Owns the list of a tree's files in path order, and how they are cut; a file that is larger than a batch comes in
-//! several. Symlinks and holes are no part of it: a hole is read as zeros. [`crate::files`] reads and writes batches.
+//! several. Symlinks and holes are not included: a hole is read as zeros. [`crate::files`] reads and writes batches.
 
 use crate::interrupt;
 use crate::measure::Outcome;
@@ -31,7 +31,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// What is below `root`. Paths are relative to it.
+    /// The entries below `root`. Paths are relative to it.
     pub fn of(root: &Path) -> Outcome<Self> {
         let mut listing = Listing { directories: Vec::new(), files: Vec::new() };
         let mut dirs = vec![PathBuf::new()];

@@ -1,8 +1,8 @@
 //! How a program is called.
 //!
-//! A call is a template: `TREE`, `ARCHIVE` and `OUT` stand for paths and `LEVEL` for the level, so that a report can show
-//! how a program was called without naming a path of the machine. Where there are versions of the tree, `VERSION` is the
-//! tree of this run, `PACKED` an archive of it, and `BASE` one of the version before it.
+//! A call is a template: `TREE`, `ARCHIVE` and `OUT` stand for paths and `LEVEL` for the level, so that a report can
+//! show how a program was called without naming a path of the machine. Where there are versions of the tree, `VERSION`
+//! is the tree of this run, `PACKED` an archive of it, and `BASE` an archive of the previous version.
 
 use crate::versions::Version;
 use std::ffi::OsString;
@@ -22,7 +22,7 @@ pub struct Places<'a> {
     pub archive: &'a Path,
     pub out: &'a Path,
     pub level: u32,
-    /// The version of this run, and the one before.
+    /// The version of this run, and the previous one.
     pub version: Option<(&'a Version, &'a Version)>,
 }
 
@@ -53,7 +53,7 @@ impl Call {
         self.0.iter().map(argument).collect()
     }
 
-    /// Whether it makes a new copy, `NEW`, in each run, and not one that stands.
+    /// Whether it makes a new copy, `NEW`, in each run, instead of changing an existing one.
     pub fn makes_new(self) -> bool {
         self.0.contains(&"NEW")
     }

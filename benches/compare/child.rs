@@ -1,5 +1,5 @@
-//! What a process used of the processor and of memory: wait4(2) and getrusage(2), for which neither the standard library
-//! nor rustix has a call.
+//! Processor time and memory of a process: wait4(2) and getrusage(2), which neither the standard library nor rustix
+//! has.
 
 #![allow(unsafe_code)]
 
@@ -8,13 +8,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
-/// What a process used, and the children that it waited for: a tar's compressor counts as tar.
+/// What a process and the children that it waited for used: a tar's compressor counts as tar.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     pub user: Duration,
     pub system: Duration,
-    /// The largest resident set of any of the processes, in bytes; not their sum, getrusage(2). At least what this
-    /// program occupies itself, since a child begins as its copy.
+    /// The largest resident set of any of the processes, in bytes, not their sum (getrusage(2)). At least this
+    /// program's own size, since a child begins as its copy.
     pub peak_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Reads and writes the files of batches with as few calls as can be, and no more than a floor needs.
+//! Reads and writes the files of batches with as few calls as possible.
 
 use crate::batch::{Listing, Piece};
 use crate::measure::Outcome;
@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The directory of the file before: its descriptor serves for the next one too, so that no path is walked twice.
+/// The directory of the previous file: its descriptor is reused for the next one, so that no path is walked twice.
 struct Parent {
     root: OwnedFd,
     path: RelPathBuf,
@@ -36,7 +36,7 @@ impl Parent {
     }
 }
 
-/// Reads batches; holds a file that goes on in the next one.
+/// Reads batches; keeps a file open that continues in the next one.
 pub struct Reader<'l> {
     parent: Parent,
     listing: &'l Listing,
@@ -70,7 +70,7 @@ impl<'l> Reader<'l> {
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Writes batches; holds a file that goes on in the next one.
+/// Writes batches; keeps a file open that continues in the next one.
 pub struct Writer<'l> {
     parent: Parent,
     listing: &'l Listing,

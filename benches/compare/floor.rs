@@ -1,9 +1,9 @@
-//! What the work on a tree takes at least: each part of it by itself, on one thread and from memory.
+//! The least that the work on a tree can take: each part alone, on one thread and from memory.
 //!
-//! Owns the measuring of the floors that `docs/performance.md` names. The tree's files are taken in batches, in path
-//! order, and each part of the work is done with the same batch: read, hashed, copied, made a tar and compressed,
-//! decompressed, written. Each is processor time of this process alone, so that a floor is what a program could reach
-//! that did nothing else; what else a program has to do is its distance from it.
+//! Owns the measurement of the floors in `docs/performance.md`. The tree's files are taken in batches, in path order,
+//! and each part of the work is done with the same batch: reading, hashing, copying, making a tar and compressing it,
+//! decompressing, writing. Each counts processor time of this process alone, so a floor is what a program that did
+//! nothing else could reach; everything else that a program has to do is its distance from the floor.
 
 use crate::batch::{Listing, Piece};
 use crate::child;
@@ -36,11 +36,11 @@ const PARTS: [&str; 6] = [
     "create, write, set the time of and close every file: four calls each, and one for each directory",
 ];
 
-/// One part: its processor time, in seconds, of each pass.
+/// One part: its processor time in each pass, in seconds.
 #[derive(Debug, Serialize)]
 pub struct Floor {
     pub about: &'static str,
-    /// What the part took in: content, tar, or frames.
+    /// The bytes of its input: content, tar, or frames.
     pub bytes: u64,
     pub cpu: Vec<f64>,
 }
@@ -51,7 +51,7 @@ impl Floor {
     }
 }
 
-/// As many passes as there are pairs of runs, after one that does not count.
+/// Makes as many passes as there are pairs of runs, after a first one that does not count.
 pub fn measure(bench: &mut Bench) -> Outcome<Vec<Floor>> {
     let copies = match bench.target.removal {
         Removal::AtOnce => 1,
@@ -100,7 +100,7 @@ impl Taken {
     }
 }
 
-/// What is used again for every batch, so that no pages are touched for the first time while a clock runs.
+/// Buffers that are reused for every batch, so that no page is touched for the first time while a clock runs.
 struct Memory {
     content: Vec<u8>,
     copy: Vec<u8>,
@@ -124,7 +124,7 @@ impl Memory {
         })
     }
 
-    /// Of each piece by itself; gives one number, so that nothing is left out.
+    /// Hashes each piece; returns one number, so that nothing is optimised away.
     fn hash(&self, batch: &[Piece]) -> u128 {
         batch.iter().fold(0, |all, piece| all ^ xxh3_128(&self.content[piece.bytes.clone()]))
     }
@@ -134,7 +134,7 @@ impl Memory {
         black_box(&self.copy);
     }
 
-    /// Each stretch of the tar becomes a frame. Returns the length of them all.
+    /// Compresses each stretch of the tar into a frame. Returns their total length.
     fn compress(&mut self) -> Outcome<usize> {
         let mut bytes = 0;
         for (number, stretch) in self.tar.chunks(FRAME_BYTES).enumerate() {

@@ -1,5 +1,5 @@
-//! Ends the program in good order when it is asked to: SIGINT, SIGTERM or SIGHUP set a flag, and whoever works for long
-//! looks at it. So everything that was mounted or made is taken away again.
+//! Ends the program cleanly on request: SIGINT, SIGTERM or SIGHUP set a flag, and all long-running work checks it. So
+//! everything that was mounted or created is removed again.
 //!
 //! The flag is global: a signal is for the whole program.
 
@@ -24,7 +24,7 @@ pub fn is_asked() -> bool {
     FLAG.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
-/// An error when the program is to end.
+/// Fails if the program was asked to end.
 pub fn check() -> Outcome<()> {
     if is_asked() { Err("interrupted".into()) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! On what was measured: hardware, kernel, file system, versions.
+//! The machine measured on: hardware, kernel, file system, versions.
 
 use crate::measure::Outcome;
 use crate::tools::Tool;
@@ -56,7 +56,7 @@ pub fn file_system(path: &Path) -> Outcome<String> {
         let mut rest = rest.split(' ');
         Some((fields.split(' ').nth(4)?, rest.next()?, rest.next()?))
     });
-    // Of several mounts on one path the last one is seen.
+    // Of several mounts on one path, the last one is visible.
     let mount = mounts.filter(|(at, ..)| path.starts_with(at)).max_by_key(|(at, ..)| at.len());
     let (_, kind, source) = mount.unwrap_or(("", "unknown", ""));
     let without = if kind == "ext4" && !has_journal(source) { " without a journal" } else { "" };

@@ -1,16 +1,15 @@
-//! Times haul beside other archivers and copiers, as whole processes on a real tree.
+//! Times haul and other archivers and copiers, as whole processes on a real tree.
 //!
 //!     cargo bench --bench compare -- (--tree DIR | --make KIND) [--only TASK,...] [--out FILE.md]
 //!
 //! [`tasks`] and [`tools`] say which programs are called and how, [`measure`] calls them on a [`target`], [`report`]
-//! writes down what came of it. [`trees`] makes trees; [`floor`] measures what the work takes at least; [`profile`] and
-//! [`machine`] tell on what it was measured. No report names a path of the machine. `benches/results/README.md` tells
-//! how to use it.
+//! writes the results. [`trees`] generates trees; [`floor`] measures the floors; [`profile`] and [`machine`] describe
+//! the tree and the machine. No report names a path of the machine. `benches/results/README.md` explains how to use it.
 
-// A program for the terminal that works on plain paths, and no library.
+// This is a program for the terminal that works on plain paths, not a library.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 #![allow(unreachable_pub, missing_debug_implementations)]
-// Without the harness, `cfg(test)` is set and yet no test is there: `tests/compare.rs` runs them.
+// Without the harness, `cfg(test)` is set but there are no tests here: `tests/compare.rs` runs them.
 #![cfg_attr(test, allow(unused_imports, dead_code))]
 
 mod args;
@@ -46,7 +45,7 @@ use target::Target;
 fn main() -> ExitCode {
     let args = Args::parse();
     if args.tree.is_none() && args.make.is_none() {
-        // `cargo test --benches` only wants to see that it starts.
+        // `cargo test --benches` only checks that it starts.
         eprintln!("compare: give a tree: cargo bench --bench compare -- --tree DIR, or --make KIND");
         return if args.bench { ExitCode::from(2) } else { ExitCode::SUCCESS };
     }
@@ -82,7 +81,7 @@ fn tree(args: &Args) -> Outcome<PathBuf> {
     match (&args.tree, args.make) {
         (Some(tree), _) => Ok(tree.clone()),
         (None, Some(kind)) => trees::make(kind, &args.cache, args.divide),
-        (None, None) => Err("there is no tree".into()),
+        (None, None) => Err("give a tree: --tree DIR, or --make KIND".into()),
     }
 }
 

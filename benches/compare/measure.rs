@@ -1,8 +1,8 @@
-//! Calls the programs, alternately, and takes their times.
+//! Runs the programs in turns, and times them.
 //!
 //! Keeps the comparison fair: haul and a peer take turns, each after a run that does not count; every run has a new
-//! directory, and what the run before left to be written back is on the disk. What a program makes must be like the
-//! tree that it was given, or its time counts for nothing.
+//! directory, and dirty pages of the previous run are on the disk. The result of a program must equal the tree that it
+//! was given, or its time does not count.
 
 use crate::call::{Call, Places};
 use crate::child;
@@ -38,12 +38,12 @@ pub struct Runs {
     pub tool: &'static str,
     pub command: String,
     pub notes: &'static str,
-    /// 0 where there is none.
+    /// 0 if there is none.
     pub archive_bytes: u64,
     pub samples: Vec<Sample>,
 }
 
-/// haul beside a peer, or alone where it has none.
+/// haul and a peer, or haul alone if there is none.
 #[derive(Debug, Serialize)]
 pub struct Duel {
     pub task: &'static str,
@@ -73,7 +73,7 @@ impl Duel {
     }
 }
 
-/// What is compared on which tree, and what came of it so far.
+/// The comparisons to make on a tree, and their results so far.
 pub struct Bench {
     pub tree: PathBuf,
     pub profile: Profile,
@@ -86,7 +86,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A task, with haul and each of `peers` that can do it, in turns.
+    /// Times a task, with haul and each of `peers` that can do it, in turns.
     pub fn compare(&mut self, task: &'static Task, peers: &[&'static Tool]) -> Outcome<()> {
         let mut is_alone = true;
         for &peer in PEERS.iter().filter(|peer| peers.contains(peer) && task.call(peer).is_some()) {
@@ -100,7 +100,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Whether there was one: a peer that cannot do its first run is noted, and left out.
+    /// Returns whether it took place: a peer that fails its first run is recorded and left out.
     fn duel(&mut self, task: &'static Task, peer: Option<&'static Tool>) -> Outcome<bool> {
         let copies = self.target.removal.copies(task.course, u64::from(self.pairs) + 1);
         let room = self.target.room(Need::of(&self.profile, copies))?;
@@ -114,7 +114,7 @@ impl Bench {
             && let Err(error) = side.warm_up()
         {
             interrupt::check()?;
-            // What it said may name paths of this machine, which have no place in a report.
+            // Its message may name paths of this machine, which do not belong in a report.
             eprintln!("{}: {}: {error}", task.name, side.tool.name);
             let failure = format!("{} ({})", side.tool.name, task.name);
             self.failures.push(failure);
@@ -138,7 +138,7 @@ struct Side<'b> {
     call: Call,
     room: &'b Path,
     versions: Option<&'b Versions>,
-    /// How many directories it was given.
+    /// How many directories it has used.
     begun: u32,
     runs: Runs,
 }
@@ -157,7 +157,7 @@ impl<'b> Side<'b> {
         Ok(Side { bench, task, tool, call, room, versions, begun: 0, runs })
     }
 
-    /// What does not count: making what the runs begin with, and a first run, which must make the right tree.
+    /// Does what does not count: prepares what the runs begin with, and makes a first run, whose result must be right.
     fn warm_up(&mut self) -> Outcome<()> {
         if matches!(self.task.course, Course::MakesTree | Course::ReadsArchive) {
             let packing = tasks::packing(self.tool).ok_or("a tool without a way to pack")?;
@@ -173,13 +173,13 @@ impl<'b> Side<'b> {
         Ok(self.bench.target.leave(&dir)?)
     }
 
-    /// What it has made is like the tree that it was given.
+    /// Checks that its result equals the tree that it was given.
     fn check(&self, dir: &Path) -> Outcome<()> {
         let (out, expected) = match self.versions {
             None if self.task.course.leaves_tree() => (dir.join("out"), &self.bench.profile),
             Some(versions) if self.task.course == Course::Updates => {
                 let places = [dir.join("out"), self.standing("copy").join("current"), self.standing("copy")];
-                let out = places.into_iter().find(|place| place.exists()).ok_or("has made no tree")?;
+                let out = places.into_iter().find(|place| place.exists()).ok_or("made no tree")?;
                 (out, &versions.at(self.begun).0.profile)
             }
             _ => return Ok(()),
@@ -187,7 +187,7 @@ impl<'b> Side<'b> {
         if Profile::of(&out).is_ok_and(|made| made.is_like(expected)) {
             return Ok(());
         }
-        Err("has not made the tree that it was given".into())
+        Err("made a different tree than it was given".into())
     }
 
     fn run(&mut self) -> Outcome<()> {
@@ -203,7 +203,7 @@ impl<'b> Side<'b> {
         Ok(self.bench.target.leave(&dir)?)
     }
 
-    /// A new directory for a run, on a disk at rest.
+    /// A new directory for a run, on an idle disk.
     fn begin(&mut self) -> Outcome<PathBuf> {
         self.begun += 1;
         let dir = self.room.join(format!("{}-{}", self.tool.name, self.begun));

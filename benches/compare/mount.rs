@@ -1,4 +1,4 @@
-//! File systems made for the bench, in memory or on a loop image: made, mounted, unmounted and removed.
+//! Creates, mounts, unmounts and removes file systems for the bench, in memory or on a loop image.
 
 use crate::measure::Outcome;
 use crate::profile::Profile;
@@ -32,7 +32,7 @@ impl Need {
         let bytes = tree.bytes + inodes * (8 << 10);
         // A file system keeps some for itself.
         let bytes = copies * bytes / 9 * 10 + (512 << 20);
-        // mkfs.xfs wants whole sectors.
+        // mkfs.xfs needs whole sectors.
         Need { bytes: bytes.next_multiple_of(1 << 20), inodes: copies * inodes }
     }
 }
@@ -56,7 +56,7 @@ impl Mounted {
                 run(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "haul-compare"]).arg(&at))?;
                 return Ok(mounted);
             }
-            // Nothing is left to be written in the background.
+            // Leave nothing to be written in the background.
             FileSystem::Ext4 => run(Command::new("mkfs.ext4")
                 .args(["-q", "-F", "-O", "has_journal", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-N"])
                 .arg(inodes)
@@ -74,7 +74,7 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // When it was never mounted there is nothing to do; a busy one goes when its last user does.
+        // If it was never mounted there is nothing to do; a busy one is detached and goes with its last user.
         let unmount = |flag: &[&str]| run(Command::new("umount").args(flag).arg(self.at()));
         if is_mount(&self.at())
             && unmount(&[]).is_err()
@@ -85,7 +85,7 @@ impl Drop for Mounted {
     }
 }
 
-/// Runs a program of the system that is to succeed.
+/// Runs a program of the system, which must succeed.
 fn run(command: &mut Command) -> Outcome<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("{name}: {error}"))?;
@@ -101,7 +101,7 @@ fn is_mount(path: &Path) -> bool {
     device(path).is_some() && device(path) != path.parent().and_then(device)
 }
 
-/// An error when `dir` has less than `need` bytes free.
+/// Fails if `dir` has less than `need` bytes free.
 pub fn check_space(dir: &Path, need: u64) -> Outcome<()> {
     let space = rustix::fs::statvfs(dir)?;
     let free = space.f_bavail * space.f_frsize;
@@ -109,6 +109,6 @@ pub fn check_space(dir: &Path, need: u64) -> Outcome<()> {
         return Ok(());
     }
     let text = crate::report::bytes_text;
-    let advice = "fewer --pairs, or --remove at-once where the file system has a journal";
+    let advice = "use fewer --pairs, or --remove at-once if the file system has a journal";
     Err(format!("the target has {} free, and up to {} are needed: {advice}", text(free), text(need)).into())
 }

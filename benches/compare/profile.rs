@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The upper bounds of the histogram's classes, in bytes; behind the last one there is no bound.
+/// The upper bounds of the histogram's classes, in bytes; sizes above the last one are the last class.
 const BOUNDS: [u64; 8] = [0, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20, 4 << 20, 64 << 20];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -15,7 +15,7 @@ pub struct Profile {
     pub directories: u64,
     pub symlinks: u64,
     pub others: u64,
-    /// Names of files beyond the first of each inode, as far as that can be told by the number of links.
+    /// Names of files beyond the first of each inode, estimated by the number of links.
     pub linked_files: u64,
     /// The sum of the files' lengths.
     pub bytes: u64,

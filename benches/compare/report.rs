@@ -1,4 +1,4 @@
-//! Writes down what was measured: Markdown for people; JSON, with every single run, is the same value serialised.
+//! Writes the results: Markdown for people, and JSON with every single run.
 
 use crate::floor::Floor;
 use crate::machine::Machine;
@@ -19,13 +19,13 @@ pub struct Report {
     pub profile: Profile,
     /// Peers that are not installed.
     pub missing: Vec<&'static str>,
-    /// Peers that could not do a task, or made another tree.
+    /// Peers that failed a task, or made another tree.
     pub failures: Vec<String>,
     pub duels: Vec<Duel>,
     pub floors: Vec<Floor>,
 }
 
-/// How many pairs of runs a figure takes that is worth telling.
+/// How many pairs of runs a figure needs to be meaningful.
 const ENOUGH_PAIRS: u32 = 5;
 
 impl Report {
@@ -116,7 +116,7 @@ fn task_table<'a>(text: &mut String, task: &Task, duels: impl Iterator<Item = &'
     }
 }
 
-/// The cells of a duel; those of the peer are empty where haul was alone.
+/// The cells of a duel; those of the peer are empty if haul was alone.
 fn row(duel: &Duel, has_archive: bool) -> Vec<String> {
     let Duel { haul, peer, .. } = duel;
     let of_peer = |cell: fn(&Runs) -> String| peer.as_ref().map(cell).unwrap_or_default();

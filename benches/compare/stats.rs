@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// The middle of some figures, and how far they reach.
+/// The median of some figures, and their range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
     pub median: f64,
@@ -11,7 +11,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of no figures at all, everything is NaN.
+    /// Without figures, everything is NaN.
     pub fn of(figures: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -21,7 +21,7 @@ impl Spread {
         Spread { median: f64::midpoint(at(low), at(high)), min: at(0), max }
     }
 
-    /// Of the ratios within each pair: what disturbs the machine for a while disturbs both runs of a pair.
+    /// From the ratios within each pair: a disturbance of the machine affects both runs of a pair.
     pub fn of_ratios(pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Spread::of(pairs.into_iter().map(|(over, under)| over / under))
     }

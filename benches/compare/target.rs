@@ -1,10 +1,10 @@
 //! Where archives and copies go: a directory, or a file system made for the bench.
 //!
-//! Owns the directories that runs are given, and takes them away at the end, also after an error or a signal. Keeps one rule: no run
-//! begins where files were removed a moment ago. ext4 without a journal does not use the inodes again that were freed
-//! within the last minutes, and looks for others one by one (`recently_deleted` in the kernel's fs/ext4/ialloc.c): files
-//! are then created many times slower. So each run has a new directory, and what it leaves is removed at the end; at
-//! once only in memory, where there is no such rule, or when the user asks for it.
+//! Owns the directories of the runs, and removes them at the end, even after an error or a signal. One rule: no run
+//! begins where files were just removed. ext4 without a journal does not reuse inodes that were freed within the last
+//! minutes, and searches for others one by one (`recently_deleted` in the kernel's fs/ext4/ialloc.c), so files are
+//! created many times slower. So each run has a new directory, and its result is removed at the end; at once only in
+//! memory, which has no such rule, or if the user asks for it.
 
 use crate::measure::Outcome;
 use crate::mount::{FileSystem, Mounted, Need, check_space};
@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// When what a run leaves is removed.
+/// When the result of a run is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Removal {
     /// After each run, outside of its time.
@@ -23,7 +23,7 @@ pub enum Removal {
 }
 
 impl Removal {
-    /// How many trees, or archives of them, stand at once when each of two programs runs `runs` times.
+    /// How many trees, or archives of them, exist at once if each of two programs runs `runs` times.
     pub fn copies(self, course: Course, runs: u64) -> u64 {
         let (standing, left) = match course {
             Course::MakesArchive | Course::Copies => (0, 1),
@@ -43,14 +43,14 @@ pub struct Target {
     parent: PathBuf,
     made: Option<FileSystem>,
     pub removal: Removal,
-    /// Given out, and not to be removed yet.
+    /// Directories in use, not to be removed yet.
     rooms: Vec<TempDir>,
     mounted: Option<Mounted>,
 }
 
 impl Target {
-    /// In `parent`: a new directory there, or the image of a new file system. Without a word about it, removal is at
-    /// once in memory and at the end elsewhere.
+    /// In `parent`: a new directory there, or the image of a new file system. By default, removal is at once in memory
+    /// and at the end elsewhere.
     pub fn new(parent: &Path, made: Option<FileSystem>, removal: Option<Removal>) -> Outcome<Self> {
         if made.is_some() && !rustix::process::geteuid().is_root() {
             return Err("only root can make and mount a file system: leave out --fs, or give --target".into());
@@ -61,7 +61,7 @@ impl Target {
         Ok(Target { parent: parent.to_owned(), made, removal, rooms: Vec::new(), mounted: None })
     }
 
-    /// A directory in which nothing was yet. A file system of the bench is made anew for it.
+    /// A fresh directory. A file system of the bench is created anew for it.
     pub fn room(&mut self, need: Need) -> Outcome<PathBuf> {
         if self.made.is_none() && self.removal == Removal::AtOnce {
             self.rooms.clear();

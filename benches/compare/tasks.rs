@@ -1,8 +1,8 @@
-//! What is timed: the one table to which a new task is added.
+//! The table of timed tasks: add new tasks here.
 //!
 //! A task is a row: what it begins with, what it leaves, and how haul and each peer are called for it. [`crate::call`]
-//! explains the calls. Every peer is called as its users call it; where it then
-//! keeps less than haul, it has less to do, and the report says so.
+//! explains the calls. Every peer is called as its users call it; if it then keeps less than haul, it has less to do,
+//! and the report says so.
 
 use crate::call::{Call, Template};
 use crate::tools::{
@@ -15,17 +15,17 @@ use crate::tools::{
 pub enum Course {
     /// From the tree to an archive.
     MakesArchive,
-    /// From an archive, which is made before, to a tree.
+    /// From an archive, made beforehand, to a tree.
     MakesTree,
-    /// Looks at an archive, which is made before.
+    /// Reads an archive, made beforehand.
     ReadsArchive,
     /// From the tree to a copy of it.
     Copies,
-    /// From the tree to a copy that stands already: the one of the first run.
+    /// From the tree to an existing copy: that of the first run.
     CopiesAgain,
-    /// From a version of the tree to an archive, with one of the version before.
+    /// From a version of the tree to an archive, with an archive of the previous version.
     Repacks,
-    /// From a version of the tree to a copy of the version before: that of the last run, or a new one.
+    /// From a version of the tree to a copy of the previous version: that of the last run, or a new one.
     Updates,
 }
 
@@ -52,9 +52,9 @@ impl Course {
 
 #[derive(Debug)]
 pub struct Task {
-    /// What reports and `--only` call it.
+    /// Its name in reports and `--only`.
     pub name: &'static str,
-    /// What it is, for the reader of a report.
+    /// Its description in a report.
     pub about: &'static str,
     pub course: Course,
     pub calls: &'static [(&'static Tool, Template)],
@@ -65,14 +65,14 @@ impl Task {
         TASKS.iter().find(|task| task.name == name)
     }
 
-    /// How `tool` does it; `None` when it cannot.
+    /// How `tool` does it; `None` if it cannot.
     pub fn call(&self, tool: &Tool) -> Option<Call> {
         self.calls.iter().find(|(called, _)| *called == tool).map(|&(_, template)| Call::new(template))
     }
 }
 
-/// In the order of a report. The first call of each row is haul's, and of those that make archives and those that read
-/// them each tool has one.
+/// In the order of a report. The first call of each row is haul's. A tool that has a call to read archives also has one
+/// to make them.
 pub static TASKS: &[Task] = &[
     Task {
         name: "pack",
@@ -149,7 +149,7 @@ pub static TASKS: &[Task] = &[
     },
     Task {
         name: "sync",
-        about: "A mirror where nothing was.",
+        about: "A mirror into an empty place.",
         course: Course::Copies,
         calls: &[
             (&HAUL, &["haul", "sync", "-q", "TREE", "OUT"]),
@@ -163,7 +163,7 @@ pub static TASKS: &[Task] = &[
     },
     Task {
         name: "resync",
-        about: "The same again: nothing is to be done.",
+        about: "The same again: nothing to do.",
         course: Course::CopiesAgain,
         calls: &[
             (&HAUL, &["haul", "sync", "-q", "TREE", "OUT"]),
@@ -183,7 +183,7 @@ pub static TASKS: &[Task] = &[
     },
     Task {
         name: "repack",
-        about: "An archive of the tree after one file of a hundred has changed, with the archive of the version before.",
+        about: "An archive of the tree after one file in a hundred has changed, with the archive of the previous version.",
         course: Course::Repacks,
         calls: &[
             (&HAUL, &["haul", "pack", "-q", "--level", "LEVEL", "--base", "BASE", "VERSION", "ARCHIVE"]),
@@ -202,7 +202,7 @@ pub static TASKS: &[Task] = &[
     },
     Task {
         name: "update",
-        about: "The tree of an archive where the version before stands.",
+        about: "The tree of an archive, over the previous version.",
         course: Course::Updates,
         calls: &[
             (&HAUL, &["haul", "unpack", "-q", "--update", "--delete", "PACKED", "OUT"]),
@@ -211,7 +211,7 @@ pub static TASKS: &[Task] = &[
     },
     Task {
         name: "publish",
-        about: "A new version in the place of the one before, for readers in one step.",
+        about: "A new version in place of the previous one, in one step for readers.",
         course: Course::Updates,
         calls: &[
             (&HAUL, &["haul", "sync", "-q", "--delete", "--atomic", "--reuse=hardlink", "VERSION/", "OUT"]),
@@ -220,13 +220,13 @@ pub static TASKS: &[Task] = &[
     },
     Task {
         name: "open",
-        about: "An archive opened, and nothing shown: reading and checking its index.",
+        about: "Opening an archive and printing nothing: reading and checking its index.",
         course: Course::ReadsArchive,
         calls: &[(&HAUL, &["haul", "list", "--exclude", "*", "ARCHIVE"])],
     },
     Task {
         name: "list",
-        about: "The names in an archive. haul and unsquashfs read an index, a tar is read whole.",
+        about: "The names in an archive. haul and unsquashfs read an index; a tar is read completely.",
         course: Course::ReadsArchive,
         calls: &[
             (&HAUL, &["haul", "list", "ARCHIVE"]),
@@ -237,18 +237,18 @@ pub static TASKS: &[Task] = &[
     },
     Task {
         name: "verify",
-        about: "An archive read whole and checked.",
+        about: "An archive read completely and checked.",
         course: Course::ReadsArchive,
         calls: &[(&HAUL, &["haul", "verify", "-q", "ARCHIVE"]), (&ZSTD, &["zstd", "-tq", "ARCHIVE"])],
     },
 ];
 
-/// The version before is hard-linked into a new directory, and a symbolic link renamed.
+/// Hard-links the previous version into a new directory, and renames a symbolic link.
 const LINK_DEST: &str = "mkdir -p \"$2\"; old=$(readlink \"$2/current\" || true); \
     rsync -aHAX ${old:+--link-dest=\"$2/$old\"} \"$1\" \"$2/$$\"; \
     ln -s $$ \"$2/next\"; mv -T \"$2/next\" \"$2/current\"; rm -rf \"${old:+$2/$old}\"";
 
-/// How `tool` makes the archive that it is then to read.
+/// How `tool` makes the archive that it then reads.
 pub fn packing(tool: &Tool) -> Option<Call> {
     let tool = if *tool == ZSTD { &TAR_ZSTD } else { tool };
     Task::named("pack").and_then(|pack| pack.call(tool))

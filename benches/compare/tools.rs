@@ -1,17 +1,17 @@
 //! The programs that are compared, and what each of them does not keep.
 //!
-//! Owns their names and notes; how each is called for a task stands with the task, in [`crate::tasks`].
+//! Owns their names and notes; how each is called for a task is in [`crate::tasks`].
 
 /// An archiver, or a program that copies trees.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// What reports and `--peers` call it.
+    /// Its name in reports and `--peers`.
     pub name: &'static str,
     /// The programs that it needs.
     pub programs: &'static [&'static str],
     /// Whether the directory to unpack into must exist.
     pub needs_out: bool,
-    /// What it does not keep, or does otherwise.
+    /// What it does not keep, or does differently.
     pub notes: &'static str,
 }
 
@@ -20,7 +20,7 @@ impl Tool {
         Tool { name, programs, needs_out: false, notes }
     }
 
-    /// One that unpacks into a directory that is there.
+    /// A tool that unpacks into an existing directory.
     const fn into_out(self) -> Self {
         Tool { needs_out: true, ..self }
     }
@@ -35,8 +35,8 @@ impl Tool {
 
 pub static HAUL: Tool = Tool::new("haul", &[], "");
 
-/// haul itself, without what it has already.
-pub static HAUL_WHOLE: Tool = Tool::new("haul-whole", &[], "makes all of it anew");
+/// haul itself, without an earlier result.
+pub static HAUL_WHOLE: Tool = Tool::new("haul-whole", &[], "starts from nothing");
 
 const PLAIN: &str = "without fractions of seconds, xattrs, ACLs and holes, which take flags";
 
@@ -65,7 +65,7 @@ pub static SQUASHFS: Tool = Tool::new(
 pub static ZSTD: Tool = Tool::new(
     "zstd",
     &["tar", "zstd"],
-    "checks zstd's own checksums, and no member by itself; on one thread",
+    "checks zstd's own checksums, not individual members; on one thread",
 );
 pub static RSYNC: Tool = Tool::new(
     "rsync",
@@ -76,7 +76,7 @@ pub static RSYNC_FULL: Tool = Tool::new("rsync-HAX", &["rsync"], "without holes;
 pub static RSYNC_LINK: Tool = Tool::new(
     "rsync-link-dest",
     &["rsync"],
-    "readers go through a symbolic link, which is what changes; the version before is removed",
+    "readers follow a symbolic link, which is what changes; the previous version is removed",
 );
 pub static CP: Tool = Tool::new("cp", &["cp"], "");
 pub static CPZ: Tool =
@@ -85,7 +85,7 @@ pub static XCP: Tool = Tool::new("xcp", &["xcp"], "no hard links");
 pub static FCP: Tool =
     Tool::new("fcp", &["fcp"], "keeps modes only: no times, owners, hard links, xattrs, ACLs or holes");
 
-/// Everyone beside haul, in the order of a report.
+/// All peers, in the order of a report.
 pub static PEERS: [&Tool; 17] = [
     &HAUL_WHOLE,
     &TAR_ZSTD,

@@ -1,7 +1,7 @@
-//! Two versions of a tree, for what is done again after a change: the tree, and a copy of it in which one file of a
-//! hundred has changed.
+//! Two versions of a tree, for tasks that follow a change: the tree, and a copy of it in which one file in a hundred
+//! has changed.
 //!
-//! Runs go from the one to the other by turns, so that each has the same to do and nothing has to be put back.
+//! Runs alternate between the two, so that each has the same to do and nothing has to be restored.
 
 use crate::call::{Call, Places};
 use crate::measure::Outcome;
@@ -11,10 +11,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// One file of so many changes. They are neighbours, as those of one package are.
+/// One in this many files changes. The changed files are neighbours, like those of one package.
 const UNCHANGED_PER_CHANGE: usize = 100;
 
-/// A tree, and an archive of it that haul has made.
+/// A tree, and haul's archive of it.
 #[derive(Debug)]
 pub struct Version {
     pub tree: PathBuf,
@@ -26,13 +26,13 @@ pub struct Version {
 pub struct Versions([Version; 2]);
 
 impl Versions {
-    /// Those of `tree`; what is to be made of them is made in `room`, once.
+    /// The versions of `tree`; the copy and the archives are made in `room`, once.
     pub fn of(tree: &Path, room: &Path, level: u32) -> Outcome<Self> {
         let changed = room.join("changed");
         if !changed.exists() {
             let status = Command::new("cp").arg("-a").args([tree, &changed]).status()?;
             if !status.success() {
-                return Err("cp -a has failed".into());
+                return Err("cp -a failed".into());
             }
             change(&changed)?;
         }
@@ -51,14 +51,14 @@ impl Versions {
         Ok(Versions([version(tree, "version-0.tar.zst")?, version(&changed, "version-1.tar.zst")?]))
     }
 
-    /// The version of this turn, and the one before it.
+    /// The version of this turn, and the previous one.
     pub fn at(&self, turn: u32) -> (&Version, &Version) {
         let [one, other] = &self.0;
         if turn.is_multiple_of(2) { (one, other) } else { (other, one) }
     }
 }
 
-/// Adds a byte to one file of a hundred, from the middle of the tree on.
+/// Adds a byte to one file in a hundred, from the middle of the tree on.
 fn change(tree: &Path) -> Outcome<()> {
     let mut files = Vec::new();
     list(tree, &mut files)?;

@@ -1,12 +1,12 @@
-//! Made-up content that compresses about as real content does, the same in every run.
+//! Synthetic content that compresses about like real content, the same in every run.
 //!
 //! Text: lines of pseudo-words, indented, from a vocabulary in which few words are frequent and most are rare, as in
-//! source code. Noise: bytes that do not compress, as what is compressed already.
+//! source code. Noise: bytes that do not compress, like compressed data.
 
 /// How many words there are.
 const VOCABULARY: usize = 4_096;
 
-/// Chance that is the same in every run: xorshift64, by G. Marsaglia (2003).
+/// Pseudo-random numbers, the same in every run: xorshift64, by G. Marsaglia (2003).
 pub struct Chance(u64);
 
 impl Chance {
@@ -47,7 +47,7 @@ impl Text {
         while out.len() < end {
             out.resize(out.len() + 4 * chance.below(4), b' ');
             for _ in 0..2 + chance.below(8) {
-                // The product of two chances: small numbers are frequent.
+                // The product of two random numbers: small numbers are frequent.
                 let most = 1 + chance.below(VOCABULARY);
                 out.extend_from_slice(self.0[chance.below(most)].as_bytes());
                 out.push(b" (.,"[chance.below(4)]);

@@ -1,7 +1,8 @@
-//! The trees that the bench makes for itself, and keeps for the next time.
+//! The trees that the bench generates, and keeps for the next run.
 //!
-//! Owns the directory of made trees: each has a marker beside it that is written when it is complete, so that what a
-//! killed run has left is made anew. A tree with another list of packages, or another size, is another tree.
+//! Owns the directory of generated trees. Each has a marker next to it that is written when the tree is complete, so
+//! that a tree left by a killed run is generated again. A tree with another list of packages, or another size, is
+//! another tree.
 
 mod content;
 mod python;
@@ -12,12 +13,12 @@ use crate::measure::Outcome;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A tree that the bench can make.
+/// A tree that the bench can generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
-    /// A web application from `PyPI`, bytecode compiled: some 25,000 files, 560 MB
+    /// A web application from `PyPI`, bytecode compiled: about 25,000 files, 560 MB
     Python,
-    /// An application that runs models, from `PyPI`: torch with CUDA, tensorflow; some 9 GB
+    /// An AI application from `PyPI`: torch with CUDA, tensorflow; about 9 GB
     Ai,
     /// 1,000,000 files of 1 KiB in 1,000 directories
     Small,
@@ -41,15 +42,15 @@ impl Kind {
         }
     }
 
-    /// What reports call it.
+    /// Its title in reports.
     pub fn title(self, divisor: u64) -> String {
         let title = match self {
             Kind::Python => "a Python application",
-            Kind::Ai => "a Python application that runs models",
-            Kind::Small => "a million small files, made-up text",
-            Kind::Flat => "200,000 files in one directory, made-up text",
-            Kind::Large => "one large file, three parts made-up text to one part noise",
-            Kind::Sparse => "one sparse file, its data made-up text",
+            Kind::Ai => "a Python AI application",
+            Kind::Small => "a million small files, synthetic text",
+            Kind::Flat => "200,000 files in one directory, synthetic text",
+            Kind::Large => "one large file, three parts synthetic text to one part noise",
+            Kind::Sparse => "one sparse file, its data synthetic text",
         };
         if divisor == 1 { title.to_owned() } else { format!("{title}, made {divisor} times smaller") }
     }
@@ -63,8 +64,8 @@ impl Kind {
     }
 }
 
-/// The tree of a kind, made below `cache` unless it stands there already. `divisor` makes those that are made up so many
-/// times smaller.
+/// The tree of a kind, generated below `cache` unless it exists there. `divisor` makes synthetic trees that many times
+/// smaller.
 pub fn make(kind: Kind, cache: &Path, divisor: u64) -> Outcome<PathBuf> {
     let name = match (kind.packages(), divisor) {
         (Some(packages), _) => {

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// With `uv` when it is installed, else with the pip of `python3`. pip itself is not in the tree, so that both ways give
-/// the same files but for the installer's own notes.
+/// Uses `uv` if it is installed, otherwise the pip of `python3`. pip itself is not in the tree, so both ways give the
+/// same files except for the installer's own records.
 pub fn install(packages: &str, tree: &Path) -> Outcome<()> {
     let list = tree.with_extension("txt");
     fs::write(&list, packages)?;

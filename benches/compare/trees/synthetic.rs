@@ -1,6 +1,6 @@
 //! Trees of one kind of file each: many small ones, a wide directory, a large one, a sparse one.
 //!
-//! Everything is the same in every run, times included, so that their archives are, too.
+//! Everything is the same in every run, including times, so their archives are, too.
 
 use super::Kind;
 use super::content::{Chance, Text, push_noise};
@@ -12,19 +12,19 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Of each file of `small` and `flat`.
+/// The length of each file of `small` and `flat`.
 const SMALL_BYTES: usize = 1 << 10;
 const SMALL_DIRECTORIES: u64 = 1_000;
 const SMALL_FILES_EACH: u64 = 1_000;
 const FLAT_FILES: u64 = 200_000;
 const LARGE_BYTES: u64 = 8 << 30;
 const SPARSE_BYTES: u64 = 4 << 30;
-/// Every so many bytes of the sparse file there is one [`STRETCH`] of data.
+/// The sparse file has one [`STRETCH`] of data in every `SPARSE_STEP` bytes.
 const SPARSE_STEP: u64 = 16 << 20;
-/// What large content is made of: stretches of text and of noise.
+/// The length of the stretches of text and noise that large content is made of.
 const STRETCH: usize = 1 << 20;
 
-/// Writes the tree, with `divisor` times fewer files, or bytes of the one file; at least one.
+/// Writes the tree, with `divisor` times fewer files, or bytes in the single file; at least one.
 pub fn write(kind: Kind, tree: &Path, divisor: u64) -> Outcome<()> {
     let of = |count: u64| (count / divisor).max(1);
     let text = Text::new();
@@ -32,7 +32,7 @@ pub fn write(kind: Kind, tree: &Path, divisor: u64) -> Outcome<()> {
     match kind {
         Kind::Small => {
             let each = of(SMALL_FILES_EACH);
-            // A thousand directories as long as each has a file.
+            // A thousand directories, or fewer if some would have no file.
             let directories = SMALL_DIRECTORIES.min(of(SMALL_DIRECTORIES * SMALL_FILES_EACH));
             for number in 0..directories {
                 let dir = tree.join(format!("package_{number:03}"));
@@ -43,7 +43,7 @@ pub fn write(kind: Kind, tree: &Path, divisor: u64) -> Outcome<()> {
         Kind::Flat => small_files(tree, &text, 0..of(FLAT_FILES))?,
         Kind::Large => large_file(&tree.join("image"), &text, of(LARGE_BYTES))?,
         Kind::Sparse => sparse_file(&tree.join("disk"), &text, of(SPARSE_BYTES))?,
-        Kind::Python | Kind::Ai => return Err("not a tree that is made up".into()),
+        Kind::Python | Kind::Ai => return Err("not a synthetic tree".into()),
     }
     Ok(())
 }
@@ -80,7 +80,7 @@ fn large_file(path: &Path, text: &Text, bytes: u64) -> Outcome<()> {
     Ok(set_time(&file, 0)?)
 }
 
-/// A stretch of text at the beginning of each step, and a hole behind it, up to the end.
+/// A stretch of text at the beginning of each step, and a hole after it, up to the end.
 fn sparse_file(path: &Path, text: &Text, bytes: u64) -> Outcome<()> {
     let mut content = Vec::with_capacity(STRETCH);
     let file = File::create_new(path)?;
@@ -95,7 +95,7 @@ fn sparse_file(path: &Path, text: &Text, bytes: u64) -> Outcome<()> {
     Ok(set_time(&file, 0)?)
 }
 
-/// A time with a fraction, as files have that were not unpacked from an archive of whole seconds.
+/// A time with a fraction, like files that do not come from an archive with whole seconds.
 fn set_time(file: &File, number: u64) -> std::io::Result<()> {
     let fraction = Duration::from_nanos(number.wrapping_mul(7_919_777) % 1_000_000_000);
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + fraction;
