@@ -43,7 +43,7 @@ def padded(length):
 
 
 def skippable(data, offset, magic, what):
-    """The payload of a skippable frame, and the offset behind it."""
+    """The payload of a skippable frame, and the offset after it."""
     check(offset + 8 <= len(data), f"{what}: cut short")
     found, length = struct.unpack_from("<II", data, offset)
     check(found == magic, f"{what}: no skippable frame of that magic")
@@ -76,7 +76,7 @@ def decompress(frame):
     return run.stdout
 
 
-# What is behind the data
+# The frames after the data
 
 
 def read_seek_table(data):
@@ -226,7 +226,7 @@ def read_index(data, version):
             entry["device"] = (columns.number(), columns.number())
     for entry, byte in zip(entries, kinds):
         if byte & HAS_EXTENTS:
-            check(entry["kind"] == 0, "extents of what is no file")
+            check(entry["kind"] == 0, "extents of an entry that is not a file")
             entry["extents"] = read_extents(columns)
     for entry, byte in zip(entries, kinds):
         if byte & HAS_XATTRS:
@@ -237,7 +237,7 @@ def read_index(data, version):
     delta = None
     if version == b"2":
         delta = columns.bytes(16), columns.number(), read_paths(columns, columns.number())
-    check(columns.at == len(data), "something is behind the last column")
+    check(columns.at == len(data), "there is data after the last column")
     check_entries(entries)
     if delta:
         check_removed(entries, delta[2])
@@ -254,7 +254,7 @@ def check_removed(entries, removed):
         check(not any(name.startswith(path + b"/") for name in held), f"{path!r} is removed and holds something")
         above = [path[:at] for at, byte in enumerate(path) if byte == ord("/")]
         check(not any(name in removed[:number] for name in above), f"{path!r} is removed twice")
-        check(all(held.get(name, 1) == 1 for name in above), f"{path!r} is below what is no directory")
+        check(all(held.get(name, 1) == 1 for name in above), f"{path!r} is below an entry that is not a directory")
 
 
 def check_entries(entries):
@@ -265,11 +265,11 @@ def check_entries(entries):
     for entry in entries:
         path, kind = entry["path"], entry["kind"]
         components = path.split(b"/") if path else []
-        check(not any(c in (b"", b".", b"..") or b"\0" in c for c in components), f"{path!r} is no path")
-        check(seen.get(path.rpartition(b"/")[0]) == 1, f"{path!r} is below what is no directory")
-        check(path or kind == 1, "the root is no directory")
+        check(not any(c in (b"", b".", b"..") or b"\0" in c for c in components), f"{path!r} is not a path")
+        check(seen.get(path.rpartition(b"/")[0]) == 1, f"{path!r} is below an entry that is not a directory")
+        check(path or kind == 1, "the root is not a directory")
         if kind == 3:
-            check(seen.get(entry["target"], 1) not in (1, 3), f"{path!r} links to what cannot be linked to")
+            check(seen.get(entry["target"], 1) not in (1, 3), f"{path!r} links to an entry that cannot be a target")
         if kind == 2:
             check(entry["target"] and b"\0" not in entry["target"], f"{path!r} has no usable target")
         end = 0
@@ -278,7 +278,7 @@ def check_entries(entries):
             end = offset + length
         check(end <= entry["size"], f"{path!r}: extents beyond its end")
         check(entry["blocks"] > 0, f"{path!r} has no header")
-        check(entry["mtime"][1] < 10**9, f"{path!r} has a time that cannot be")
+        check(entry["mtime"][1] < 10**9, f"{path!r} has an invalid time")
         check(max(entry["uid"], entry["gid"]) < 2**32 - 1, f"{path!r} has an owner that cannot be")
         seen[path] = kind
 
@@ -432,7 +432,7 @@ def check_member(tar, at, entry):
 
 
 def check_tar(tar, entries):
-    """Members are one behind the other, and then comes the end. Returns where each begins and where its data does."""
+    """Members follow each other, and then comes the end. Returns where each begins and where its data does."""
     places, at = [], 0
     for entry in entries:
         check_member(tar, at, entry)
@@ -453,7 +453,7 @@ def check_cuts(starts, places, entries):
             done = before = 0
             for offset, length in entry["extents"] or [[0, entry["size"]]]:
                 if offset // PART * PART >= before:
-                    # The extent is the first data behind a multiple of 4 MiB.
+                    # The extent is the first data after a multiple of 4 MiB.
                     allowed.add(content + done)
                 first = -(-offset // PART) * PART
                 allowed.update(content + done + at - offset for at in range(first, offset + length, PART))

@@ -1,8 +1,8 @@
 //! Trees that change while they are packed, and trees that cannot be read in full.
 //!
-//! No sleeps: haul writes into a pipe that nobody empties. A tree's first file is larger than everything that haul
-//! may hold in memory, so while the pipe is full, haul stands in the middle of that file, and has not come to those
-//! behind it.
+//! No sleeps: haul writes into a pipe that nobody reads. The tree's first file is larger than everything that haul may
+//! hold in memory, so while the pipe is full, haul waits in the middle of that file, and has not reached the files
+//! after it.
 
 use crate::support::oracle::{Outcome, finish, haul, haul_command, is_root, run};
 use crate::support::scratch::Scratch;
@@ -36,8 +36,8 @@ impl Packing {
         Self { scratch, tree }
     }
 
-    /// Packs, and has `change` at work while haul is inside the large file. Returns how haul ended and what a sound
-    /// archive holds.
+    /// Packs, and runs `change` while haul is inside the large file. Returns how haul ended and what a valid archive
+    /// holds.
     fn pack_while(&self, change: impl FnOnce(&Path)) -> (Outcome, PathBuf) {
         let mut command = haul_command();
         command.args(["pack", "-j", "2", "--level", "1"]).arg(&self.tree).arg("-");
@@ -130,7 +130,7 @@ fn several_files_that_vanish_are_each_named_once() {
     Packing::assert_rest_intact(&copy, &["z03", "z04", "z19"]);
 }
 
-/// A directory may have been read before it vanished, or not; either way nothing is passed over in silence.
+/// A directory may have been read before it vanished, or not; either way nothing is skipped silently.
 #[test]
 fn a_directory_that_vanishes_is_named() {
     let packing = Packing::new();
@@ -175,7 +175,7 @@ fn a_directory_that_becomes_a_symlink_is_not_followed() {
         std::fs::rename(tree.join("zdir"), packing.scratch.join("moved")).unwrap();
         std::os::unix::fs::symlink(&outside, tree.join("zdir")).unwrap();
     });
-    // What haul holds a descriptor of is the directory, wherever it is now: then nothing is missing.
+    // haul holds a descriptor of the directory, wherever it is now: then nothing is missing.
     assert!(matches!(outcome.code(), Some(0 | 3)), "{outcome}");
     for (path, _) in Snapshot::of(&copy).0.iter().filter(|(path, _)| path.starts_with(b"zdir/")) {
         let path = copy.join(std::str::from_utf8(path).unwrap());
@@ -217,12 +217,12 @@ fn what_cannot_be_read_is_named_once_and_the_rest_is_packed() {
     assert_eq!(outcome.stderr.matches("EACCES").count(), 2, "{outcome}");
     let copy = scratch.join("copy");
     run(haul_command().arg("unpack").arg("-").arg(&copy), Some(&outcome.stdout)).expect(0);
-    // It has the mode that it had, so this test, too, may have to be let in.
+    // It has its original mode, so this test may need access, too.
     if copy.join("secret-dir").is_dir() {
         std::fs::set_permissions(copy.join("secret-dir"), PermissionsExt::from_mode(0o700)).unwrap();
     }
     let mut paths = Snapshot::of(&copy).paths();
-    // Of the directory itself, name and metadata are known; of the file, nothing can be kept.
+    // The directory's own name and metadata are known; nothing can be kept of the file.
     paths.retain(|path| path != "secret-dir");
     assert_eq!(paths, ["a", "link", "unreadable-fifo", "z", "z/b"]);
 }
@@ -266,7 +266,7 @@ fn another_user_unpacks_what_a_user_can_have() {
     let copy = place.join("copy");
     as_nobody(&scratch, &["unpack".as_ref(), &archive, &copy]).expect(0);
     let copy = Snapshot::of(&copy);
-    // Owners and setuid are root's to give; the rest is kept, under the umask.
+    // Only root can give owners and setuid; the rest is kept, under the umask.
     assert_eq!(copy.get("setuid").mode & 0o6000, 0);
     assert_eq!(copy.get("plain").mode & !0o022, 0o644);
     assert_eq!((copy.get("read-only").mode, copy.get("read-only/file").mode), (0o555, 0o444));

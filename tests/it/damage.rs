@@ -1,4 +1,4 @@
-//! Damaged archives: found out, and no damaged file is left at a final name.
+//! Damaged archives are detected, and no damaged file is left at a final name.
 
 use crate::support::oracle::{Outcome, haul, haul_command, run};
 use crate::support::scratch::Scratch;
@@ -114,7 +114,7 @@ impl Victim {
             let (outcome, copy) = self.unpack(&self.flip(bit), piped);
             match outcome.code() {
                 Some(5) => assert!(outcome.stderr.contains("haul: "), "no message: {outcome}"),
-                // A zstd decoder passes over some bits of a frame. Only an index has a hash of those, too.
+                // A zstd decoder ignores some bits of a frame. Only an index has a hash of those, too.
                 Some(0) if !self.has_index() && self.is_whole(&copy) => {}
                 Some(0) if self.is_whole(&copy) => missed.push(format!("{}.{} (harmless)", bit / 8, bit % 8)),
                 _ => missed.push(format!("{}.{}: {outcome}", bit / 8, bit % 8)),

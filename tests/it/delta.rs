@@ -146,7 +146,7 @@ fn kinds_change_into_each_other() {
     std::fs::remove_dir_all(stack.tree.join("dir-to-link")).unwrap();
     std::os::unix::fs::symlink("file-to-dir", stack.tree.join("dir-to-link")).unwrap();
     stack.put(&[]).expect(0);
-    // What gives way needs no word of its own.
+    // What is replaced need not be listed.
     assert_eq!(stack.removed(), Vec::<String>::new());
     stack.assert_tree();
     let dst = stack.scratch.join("old");
@@ -245,14 +245,14 @@ fn archives_that_make_no_stack_are_refused_before_anything_is_touched() {
     refused(&[old, &other], "other.tar.zst: it is not a delta");
     refused(&[old, &plain], "plain.tar.zst: it has no index");
     refused(&[&plain, one], "plain.tar.zst: it has no index");
-    // From a pipe a delta is known by its end.
+    // From a pipe, a delta is recognised only at its end.
     let bytes = std::fs::read(one).unwrap();
     run(haul_command().args(["unpack", "-"]).arg(&dst), Some(&bytes)).expect(5).expect_once("it is a delta");
     assert!(!dst.exists());
     let old_bytes = std::fs::read(old).unwrap();
     let piped = run(haul_command().args(["unpack", "-"]).arg(one).arg(&dst), Some(&old_bytes));
     piped.expect(2).expect_once("needs an archive with an index");
-    // A stack needs a directory behind it.
+    // A stack needs a directory after it.
     haul!["unpack", old, one].expect(2).expect_once("is a file, and no directory");
     assert_eq!(std::fs::read(one).unwrap(), bytes);
 }
@@ -358,7 +358,7 @@ fn the_note_of_a_tree_tells_a_stack_from_what_is_below_its_top() {
     stack.write("a", "changed");
     stack.put(&[]).expect(0);
     assert_eq!(count(&stack.unpack(&flags, &dst).expect(0), "updated"), 1);
-    // Seen by what is not seen.
+    // Checked by what is not noticed.
     std::fs::write(dst.join("a"), "CHANGED").unwrap();
     assert_eq!(count(&stack.unpack(&flags, &dst).expect(0), "updated"), 0);
     stack.layers.pop();
@@ -474,7 +474,7 @@ proptest! {
             for (which, edit) in edits {
                 let snapshot = Snapshot::of(&stack.tree);
                 let paths: Vec<_> = snapshot.0.keys().filter(|path| !path.is_empty()).collect();
-                // A content that is changed behind its time is seen only with --checksum.
+                // Content that changes without its time is noticed only with --checksum.
                 if !paths.is_empty() && (checksum || !matches!(edit, Edit::FlipByte)) {
                     let name: &&Vec<u8> = which.get(&paths);
                     apply(&stack.tree, Path::new(OsStr::from_bytes(name)), edit);

@@ -1,4 +1,4 @@
-//! The bytes of an archive depend on the tree and the options alone.
+//! The bytes of an archive depend only on the tree and the options.
 
 use crate::support::oracle::{Outcome, haul, haul_command, is_root, leave_out, run};
 use crate::support::scratch::Scratch;
@@ -55,8 +55,8 @@ fn the_place_of_a_tree_does_not_change_a_byte() {
     assert!(packed(&a, &[]) == packed(&b, &[]) && packed(&a, &[]) == by_slash, "the archives differ");
 }
 
-/// Frames are cut by a rule that sees only what is near: a file more at the front leaves the compressed bytes of all
-/// but the first frames as they were.
+/// Frames are cut by a rule that looks only nearby: an additional file at the front does not change the compressed
+/// bytes of any but the first frames.
 #[test]
 fn a_file_more_changes_only_the_frames_near_it() {
     let scratch = Scratch::new();
@@ -144,7 +144,7 @@ fn owner_and_group_of_all_entries_can_be_given() {
         copy.0.values().map(|node| (node.uid, node.gid)).collect::<Vec<_>>()
     };
     assert!(owners(&["--owner", "1234", "--group", "4321"]).iter().all(|o| *o == (1234, 4321)));
-    // A name that exists nowhere: the number stands.
+    // An unknown name: the number is used.
     assert!(
         owners(&["--owner", "no-such-user:77", "--group=no-such-group:78"]).iter().all(|o| *o == (77, 78))
     );

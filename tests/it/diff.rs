@@ -151,10 +151,10 @@ fn hard_link_groups_are_sets_of_names() {
     let apart = [file("a", "one"), file("b", "one"), file("c", "one")];
     assert_lines(&group("a", &["b", "c"]), &apart, &["hf          b => a", "hf          c => a"]);
     assert_lines(&apart, &group("a", &["b", "c"]), &[">f+++++++++ b", ">f+++++++++ c"]);
-    // A group that loses or gains its first name is told by that name alone.
+    // A group that loses or gains its first name is listed with that name only.
     assert_lines(&group("b", &["c"]), &group("a", &["b", "c"]), &["*deleting   a"]);
     assert_lines(&group("a", &["b", "c"]), &group("b", &["c"]), &["hf+++++++++ a => b"]);
-    // The content of a group is told once.
+    // The content of a group is listed once.
     let mut other = group("a", &["b"]);
     other[0] = file("a", "two");
     assert_lines(&group("a", &["b"]), &other, &[">fc........ a"]);
@@ -356,7 +356,7 @@ fn what_cannot_be_read_is_named_and_not_called_different() {
     std::fs::set_permissions(sides.path("b/d"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
 }
 
-/// The steps, and the report behind them.
+/// The steps, and the report after them.
 fn steps_of(outcome: &Outcome) -> (Vec<Value>, Value) {
     let mut steps: Vec<Value> =
         outcome.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -364,7 +364,7 @@ fn steps_of(outcome: &Outcome) -> (Vec<Value>, Value) {
     (steps, report)
 }
 
-/// What happens to a draft of the first tree on the way into the second.
+/// What happens to a draft of the first tree in the second.
 fn fate() -> impl Strategy<Value = (bool, bool)> {
     (prop::bool::weighted(0.8), prop::bool::weighted(0.8))
 }
@@ -399,7 +399,7 @@ proptest! {
 
         let (list, _) = steps_of(&sides.diff(&["--json", "-v"], "a.tar.zst", "b.tar.zst"));
         let paths: BTreeSet<_> = list.iter().map(steps::path_of).collect();
-        prop_assert_eq!(paths.len(), list.len(), "a path is told twice");
+        prop_assert_eq!(paths.len(), list.len(), "a path is listed twice");
         steps::carry_out(&list, &src, &dst);
         let left = Snapshot::of(&src).diff(&Snapshot::of(&dst), fields);
         prop_assert!(left.is_empty(), "{:?}\n{}", lines, left.join("\n"));
@@ -407,7 +407,7 @@ proptest! {
     }
 }
 
-/// Edits one entry of the tree, if it can be edited so.
+/// Edits one entry of the tree, if it can be edited in this way.
 fn edit_one(root: &Path, which: Index, edit: Edit) {
     let paths: Vec<Vec<u8>> = Snapshot::of(root).0.into_keys().filter(|path| !path.is_empty()).collect();
     if !paths.is_empty() {

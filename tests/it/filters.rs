@@ -1,4 +1,4 @@
-//! The filter language: what haul's rules decide beside what rsync does with the same rules.
+//! The filter language: compares what haul's rules decide with what rsync does.
 //!
 //! A case is a source, a destination and a list of rules. rsync makes the destination a mirror of the source; the
 //! library's decisions say, by a walk over the same trees in memory, what must then be there.
@@ -103,7 +103,7 @@ impl Case {
         fs::write(place.join(".rsync-filter"), "- /src/b/[ab]\n- /dst/ab\n").unwrap();
     }
 
-    /// What rsync makes of the destination; `None` if it refuses the rules.
+    /// The destination after rsync; `None` if it refuses the rules.
     fn mirror_with_rsync(&self, place: &Path) -> Option<Tree> {
         let mut command = Command::new("rsync");
         // Every file that is sent is written, even if it looks unchanged.
@@ -119,7 +119,7 @@ impl Case {
         }
     }
 
-    /// What the library's decisions make of the destination.
+    /// The destination after the library's decisions.
     fn mirror_by_rules(&self, place: &Path) -> Result<Tree, RuleError> {
         let settings = Settings {
             nul_separated: self.nul_separated,
@@ -168,7 +168,7 @@ fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The option as rsync's command line has it.
+/// The option on rsync's command line.
 fn argument(option: &Given) -> OsString {
     let (name, value): (_, &[u8]) = match option {
         Given::Filter(rule) => ("--filter=", rule),
@@ -427,7 +427,7 @@ fn option() -> impl Strategy<Value = Given> {
 fn trees() -> impl Strategy<Value = (Tree, Tree)> {
     let names = vec!["a", "b", "ab", "foo", "x.o", "x.d", "ü"];
     let odd = vec!["a*", "[a]", "b\\", "core", "y.c", "-", " a", "#b"];
-    // A name with a wildcard is no directory's: rsync takes the path of a merge file's directory for a pattern.
+    // No directory has a wildcard in its name: rsync takes the path of a merge file's directory for a pattern.
     let entry = prop_oneof![
         5 => (select(names.clone()), Just(true)),
         5 => (select(names), Just(false)),
@@ -543,7 +543,8 @@ fn rules_decide_as_rsync_does() {
         return;
     }
     let config = cases(600);
-    // The same cases every time, so that a run says something of the change it tests; asked for more, others each time.
+    // The same cases every time, so that a failure is due to the tested change; with a larger number, new ones each
+    // time.
     let mut runner = if std::env::var_os("PROPTEST_CASES").is_some() {
         TestRunner::new(config)
     } else {

@@ -64,7 +64,7 @@ fn by_reader(archive: &Path) -> Entries {
     parsed(&read_archive(archive).expect(0), |value| unhex(value["path_hex"].as_str().unwrap()))
 }
 
-/// Both listings tell the same of every entry.
+/// Both listings say the same about every entry.
 #[track_caller]
 fn assert_listings_agree(ours: &Entries, theirs: &Entries) {
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
@@ -82,7 +82,7 @@ fn assert_listings_agree(ours: &Entries, theirs: &Entries) {
     }
 }
 
-/// The reader tells of every entry what is in the tree.
+/// The reader reports every entry as it is in the tree.
 #[track_caller]
 fn assert_tree_agrees(tree: &Path, entries: &Entries) {
     let snapshot = Snapshot::of(tree);
@@ -101,7 +101,7 @@ fn assert_tree_agrees(tree: &Path, entries: &Entries) {
         };
         if linked {
             let target = unhex(entry["target_hex"].as_str().unwrap());
-            assert!(node.names.contains(&target) && target != *path, "{at} is no link to what it names");
+            assert!(node.names.contains(&target) && target != *path, "{at} is not a link to its target");
         } else {
             assert_eq!((entry["kind"].as_str(), entry["size"].as_u64()), (Some(kind), Some(size)), "{at}");
             let xattrs: BTreeMap<_, _> =
@@ -260,7 +260,7 @@ fn the_hashes_are_those_that_the_document_says() {
     assert_eq!(at, locator);
 }
 
-/// A reader that takes anything proves nothing.
+/// A reader that accepts anything proves nothing.
 #[test]
 fn the_independent_reader_sees_what_is_wrong() {
     if !reader_runs() {

@@ -1,7 +1,7 @@
-//! `--gitignore`: what haul leaves out beside what git ignores.
+//! `--gitignore`: compares what haul leaves out with what git ignores.
 //!
-//! Many small trees lie in one repository, so that one `git check-ignore` judges them all: a `.gitignore` has no say
-//! about anything but what lies below it.
+//! Many small trees are in one repository, so that one `git check-ignore` covers them all: a `.gitignore` applies only
+//! to what is below it.
 
 use crate::support::oracle::{peer, run};
 use crate::support::scratch::Scratch;

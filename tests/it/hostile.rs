@@ -75,7 +75,7 @@ impl Sandbox {
     }
 }
 
-/// Unpacks what `make` builds in each way in which haul can meet a tar, each time in a new sandbox, and hands the
+/// Unpacks what `make` builds in every form in which haul reads a tar, each time in a new sandbox, and passes the
 /// outcome to `judge`.
 #[track_caller]
 fn each_way(make: impl Fn(&Sandbox) -> Tar, judge: impl Fn(&Outcome, &Sandbox)) {

@@ -1,4 +1,4 @@
-//! The rules of the house that no lint knows: who may use whom, and how much one file may hold.
+//! The rules of the code that no lint checks: which layer may use which, and how large a file may be.
 //!
 //! `docs/architecture.md` explains them. The bounds on functions, and the ban of `std::fs` paths outside `src/sys`,
 //! are clippy's (`clippy.toml`).
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules at the bottom, which everyone may use and which use only each other.
+/// Modules at the bottom, which every layer may use and which use only each other.
 const BASE: &[&str] = &["tree", "error", "account", "cancel"];
 
 /// Who may use whom, beside itself and the base.

@@ -1,4 +1,4 @@
-//! What `list` and `verify` tell.
+//! The output of `list` and `verify`.
 
 use crate::support::oracle::{haul, is_root, leave_out, peer, peer_run};
 use crate::support::scratch::Scratch;
@@ -122,7 +122,7 @@ fn an_archive_matches_its_tree() {
     haul!["verify", &archive, &tree].expect(0);
 }
 
-/// Sets a path's mtime back, so that an edit is seen by what it is and not by its time.
+/// Sets a path's mtime back, so that an edit is noticed by its kind and not by its time.
 fn set_mtime(path: &Path, (seconds, nanos): (i64, u32)) {
     let time = Timespec { tv_sec: seconds, tv_nsec: nanos.into() };
     let times = Timestamps { last_access: time, last_modification: time };

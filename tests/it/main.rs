@@ -3,7 +3,7 @@
 //! Two oracles judge a tree: [`support::snapshot`], which is ours and sees everything, and `rsync`, which is not ours.
 //! A test that needs a program that is not installed says so and is skipped; with `HAUL_REQUIRE_PEERS=1` it fails.
 
-// A test has no caller to report to, is no library, and looks at trees through plain paths on purpose.
+// A test has no caller to report to, is not a library, and looks at trees through plain paths on purpose.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr, clippy::missing_panics_doc)]
 #![allow(unreachable_pub, missing_debug_implementations)]
 

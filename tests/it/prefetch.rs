@@ -78,7 +78,7 @@ fn write_call() -> u32 {
     if cfg!(target_arch = "x86_64") { 1 } else { 64 }
 }
 
-/// Runs while the rest is held back by a reader of the sign that does not read yet, and looks at what is there by then.
+/// Runs while a reader that does not read the signal yet holds the rest back, and looks at what is there by then.
 fn while_the_rest_waits(args: &[&str], scratch: &Scratch, dst: &Path, check: impl Fn(&Snapshot)) -> Outcome {
     let (archive, list) = (scratch.join("a.tar.zst"), scratch.join("list"));
     let (mut reader, writer, filled) = full_pipe();
@@ -109,7 +109,7 @@ fn what_was_asked_for_is_complete_while_the_rest_is_not_there() {
     for (number, args) in [&[][..], &["--update", "--delete"], &["--fsync"]].into_iter().enumerate() {
         let dst = scratch.join(&format!("dst{number}"));
         let outcome = while_the_rest_waits(args, &scratch, &dst, |there| {
-            // Of a group, a name is still to come.
+            // One name of a group is still missing.
             first.assert_same(there, Fields { names: false, ..Fields::ALL });
         });
         outcome.expect(0);

@@ -1,4 +1,4 @@
-//! `--atomic` and `haul rollback` from outside: what readers see, what a death leaves, what is kept.
+//! `--atomic` and `haul rollback` from outside: what readers see, what a killed run leaves, what is kept.
 
 use crate::props::{draft, few, tree};
 use crate::support::mirror::{Pair, count, mirror, mirror_command};
@@ -148,7 +148,7 @@ fn kill_at_many_moments(how: &str, moments: u32) {
         send(&child, Signal::KILL);
         let outcome = finish(child, "killed");
         now = generations.which(&generations.pair.dst, &outcome);
-        // Every few times, nothing is to be left over by the run that follows.
+        // Every few times, the following run must leave nothing.
         let keep = if i % 3 == 0 { "--keep=0" } else { "--keep=1" };
         let outcome = generations.publish(now + 1, &[how, keep]);
         now = (now + 1) % 2;
@@ -213,8 +213,8 @@ fn a_death_before_any_change_of_names_loses_no_tree() {
     }
 }
 
-/// What is made beside the old tree is what would have been made in its place, and the old tree stays as it was, also
-/// where both share inodes.
+/// The tree built next to the old one is what would have been made in place, and the old tree is unchanged, even if
+/// both share inodes.
 #[test]
 fn what_is_published_is_what_a_plain_run_makes() {
     let mut edited: Vec<Node> = modest().into_iter().filter(|node| node.path != b"empty").collect();
@@ -372,7 +372,7 @@ fn a_stopped_run_publishes_nothing_and_leaves_nothing() {
     let before = Snapshot::of(&pair.dst);
     let mut child = spawn(&mut mirror_command(&["--atomic", "--bwlimit=2m"], &pair.src, &pair.dst));
     wait_until(&mut child, || pair.scratch.join(".dst.haul/new/a").exists());
-    // While it is at work no other run is, plain or not.
+    // While it runs, no other run can, plain or not.
     for flags in [&["--atomic"][..], &[]] {
         let outcome = pair.mirror(flags).expect(6);
         assert!(outcome.stderr.contains(&child.id().to_string()), "{outcome}");
@@ -451,7 +451,7 @@ fn a_full_file_system_publishes_nothing() {
     assert_eq!(outcome.lines(), ["full:", "dst", "", "full/dst:", "a"]);
 }
 
-/// Runs haul as the owner of everything in `scratch`, who is not root.
+/// Runs haul as the owner of everything in `scratch`, another user than root.
 fn as_owner(scratch: &Scratch, args: &[&Path]) -> Outcome {
     if !is_root() {
         return run(haul_command().args(args), None);
@@ -501,7 +501,7 @@ fn an_archive_is_unpacked_in_one_step() {
     before.assert_same(&Snapshot::of(&pair.scratch.join(".dst.haul/1")), Fields::ALL);
     haul!["unpack", "--atomic", "--update", "--delete", &archive, dst].expect(0);
     pair.assert_same();
-    // Metadata of what both trees have are the new tree's only.
+    // The metadata of shared entries is changed only in the new tree.
     std::fs::set_permissions(dst.join("hello.txt"), PermissionsExt::from_mode(0o600)).unwrap();
     std::fs::set_permissions(dst.join("dir/below"), PermissionsExt::from_mode(0o700)).unwrap();
     let before = Snapshot::of(dst);

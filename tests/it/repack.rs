@@ -1,4 +1,4 @@
-//! `haul pack --base`: what an earlier archive has already is taken over from it.
+//! `haul pack --base`: what an earlier archive already has is reused.
 
 use crate::props::{Edit, apply, draft, edit, few, set_mtime, tree};
 use crate::support::mirror::count;
@@ -190,7 +190,7 @@ fn threads_do_not_matter() {
     }
 }
 
-/// What another level has compressed is taken over as it is: every entry is the same, not every byte.
+/// What another level compressed is reused as it is: every entry is the same, but not every byte.
 #[test]
 fn a_base_of_another_level_gives_the_same_entries() {
     let packed = Packed::of(&several_frames());
@@ -214,7 +214,7 @@ fn entries_are_compared_as_this_archive_shows_them() {
     assert_as_in_full(&packed.scratch, &without, &packed.tree, &packed.new);
 }
 
-/// A time that `SOURCE_DATE_EPOCH` has set back does not tell whether the content is the same.
+/// A time that `SOURCE_DATE_EPOCH` has set back does not show whether the content is the same.
 #[test]
 fn where_times_are_not_shown_as_they_are_contents_are_compared() {
     let packed = Packed::of(&[file("a", "one").mtime(1_700_000_000, 0), file("b", "b").mtime(1_000, 0)]);
@@ -273,7 +273,7 @@ fn a_damaged_base_gives_no_archive() {
         std::fs::write(&packed.base, &damaged).unwrap();
         let outcome = packed.repack(&[]);
         match outcome.code() {
-            // It is the frame that is packed anew.
+            // This frame is packed again.
             Some(0) => packed.assert_as_in_full(),
             code => {
                 assert_eq!(code, Some(5), "{outcome}");
@@ -344,7 +344,7 @@ fn a_trusted_base_is_taken_over_unread() {
     let mut piped = haul_command();
     piped.args(["pack", "--trust-base", "--base"]).arg(&base).arg(&packed.tree).arg("-");
     assert!(run(&mut piped, None).expect(0).stdout == std::fs::read(&packed.new).unwrap());
-    // Damage goes over unseen, and the new archive does not pass for whole.
+    // Damage is carried over unnoticed, and the new archive is found to be damaged.
     let whole = std::fs::read(&packed.base).unwrap();
     let (at, len) = data_frames(&packed.base).into_iter().last().unwrap();
     let mut damaged = whole.clone();
@@ -411,7 +411,7 @@ proptest! {
         for (which, edit) in edits {
             let snapshot = Snapshot::of(&root);
             let paths: Vec<_> = snapshot.0.keys().filter(|path| !path.is_empty()).collect();
-            // A content that is changed behind its time is seen only with --checksum.
+            // Content that changes without its time is noticed only with --checksum.
             if !paths.is_empty() && (checksum || !matches!(edit, Edit::FlipByte)) {
                 let name: &&Vec<u8> = which.get(&paths);
                 let path = Path::new(OsStr::from_bytes(name));

@@ -14,10 +14,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-/// Starts a child that heeds signals.
+/// Starts a child that reacts to signals.
 ///
-/// Who starts the tests in the background of a shell, or with nohup, hands them SIGINT or SIGHUP ignored, and haul leaves
-/// an ignored signal ignored. What is caught here, though, is heeded again by a child: execve(2) resets it.
+/// Tests started in the background of a shell, or with nohup, inherit SIGINT or SIGHUP as ignored, and haul leaves an
+/// ignored signal ignored. A signal that is caught here, though, has its default action in a child: execve(2) resets
+/// it.
 fn spawn(command: &mut Command) -> Child {
     static HEEDED: Once = Once::new();
     HEEDED.call_once(|| {
@@ -38,7 +39,7 @@ fn unpack() -> Command {
 }
 
 fn send(child: &Child, signal: Signal) {
-    // A child that has ended and was waited for is no process any more (ESRCH).
+    // A child that has ended and was waited for no longer exists (ESRCH).
     let _ = kill_process(Pid::from_child(child), signal);
 }
 
@@ -179,7 +180,7 @@ fn a_stopped_unpack_leaves_whole_files_and_no_temporary_ones() {
     }
 }
 
-/// The signal finds haul waiting for input that does not come.
+/// The signal arrives while haul waits for input that does not come.
 #[test]
 fn a_run_that_waits_for_a_pipe_can_be_stopped() {
     let case = Case::new();
@@ -217,7 +218,7 @@ fn a_comparison_that_waits_for_a_pipe_can_be_stopped() {
     assert_eq!(outcome.text(), "");
 }
 
-/// The signal finds haul waiting for a reader that does not read.
+/// The signal arrives while haul waits for a reader that does not read.
 #[test]
 fn a_pack_into_a_full_pipe_can_be_stopped() {
     let case = Case::new();
@@ -257,7 +258,7 @@ fn a_killed_pack_leaves_no_archive_or_a_whole_one() {
             assert!(bytes == whole, "{} of {} bytes\n{outcome}", bytes.len(), whole.len());
         }
     });
-    // Whatever is left is recognisable, and in nobody's way.
+    // Whatever is left is recognisable, and does no harm.
     assert!(names_in(&place).iter().all(|name| name == "a.tar.zst" || name.starts_with(".haul-")));
     haul!["pack", &case.tree, &archive].expect(0);
     assert!(std::fs::read(&archive).unwrap() == whole);

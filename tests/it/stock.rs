@@ -1,4 +1,4 @@
-//! haul and the archivers that everyone has: each reads what the other wrote.
+//! haul and stock archivers: each reads what the other wrote.
 
 use crate::support::oracle::{exact, haul, haul_command, leave_out, peer, peer_run, run};
 use crate::support::scratch::Scratch;
@@ -21,7 +21,7 @@ fn stock_reads(fields: Fields, read: impl Fn(&Path, &Path)) {
     stock_reads_but(|_, _| false, fields, read);
 }
 
-/// The same, but for the entries that this reader cannot read.
+/// The same, except for entries that this reader cannot read.
 fn stock_reads_but(but: fn(&[u8], &Node) -> bool, fields: Fields, read: impl Fn(&Path, &Path)) {
     for options in [&[][..], &["--single-frame"]] {
         let scratch = Scratch::new();
@@ -59,7 +59,7 @@ fn bsdtar_unpacks_the_same_tree() {
     if !peer("bsdtar") {
         return;
     }
-    // libarchive 3.6 leaves the root alone, and reads a negative time with a fraction as GNU tar writes it, -1.5, as
+    // libarchive 3.6 does not change the root, and reads a negative time with a fraction as GNU tar writes it, -1.5, as
     // half a second after -1.
     stock_reads_but(
         |path, node| path.is_empty() || (node.mtime.0 < 0 && node.mtime.1 > 0),

@@ -36,7 +36,7 @@ fn update_piped(args: &[&str], archive: &Path, dst: &Path) -> Outcome {
     run(&mut update_command(args, Path::new("-"), dst), Some(&bytes))
 }
 
-/// How many entries a run has changed.
+/// How many entries a run changed.
 fn changed(outcome: &Outcome) -> u64 {
     let counts = &report(outcome)["counts"];
     let names = ["created", "updated", "linked", "metadata_set", "deleted"];
@@ -113,7 +113,7 @@ proptest! {
         edit in edit(),
         checksum in any::<bool>(),
     ) {
-        // Content of the same length and time is seen by its digest alone.
+        // Content of the same length and time differs only by digest.
         let checksum = checksum || matches!(edit, Edit::FlipByte);
         let scratch = Scratch::new();
         let (root, dst) = (scratch.join("tree"), scratch.join("fresh"));
@@ -146,7 +146,7 @@ fn a_tree_of_everything_is_kept_as_it_is_and_nothing_is_written() {
     }
     expected.assert_same(&Snapshot::of(&dst), Fields::ALL);
     let outcome = update_piped(&["--delete", "--json"], &archive, &dst).expect(0);
-    // A time in the future does not tell the content, and without an index nothing else does.
+    // A time in the future proves nothing about the content, and without an index nothing else does.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let is_young = |node: &&Node| matches!(node.kind, Kind::File(..)) && node.mtime.0 > now.cast_signed();
     assert_eq!(changed(&outcome), expected.0.values().filter(is_young).count() as u64, "{outcome}");
@@ -159,7 +159,7 @@ fn a_tree_of_everything_comes_back_over_ruins() {
     everything(&root);
     let (archive, expected) = fresh(&scratch, &root);
     let dst = scratch.join("dst");
-    // Nothing has the kind, the group or the metadata that it is to have.
+    // No entry has the kind, the group or the metadata that it should have.
     build(
         &dst,
         &[
@@ -400,7 +400,7 @@ fn a_killed_update_leaves_no_partial_file_and_the_next_one_completes() {
     }
 }
 
-/// Runs with `--if-changed` and says whether the note was believed: then nothing is counted.
+/// Runs with `--if-changed` and returns whether the stamp was trusted: then nothing is counted.
 fn is_believed(args: &[&str], archive: &Path, dst: &Path) -> bool {
     let outcome = update(&[&["--delete", "--if-changed", "--json"], args].concat(), archive, dst).expect(0);
     report(&outcome)["counts"]["directories"] == 0

@@ -1,4 +1,4 @@
-//! Signatures and deltas: what is made of contents works, and what is made of any bytes does no harm.
+//! Signatures and deltas: those of real contents work, and those of arbitrary bytes do no harm.
 #![no_main]
 
 use haul::delta::{Decoder, Encoder, Event, Layout, Op, Patch, PatchError, Search, Signature, Table};
@@ -18,7 +18,7 @@ fn read_at(basis: &[u8]) -> impl Fn(u64, &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// The delta, as bytes, from what the signature tells to `new`.
+/// The encoded delta from the signed content to `new`.
 fn delta(signature: Signature, new: &[u8], piece: usize) -> Vec<u8> {
     let table = Table::new(signature);
     let mut out = Vec::new();
@@ -39,7 +39,7 @@ fn delta(signature: Signature, new: &[u8], piece: usize) -> Vec<u8> {
     out
 }
 
-/// What the delta makes of the basis; `None` when it is malformed, or asks for what cannot be.
+/// The result of the delta on the basis; `None` if it is malformed, or cannot be applied.
 fn apply(basis: &[u8], delta: &[u8], piece: usize) -> Option<Vec<u8>> {
     let mut decoder = Decoder::new();
     let mut patch = Patch::new(basis.len() as u64, read_at(basis), Vec::new(), LIMIT);

@@ -18,7 +18,7 @@ fn check(index: &Index) {
     let (mut directories, mut linkable) = (HashSet::new(), HashSet::new());
     for record in &index.records {
         let path = record.entry.path.as_path();
-        assert_eq!(record.offset, end, "members lie one behind the other");
+        assert_eq!(record.offset, end, "members follow each other without gaps");
         end = record.end();
         if let Some(parent) = path.parent() {
             assert!(parent.is_root() || directories.contains(&parent), "a parent is a directory");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-/// With these rsync keeps what haul keeps when nothing is said, and compares times to the nanosecond as haul does.
+/// With these, rsync keeps what haul keeps by default, and compares times to the nanosecond as haul does.
 const LIKE_HAUL: &[&str] = &["-aHAX", "--modify-window=-1"];
 
 /// What rsync and haul keep alike: rsync stores holes as zeros, or zeros as holes.
@@ -28,8 +28,8 @@ pub fn mirror(args: &[&str], src: &Path, dst: &Path) -> Outcome {
     run(&mut mirror_command(args, src, dst), None)
 }
 
-/// Runs rsync with what makes it like haul, and these flags, on the contents of `src`. On some trees it never ends; it
-/// is killed then.
+/// Runs rsync with flags that make it behave like haul, and these, on the contents of `src`. On some trees it never
+/// ends; it is killed then.
 #[track_caller]
 pub fn rsync(args: &[&str], src: &Path, dst: &Path) -> Outcome {
     let mut command = Command::new("timeout");
@@ -43,7 +43,7 @@ pub fn rsync(args: &[&str], src: &Path, dst: &Path) -> Outcome {
     run(&mut command, None)
 }
 
-/// The exit code with which haul says what rsync says with `code`: done, or done in part.
+/// haul's exit code for rsync's `code`: done, or done in part.
 pub fn code_for(code: Option<i32>) -> i32 {
     match code {
         Some(0) => 0,
@@ -53,7 +53,7 @@ pub fn code_for(code: Option<i32>) -> i32 {
     }
 }
 
-/// What of a report is the number `name`.
+/// The number `name` of a report.
 #[track_caller]
 pub fn count(outcome: &Outcome, name: &str) -> u64 {
     report(outcome)["counts"][name].as_u64().unwrap_or_else(|| panic!("no count {name}: {outcome}"))
@@ -64,7 +64,7 @@ pub fn count(outcome: &Outcome, name: &str) -> u64 {
 pub fn report(outcome: &Outcome) -> serde_json::Value {
     let lines = outcome.lines();
     let last = lines.last().unwrap_or_else(|| panic!("no report: {outcome}"));
-    serde_json::from_str(last).unwrap_or_else(|e| panic!("{last:?} is no report: {e}"))
+    serde_json::from_str(last).unwrap_or_else(|e| panic!("{last:?} is not a report: {e}"))
 }
 
 /// A source and a destination.
@@ -75,7 +75,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// A source of these nodes, and a place where nothing is yet.
+    /// A source of these nodes, and an empty place.
     pub fn new(src: &[Node]) -> Self {
         let scratch = Scratch::in_memory();
         let pair = Self { src: scratch.join("src"), dst: scratch.join("dst"), scratch };
@@ -157,7 +157,7 @@ impl Rivals {
     /// The same with flags that the two spell differently.
     #[track_caller]
     pub fn run_with(&self, ours: &[&str], theirs: &[&str]) -> Match {
-        // The clock by which files are dated may lag behind by a tick.
+        // The clock that dates files may lag by a tick.
         let start = SystemTime::now() - Duration::from_secs(1);
         let rsync = rsync(theirs, &self.src, &self.rsync.join("dst"));
         let haul = mirror(ours, &self.src, &self.haul.join("dst"));

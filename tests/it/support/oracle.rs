@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// No program that a test starts may take longer. A hang is a failure, not a wait.
+/// No program that a test starts may take longer. A hang is a failure.
 const WATCHDOG: Duration = Duration::from_mins(3);
 
 /// Runs haul with these arguments (anything that is an `OsStr`) and returns its [`Outcome`].

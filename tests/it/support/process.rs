@@ -6,10 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-/// Starts a child that heeds signals.
+/// Starts a child that reacts to signals.
 ///
-/// Who starts the tests in the background of a shell, or with nohup, hands them SIGINT or SIGHUP ignored, and haul leaves
-/// an ignored signal ignored. What is caught here, though, is heeded again by a child: execve(2) resets it.
+/// Tests started in the background of a shell, or with nohup, inherit SIGINT or SIGHUP as ignored, and haul leaves an
+/// ignored signal ignored. A signal that is caught here, though, has its default action in a child: execve(2) resets
+/// it.
 pub fn spawn(command: &mut Command) -> Child {
     static HEEDED: Once = Once::new();
     HEEDED.call_once(|| {
@@ -23,9 +24,9 @@ pub fn spawn(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Sends a signal; to a child that has ended already, it is sent in vain.
+/// Sends a signal; if the child has already ended, that has no effect.
 pub fn send(child: &Child, signal: Signal) {
-    // A child that has ended and was waited for is no process any more (ESRCH).
+    // A child that has ended and was waited for no longer exists (ESRCH).
     let _ = kill_process(Pid::from_child(child), signal);
 }
 

@@ -39,7 +39,7 @@ pub enum Kind {
     Socket,
 }
 
-/// What of two nodes is compared.
+/// What is compared between two nodes.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields {
     pub mode: bool,
@@ -300,7 +300,7 @@ fn xattrs(node: BorrowedFd<'_>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     };
     list[..len]
         .split(|&b| b == 0)
-        // The security module labels files by itself, by policy and place.
+        // The security module labels files on its own, by policy and place.
         .filter(|name| !name.is_empty() && *name != b"security.selinux")
         .map(|name| {
             let mut value = vec![0; 64 << 10];

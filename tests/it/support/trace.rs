@@ -18,7 +18,7 @@ const PERHAPS: &str = "write,pwrite64,writev,pwritev,?pwritev2,?open,openat,?ope
 /// below `root`, which has a path of its own. `None`, said aloud, where strace is missing or not permitted.
 #[track_caller]
 pub fn changes(command: &Command, root: &Path) -> Option<(Outcome, Vec<String>)> {
-    // -y shows the path behind each descriptor.
+    // -y shows the path of each descriptor.
     let (outcome, log) = traced(command, &["-y", "-s", "4096", "-e", &format!("trace={CHANGES},{PERHAPS}")])?;
     let root = root.to_str().unwrap();
     Some((outcome, log.lines().filter(|line| is_change(line, root)).map(str::to_owned).collect()))
@@ -125,7 +125,7 @@ fn is_change(line: &str, root: &str) -> bool {
             concerns_root
                 && ["O_CREAT", "O_TRUNC", "O_WRONLY", "O_RDWR"].iter().any(|f| arguments.contains(f))
         }
-        // Only FICLONE and its kin; the rest ask.
+        // Only FICLONE and related requests; the rest only query.
         "ioctl" => concerns_root && arguments.contains("FICLONE"),
         // Of all arguments, the written bytes may hold any path; the descriptor comes first.
         "write" | "pwrite64" | "writev" | "pwritev" | "pwritev2" => {

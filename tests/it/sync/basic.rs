@@ -1,4 +1,4 @@
-//! A mirror is its source, whatever was there before; and a mirror that is right is left alone.
+//! A mirror equals its source, whatever was there before; and a correct mirror is left alone.
 
 use crate::support::mirror::{Pair, count, mirror, mirror_command};
 use crate::support::oracle::{assert_rsync_agrees, is_root, leave_out};
@@ -212,7 +212,8 @@ fn hard_links_are_joined_and_parted() {
     }
 }
 
-/// Whichever name is met first, what is there is not copied again. With `--fsync` and where other trees may serve it is.
+/// Whichever name is met first, existing content is not copied again. With `--fsync`, and if other trees may be used,
+/// it is.
 #[test]
 fn a_new_name_of_a_hard_link_group_joins_the_one_that_is_there() {
     let content = noise(1, 100_000);
@@ -294,7 +295,7 @@ fn with_inplace_a_file_keeps_its_inode() {
     assert_eq!(std::fs::read(pair.scratch.join("outside")).unwrap(), b"new content");
 }
 
-/// The time of a file says nothing if the file may still change without another time.
+/// The time of a file proves nothing if the file may still change without its time.
 #[test]
 fn a_file_that_is_not_older_than_the_run_is_compared_by_content() {
     let pair = Pair::over(&[file("a", "new")], &[file("a", "old")]);

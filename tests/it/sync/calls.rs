@@ -1,7 +1,6 @@
-//! How many system calls a mirror costs that is right already: for a file, and for a directory.
+//! How many system calls an up-to-date mirror costs: for a file, and for a directory.
 //!
-//! Two trees are compared that differ only in how many entries they have, so that what a run costs by itself cancels
-//! out.
+//! Compares two trees that differ only in how many entries they have, so that the fixed cost of a run cancels out.
 
 use crate::support::mirror::{Pair, mirror_command};
 use crate::support::trace::{self, assert_cost};

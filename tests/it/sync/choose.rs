@@ -1,6 +1,6 @@
 //! Which entries take part: rules, lists, sizes, mounts.
 //!
-//! What the rules of the filter language decide is tested in `filters.rs`; here is whether the mirror heeds them.
+//! What the rules of the filter language decide is tested in `filters.rs`; here is whether the mirror follows them.
 
 use crate::support::mirror::{Pair, Rivals, assert_like_rsync, list_file, mirror_command};
 use crate::support::oracle::{Outcome, in_private_mounts, peer, run};
@@ -203,7 +203,7 @@ fn sizes_and_ages_choose_files() {
         &["--update"],
         &["-u", "--size-only"],
         &["--existing"],
-        // What has the place of a directory and is left there gets its time from rsync.
+        // rsync sets the time of an entry that is left in the place of a directory.
         &["--ignore-existing", "-O"],
         &["--existing", "--ignore-existing", "-O"],
         &["--size-only"],
@@ -212,7 +212,7 @@ fn sizes_and_ages_choose_files() {
         &["--modify-window=3"],
     ] {
         assert_like_rsync(args, &src, &dst);
-        // What has the place of a directory and is left there makes rsync fail when it looks for what to delete.
+        // An entry that is left in the place of a directory makes rsync fail when it looks for what to delete.
         let is_listed = |node: &&Node| !args.contains(&"--ignore-existing") || node.path != b"was-file";
         let [src, dst] =
             [&src[..], &dst].map(|nodes| nodes.iter().filter(is_listed).cloned().collect::<Vec<_>>());

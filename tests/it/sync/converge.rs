@@ -1,5 +1,5 @@
-//! Runs that are killed at any moment, under every way of writing: what they leave is sound, and a second run makes the
-//! mirror complete.
+//! Runs that are killed at any moment, with every way of writing: what they leave is consistent, and a second run
+//! completes the mirror.
 
 use super::interrupt::{assert_old_or_new, temporaries};
 use crate::support::mirror::{Pair, mirror_command};
@@ -43,7 +43,7 @@ impl Case {
         case
     }
 
-    /// Makes everything that a run changes what it was before.
+    /// Restores everything that a run changes.
     fn reset(&self) {
         for place in [&self.pair.dst, &self.backup()] {
             if place.exists() {
@@ -216,7 +216,7 @@ fn killed_while_it_writes_in_place_it_converges() {
     let new = Snapshot::of(&case.pair.src);
     let old = Snapshot::of(&case.pair.dst);
     case.kill_and_complete(&["--delete", "--inplace"], |outcome| {
-        // But no name that neither tree has comes to be.
+        // But no name appears that neither tree has.
         let now = Snapshot::of(&case.pair.dst);
         for path in now.0.keys().filter(|path| !is_temporary(path)) {
             let is_known = old.0.contains_key(path) || new.0.contains_key(path);
@@ -225,7 +225,7 @@ fn killed_while_it_writes_in_place_it_converges() {
     });
 }
 
-/// What is replaced or removed is in its place or among the backups, at every moment.
+/// At every moment, what is replaced or removed is in its place or among the backups.
 #[test]
 fn killed_with_backups_it_converges_and_loses_nothing() {
     let case = Case::new();

@@ -1,4 +1,4 @@
-//! What the source does not have is removed: when asked, all of it, nothing else, and nothing when in doubt.
+//! What the source does not have is removed: on request, all of it, nothing else, and nothing in case of doubt.
 
 use crate::support::mirror::{Pair, assert_like_rsync, list_file, mirror, mirror_command, report};
 use crate::support::oracle::{Outcome, is_root, run};
@@ -134,7 +134,7 @@ fn nothing_is_removed_when_something_in_the_source_cannot_be_read() {
     }
 }
 
-/// What cannot be read may still be there: it is not taken for removed.
+/// What cannot be read may still exist: it does not count as removed.
 #[test]
 fn what_lies_below_an_unreadable_directory_stays() {
     let [src, ..] = unreadable_sources();
@@ -229,7 +229,7 @@ fn a_manifest_names_everything_in_path_order() {
     pair.mirror(&[&flag]).expect(0);
     let text = std::fs::read_to_string(&manifest).unwrap();
     let snapshot = Snapshot::of(&pair.src).without_root();
-    // A directory's contents come right behind it: as if the slash were the lowest of bytes.
+    // A directory's contents come right after it, as if the slash were the lowest byte.
     let key = |path: &[u8]| path.iter().map(|&b| if b == b'/' { 0 } else { b }).collect::<Vec<_>>();
     let mut paths: Vec<_> = snapshot.0.iter().collect();
     paths.sort_by_key(|(path, _)| key(path));
@@ -298,7 +298,7 @@ fn a_manifest_that_cannot_be_read_stops_the_run_before_it_begins() {
     assert_eq!(pair.read_text("a"), "old");
 }
 
-/// What gives way to a file under `--force` is subject to the rules, too.
+/// What a file replaces with `--force` is subject to the rules, too.
 #[test]
 fn force_spares_what_rules_protect() {
     let pair = Pair::over(&[file("place", "new")], &[file("place/kept", "k"), file("place/other", "o")]);

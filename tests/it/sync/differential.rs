@@ -1,8 +1,8 @@
-//! Random trees over random trees: haul beside rsync, and beside the source itself.
+//! Random trees over random trees: haul compared with rsync, and with the source itself.
 //!
-//! The names are few, so that kinds clash and hard links cross. What the two are known to do differently is kept out
-//! here and has tests of its own: rsync leaves names joined that the source has apart, so destinations that it shares
-//! have no hard links of their own; and times are either the same or no cut of each other.
+//! The names are few, so that kinds clash and hard links cross. Known differences between the two are avoided here and
+//! have their own tests: rsync leaves names joined that the source has apart, so destinations that it shares have no
+//! hard links of their own; and times are either the same or no cut of each other.
 
 use crate::support::mirror::{Pair, Rivals, SHARED};
 use crate::support::oracle::{is_root, peer, peer_run, run};
@@ -224,8 +224,8 @@ fn node(draft: &Draft, can: Abilities, files: &[Vec<u8>]) -> Option<Node> {
     })
 }
 
-/// The same cases every time, so that a run says something of the change it tests; as many others as `PROPTEST_CASES`
-/// says, if it is set.
+/// The same cases every time, so that a failure is due to the tested change; if `PROPTEST_CASES` is set, that many new
+/// ones.
 fn check<S: Strategy>(default: u32, strategy: S, test: impl Fn(S::Value) -> TestCaseResult) {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let config = ProptestConfig {
@@ -290,10 +290,10 @@ fn rsync_sees(pair: &Pair) -> String {
     String::from_utf8_lossy(&output).into_owned()
 }
 
-/// Options by which rsync and haul do the same. `--no-perms` is not among them: rsync then gives what replaces a symlink
-/// that one's mode, and sets modes where it sets xattrs. Nor is `-K`: it then fails at the metadata of what a symlink to a
-/// directory stands for. What is left out of the metadata of a hard-link group depends on which of its names comes first,
-/// and so does what of it other trees (`--link-dest`) serve for, and what of it is backed up.
+/// Options with which rsync and haul do the same. `--no-perms` is not among them: rsync then gives what replaces a
+/// symlink that one's mode, and sets modes where it sets xattrs. Nor is `-K`: it then fails at the metadata of what a
+/// symlink to a directory stands for. What is left out of the metadata of a hard-link group depends on which of its
+/// names comes first, and so does what of it other trees (`--link-dest`) serve for, and what of it is backed up.
 fn shared_options() -> impl Strategy<Value = Vec<&'static str>> {
     let delete = select(vec![
         &[][..],

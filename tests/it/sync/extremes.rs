@@ -57,7 +57,7 @@ fn a_file_whose_backup_would_have_too_long_a_name_is_not_replaced() {
     let outcome = pair.mirror(&["--backup"]).expect(3);
     assert!(outcome.stderr.contains("ENAMETOOLONG"), "{outcome}");
     assert_eq!(pair.read_text(&name), "old one");
-    assert_eq!(pair.dst_paths().len(), 1, "nothing is left behind");
+    assert_eq!(pair.dst_paths().len(), 1, "nothing is left");
 }
 
 /// Makes `count` empty files in `root`.
@@ -157,7 +157,7 @@ fn a_branching_tree_needs_few_descriptors() {
     }
 }
 
-/// What cannot be opened or made is named; nothing hangs, and with more descriptors the mirror is completed.
+/// What cannot be opened or created is named; nothing hangs, and with more descriptors the mirror is completed.
 #[test]
 fn too_few_descriptors_are_named() {
     let pair = Pair::over(&branching(), &[file("extra", "e")]);
@@ -237,7 +237,7 @@ fn a_read_only_destination_stops_the_run_and_is_named() {
         outcome.expect(1).expect_once("EROFS");
         before.assert_same(&Snapshot::of(&scratch.join("dst")), Fields::ALL);
     }
-    // What only looks needs no permission to write, and a mirror that is right needs none either.
+    // A run that only looks needs no permission to write, and neither does one over a correct mirror.
     let script = "mount --bind dst mounted && mount -o remount,ro,bind mounted || exit 99
         $HAUL sync -n --delete src mounted && $HAUL sync mounted copy && $HAUL sync --delete mounted copy
         mount --bind copy copy && mount -o remount,ro,bind copy && $HAUL sync --delete dst copy";
@@ -356,7 +356,7 @@ fn read_only_directories_are_changed_by_their_owner() {
     }
 }
 
-/// One that has something protected in it stays, and is read-only again.
+/// A directory with something protected in it stays, and is read-only again.
 #[test]
 fn a_read_only_directory_that_stays_is_read_only_again() {
     let src = [file("a", "x"), dir("kept").mode(0o555)];
@@ -375,7 +375,7 @@ fn a_read_only_directory_that_stays_is_read_only_again() {
     assert_eq!((after.get("gone").mode & 0o777, after.get("kept").mode & 0o777), (0o555, 0o555));
 }
 
-/// One that is right is not touched, and a run that only looks touches nothing.
+/// A correct one is not touched, and a run that only looks touches nothing.
 #[test]
 fn a_read_only_directory_in_which_nothing_changes_is_left_alone() {
     let src = [dir("d").mode(0o555), file("d/a", "x"), file("d/new", "n")];

@@ -136,7 +136,7 @@ fn inplace_and_append_write_into_the_file_that_is_there() {
     }
 }
 
-/// Only what differs is written: most blocks count as taken over.
+/// Only what differs is written: most blocks count as reused.
 #[test]
 fn a_delta_takes_over_what_is_there() {
     let old = noise(1, 8 << 20);
@@ -174,7 +174,7 @@ fn only_the_same_content_is_a_rename() {
     pair.assert_same();
 }
 
-/// What could have served may be gone when it is looked for.
+/// A candidate may be gone when it is needed.
 #[test]
 fn detecting_renames_goes_with_every_time_of_deletion() {
     let content = noise(2, 1 << 20);
@@ -188,7 +188,7 @@ fn detecting_renames_goes_with_every_time_of_deletion() {
     }
 }
 
-/// A backup on another file system is a copy, with everything that belongs to it.
+/// A backup on another file system is a copy with all metadata.
 #[test]
 fn backups_may_lie_on_another_file_system() {
     let scratch = Scratch::in_memory();

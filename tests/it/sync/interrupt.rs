@@ -1,4 +1,4 @@
-//! Runs that are killed or stopped, and runs that meet.
+//! Runs that are killed or stopped, and concurrent runs.
 
 use crate::support::mirror::{Pair, mirror_command};
 use crate::support::oracle::{Outcome, finish, haul_command};
@@ -148,7 +148,7 @@ fn temporaries_or_none(root: &Path) -> bool {
     names_in(&root.join("dir")).iter().any(|name| name.starts_with(".haul-"))
 }
 
-/// A run that cannot get on: it waits at a fifo that stands in for the list of paths, or of rules, with the lock held.
+/// A run that cannot continue: it waits, with the lock held, at a fifo in place of the list of paths, or of rules.
 fn holder(pair: &Pair) -> Child {
     let mut child = spawn(&mut mirror_command(&["--bwlimit=2m"], &pair.src, &pair.dst));
     wait_until(&mut child, || names_in(&pair.dst).iter().any(|name| name.starts_with(".haul-")));
@@ -161,7 +161,7 @@ fn a_second_run_on_one_target_stops_and_names_the_first() {
     let first = holder(&pair);
     let outcome = pair.mirror(&[]).expect(6);
     assert!(outcome.stderr.contains(&first.id().to_string()), "{outcome}");
-    // Reading is no matter, and another target is none either.
+    // Reading is allowed, and so is another target.
     let mut other = haul_command();
     other.args(["sync"]).arg(&pair.src).arg(pair.scratch.join("other"));
     crate::support::oracle::run(&mut other, None).expect(0);

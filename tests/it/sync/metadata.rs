@@ -140,7 +140,8 @@ fn each_kind_of_metadata_can_be_left_out() {
         (&["--no-acls", "--no-xattrs"], &["--no-acls", "--no-xattrs"]),
         (&["--no-acls", "--no-perms"], &["--no-acls", "--no-perms"]),
         (&["--no-hard-links"], &["--no-hard-links"]),
-        // Without times a file that looks changed is copied each time, unless something else than its time is asked.
+        // Without times, a file that looks changed is copied each time, unless something other than its time is
+        // compared.
         (&["--no-times", "--checksum"], &["--no-times", "--checksum"]),
         (&["--no-times", "--size-only"], &["--no-times", "--size-only"]),
     ] {
@@ -325,7 +326,7 @@ fn hard_links_are_counted_as_such() {
     assert_eq!(["files", "hard_links", "linked"].map(|name| count(&outcome, name)), [2, 4, 5]);
 }
 
-/// As with rsync: with one such rule the rules say everything, on either side, and ACLs are no matter of theirs.
+/// As with rsync: a single such rule makes the rules decide everything, on either side, except ACLs.
 #[test]
 fn rules_choose_extended_attributes_by_name() {
     let scratch = Scratch::in_memory();

@@ -1,4 +1,4 @@
-//! `haul sync` from outside: what it makes of real trees, beside what rsync makes of them.
+//! `haul sync` from outside: its results on real trees, compared with rsync's.
 
 mod basic;
 mod calls;

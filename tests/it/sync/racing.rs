@@ -1,7 +1,7 @@
 //! Trees that change while they are mirrored, on either side.
 //!
-//! No sleeps: `--bwlimit` holds haul up in the middle of a directory's first file, `a-large`, while its temporary file can be
-//! seen. One thread has then listed the directory, and come to nothing behind it.
+//! No sleeps: `--bwlimit` delays haul in the middle of a directory's first file, `a-large`, while its temporary file
+//! can be seen. The only thread has then listed the directory, and reached nothing after that file.
 
 use crate::support::mirror::{Pair, mirror_command};
 use crate::support::oracle::{Outcome, finish};
@@ -55,7 +55,7 @@ fn pair() -> Pair {
     pair
 }
 
-/// Mirrors, and has `change` at work while haul is inside the first file.
+/// Mirrors, and runs `change` while haul is inside the first file.
 fn mirror_while(pair: &Pair, args: &[&str], change: impl FnOnce()) -> Outcome {
     let args = [&["-j", "1", "--bwlimit=4m"], args].concat();
     let mut child = spawn(&mut mirror_command(&args, &pair.src, &pair.dst));
@@ -122,8 +122,8 @@ fn a_file_that_changes_once_while_it_is_copied_is_copied_again() {
             let outcome = finish(child, &format!("haul sync {args:?} of a file that {what}"));
             assert!(matches!(outcome.code(), Some(0 | 3)), "{outcome}");
             if outcome.code() == Some(0) {
-                // The kernel gives a file its new length before its new time. Who looks in between finds a file that is
-                // at rest and has the old time; the next run finds the new one.
+                // The kernel gives a file its new length before its new time. A run that looks in between finds a file
+                // that does not change and has the old time; the next run finds the new one.
                 let fields = Fields { mtime_slack: None, ..Fields::ALL };
                 let diff = Snapshot::of(&pair.src).diff(&Snapshot::of(&pair.dst), fields);
                 assert!(diff.is_empty(), "{diff:#?}: {outcome}");

@@ -66,8 +66,8 @@ fn on_xfs_a_copy_shares_its_content() {
     assert!(taken < 8 << 20, "{taken} bytes were taken by copies of 64 MiB");
 }
 
-/// What is unchanged in a tree that is published shares its content with the old tree, and is no name of the same file:
-/// who writes to one does not change the other.
+/// An unchanged file in a published tree shares its content with the old tree, but is not the same file: writing to one
+/// does not change the other.
 const PUBLISH: &str = "\
     cp -a --reflink=never mounted/src mounted/dst
     $HAUL pack mounted/src a.tar.zst || exit

@@ -1,4 +1,4 @@
-//! What becomes of symlinks, in the source and in the destination.
+//! How symlinks are handled, in the source and in the destination.
 
 use crate::support::mirror::{Pair, Rivals, assert_like_rsync};
 use crate::support::oracle::peer;
