@@ -62,11 +62,8 @@ pub static SQUASHFS: Tool = Tool::new(
     &["mksquashfs", "unsquashfs"],
     "whole seconds, up to 2106; no ACLs; stores equal files once, for a mount",
 );
-pub static ZSTD: Tool = Tool::new(
-    "zstd",
-    &["tar", "zstd"],
-    "checks zstd's own checksums, not individual members; on one thread",
-);
+pub static ZSTD: Tool =
+    Tool::new("zstd", &["tar", "zstd"], "checks zstd's own checksums, not individual members; on one thread");
 pub static RSYNC: Tool = Tool::new(
     "rsync",
     &["rsync"],
