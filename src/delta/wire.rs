@@ -226,7 +226,7 @@ impl Number {
             return Ok(None);
         }
         if byte == 0 && self.shift > 0 {
-            return Err(Malformed("the delta holds a number in more bytes than needed"));
+            return Err(Malformed("the delta holds a number that is longer than needed"));
         }
         Ok(Some(std::mem::take(self).value))
     }
