@@ -1,4 +1,4 @@
-//! Reading an archive front to back, for every verb that meets one without an index.
+//! Reads an archive front to back, for every verb that can read one without an index.
 
 use super::frames::Halt;
 use crate::account::End;
@@ -39,9 +39,9 @@ pub(super) fn each_event(
     });
     let halted = match (halt, streamed) {
         (Some(halt), _) => Some(halt),
-        // Who waits for a pipe's writer is told to stop by an error of the read.
+        // A read that waits for a pipe's writer is interrupted with an error.
         (None, _) if cancel.is_set() => return End::Interrupted,
-        // What the tar stream says of its end matters less than why it ended.
+        // How the tar stream ended matters less than why.
         (None, Err(fault)) => Some(fault.into()),
         (None, Ok(())) => match decoder.finish() {
             Ok(Ending::Marked) => None,

@@ -1,4 +1,4 @@
-//! Decoding the frames of an archive in parallel, for every verb that reads content.
+//! Decodes the frames of an archive in parallel, for every verb that reads content.
 
 use crate::account::End;
 use crate::archive::Fault;
@@ -14,9 +14,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Why a run stops before its end.
 pub(super) enum Halt {
-    /// The archive is at fault.
+    /// Because of the archive.
     Fault(Fault),
-    /// Something else is.
+    /// Because of something else.
     Error(Error),
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Decoding<'a> {
 
 impl Decoding<'_> {
     /// Decodes the `wanted` frames and calls `member` for what they hold, in any order, with each thread's own state
-    /// from `start`. Returns the states, and how it ended.
+    /// from `start`. Returns the states, and how the run ended.
     pub(super) fn each_member<S: Send>(
         &self,
         wanted: impl Fn(usize) -> bool + Send,

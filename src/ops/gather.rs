@@ -1,4 +1,4 @@
-//! What an archive without an index holds, gathered front to back.
+//! Gathers the entries of an archive without an index, front to back.
 
 use crate::archive::cut::{Piece, pieces};
 use crate::archive::tar::Event;
@@ -7,9 +7,9 @@ use crate::tree::{Digest, Entry, Kind, RelPathBuf};
 use std::collections::{BTreeMap, HashMap};
 use std::vec;
 
-/// The entries of a tar stream with the digests of their contents. The last of several of one name counts.
+/// The entries of a tar stream with the digests of their contents. The last of several with the same name counts.
 pub(super) struct Gathered {
-    /// Whether anybody wants them.
+    /// Whether they are needed.
     wanted: bool,
     entries: BTreeMap<RelPathBuf, (Entry, Option<Digest>)>,
     current: Option<Current>,
@@ -46,7 +46,7 @@ impl Gathered {
         }
     }
 
-    /// The entries in path order, with hard-link groups told as a scan tells them.
+    /// The entries in path order, with hard-link groups as in a scan.
     pub(super) fn finish(mut self) -> BTreeMap<RelPathBuf, (Entry, Option<Digest>)> {
         let mut groups: HashMap<RelPathBuf, Vec<RelPathBuf>> = HashMap::new();
         for (path, (entry, _)) in &self.entries {
@@ -60,7 +60,7 @@ impl Gathered {
         self.entries
     }
 
-    /// Makes the first name in path order that of the file, and the others links to it.
+    /// Makes the first name in path order the file, and the others links to it.
     fn regroup(&mut self, leader: &RelPathBuf, names: &[RelPathBuf]) {
         let Some((file, digest)) = self.entries.get(leader).cloned() else { return };
         let all = names.iter().chain([leader]);
@@ -79,7 +79,7 @@ impl Gathered {
 /// The name at the end of a chain of links.
 fn first_name(entries: &BTreeMap<RelPathBuf, (Entry, Option<Digest>)>, target: &RelPathBuf) -> RelPathBuf {
     let mut name = target;
-    // As many steps as there are entries end every chain, also one that bites its tail.
+    // No chain is longer than the number of entries, so this also ends one that is a loop.
     for _ in 0..entries.len() {
         match entries.get(name) {
             Some((Entry { kind: Kind::HardLink(next), .. }, _)) => name = next,

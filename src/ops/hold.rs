@@ -7,21 +7,21 @@ use crate::sys::{Dir, lock};
 use std::path::Path;
 use std::time::Duration;
 
-/// How often a run that waits for another one asks.
+/// How often a waiting run asks for the lock.
 const WAIT: Duration = Duration::from_millis(20);
 
-/// What came of asking for a directory.
+/// The result of asking for a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// It is this run's, as long as it is open.
+    /// This run holds it, as long as it is open.
     Ours,
-    /// The directory has lost its name meanwhile: another one is to be asked for.
+    /// The directory has lost its name in the meantime: ask for the one that has it now.
     Moved,
     /// The run was asked to stop while it waited.
     Stopped,
 }
 
-/// Keeps other runs away from `dir`, which `path` has led to. With `wait`, waits for the run that holds it; else that
+/// Locks `dir`, which `path` led to, against other runs. With `wait`, waits for the run that holds it; otherwise that
 /// is an error.
 pub(super) fn hold(
     path: &Path,
@@ -32,12 +32,12 @@ pub(super) fn hold(
 ) -> Result<Hold, Error> {
     loop {
         match lock::lock(dir).map_err(|errno| Error::io(Act::Lock, path, errno))? {
-            // A run that publishes puts another directory in its place, and lets go of this one.
+            // A run that publishes puts another directory in its place, and releases this one.
             lock::Locked::Yes if leads_to(path, dir) => return Ok(Hold::Ours),
             lock::Locked::Yes => return Ok(Hold::Moved),
             lock::Locked::Unsupported => {
                 observer.event(Event::Warning(
-                    "the destination's file system has no locks: see to it that no other run is at work there",
+                    "the destination's file system has no locks: make sure that no other run uses it",
                 ));
                 return Ok(Hold::Ours);
             }
@@ -45,7 +45,7 @@ pub(super) fn hold(
                 return Err(Error::Held { path: path.to_owned(), holder });
             }
             lock::Locked::Held(_) if cancel.is_set() => return Ok(Hold::Stopped),
-            // Asked again and again, so that a signal can end it.
+            // Polled, so that a signal can end the wait.
             lock::Locked::Held(_) => std::thread::sleep(WAIT),
         }
     }

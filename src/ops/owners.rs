@@ -1,11 +1,11 @@
-//! The names of owners, for what a scan has found: a scan knows numbers only, an archive also names.
+//! Adds the names of owners to the entries of a scan, which has only numbers; an archive also has names.
 
 use crate::sys::users;
 use crate::tree::{Entry, Owner};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Gives every entry of a scan the names of its owner.
+/// Adds the names of its owner to every entry of a scan.
 pub(super) fn name_owners<'a>(entries: impl Iterator<Item = &'a mut Entry>) {
     let mut named: HashMap<(u32, u32), Arc<Owner>> = HashMap::new();
     for entry in entries {

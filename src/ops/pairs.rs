@@ -1,10 +1,10 @@
-//! Two sides in path order, walked in lock-step: for every verb that compares.
+//! Walks two sides in path order, in lock-step, for every verb that compares.
 
 use crate::tree::{Entry, Kind, RelPath};
 use crate::walk::Found;
 use std::cmp::Ordering;
 
-/// What has an entry, and so a path.
+/// A value with an entry, and so a path.
 pub(super) trait HasEntry {
     fn entry(&self) -> &Entry;
 
@@ -19,14 +19,14 @@ impl HasEntry for Found {
     }
 }
 
-/// What the sides have of one path.
+/// What the two sides have at one path.
 pub(super) enum Pair<'a, S, D> {
     Src(&'a S),
     Dst(&'a D),
     Both(&'a S, &'a D),
 }
 
-// Derived, they would ask the same of both sides.
+// Derived, they would require the same of both sides.
 impl<S, D> Copy for Pair<'_, S, D> {}
 impl<S, D> Clone for Pair<'_, S, D> {
     fn clone(&self) -> Self {
@@ -73,8 +73,8 @@ impl<'a, S: HasEntry, D: HasEntry> Iterator for Pairs<'a, S, D> {
     }
 }
 
-/// Whether what only one side has is a directory that the other has, too, without an entry of its own. An archive need not
-/// have entries for directories: the root's, or that of anything it holds something below.
+/// Whether an entry that only one side has is a directory that the other side implies. An archive need not have an
+/// entry for the root, or for any directory with entries below it.
 fn is_implied(one: &impl HasEntry, other: &[impl HasEntry]) -> bool {
     let path = one.path();
     let holds_more = || other.first().is_some_and(|next| next.path().is_within(path));

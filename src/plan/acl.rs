@@ -1,4 +1,4 @@
-//! What becomes of an ACL on the way to a mirror, where modes or owners are changed.
+//! Adapts ACLs to the modes and owners of a mirror, where those are changed.
 
 use crate::tree::acl::{AclEntry, GROUP, GROUP_OBJ, MASK, OTHER, USER, USER_OBJ, format, parse};
 use std::borrow::Cow;
@@ -10,10 +10,10 @@ pub(crate) enum Named {
     Group,
 }
 
-/// The ACL `value` for an inode of this mode, if that is known, with other ids for those it names.
+/// The ACL `value` for an inode with this mode, if that is known, with its ids mapped.
 ///
-/// An ACL says the same as the mode about the owner, about others, and about the most that anybody else may do (acl(5)),
-/// so a mode that is changed on the way changes both. What cannot be understood stays as it is.
+/// An ACL repeats the mode's permissions for the owner, for others, and for the most that anyone else may do (acl(5)),
+/// so a changed mode changes both. An ACL that cannot be parsed stays as it is.
 pub(crate) fn adapted(value: &[u8], mode: Option<u32>, id_for: impl Fn(Named, u32) -> u32) -> Cow<'_, [u8]> {
     let Some(entries) = parse(value) else { return Cow::Borrowed(value) };
     let has_mask = entries.iter().any(|entry| entry.tag == MASK);
@@ -37,7 +37,7 @@ pub(crate) fn adapted(value: &[u8], mode: Option<u32>, id_for: impl Fn(Named, u3
     changed.dedup_by(|later, first| {
         let same = (later.tag, later.id) == (first.tag, first.id);
         if same {
-            // Two that became one may do what both may.
+            // Two entries that became one get the permissions that both had.
             first.permissions &= later.permissions;
         }
         same
@@ -45,7 +45,7 @@ pub(crate) fn adapted(value: &[u8], mode: Option<u32>, id_for: impl Fn(Named, u3
     Cow::Owned(format(&changed))
 }
 
-/// What the mode says about an entry of this tag.
+/// The mode's permissions for an entry with this tag.
 fn by_mode(tag: u16, mode: u32, has_mask: bool) -> Option<u16> {
     let class = match tag {
         USER_OBJ => mode >> 6,

@@ -1,9 +1,10 @@
-//! What may be removed from a destination, and why the rest stays.
+//! Decides what may be removed from a destination, and why the rest stays.
 //!
-//! Owns promise 4 of the design: nothing is removed that was not planned, and nothing at all once it is not known what
-//! the source lacks. Knows no file system: the caller says what it found out, and may ask again when it knows more.
+//! Owns promise 4 of the design: nothing is removed that was not planned, and nothing at all once it is unclear what
+//! the source lacks. Knows no file system: the caller passes what it has found out, and may ask again when it knows
+//! more.
 
-/// What is known of the whole run when something is to be removed.
+/// What is known about the whole run when something is to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct RunFacts {
     /// The options ask for removals.
@@ -12,15 +13,16 @@ pub(crate) struct RunFacts {
     pub(crate) source_failed: bool,
     /// The options say that this does not matter.
     pub(crate) ignores_errors: bool,
-    /// The source's name leads to another directory by now: another file system was mounted there, or this one went.
+    /// The source's name now leads to another directory: another file system was mounted there, or this one was
+    /// unmounted.
     pub(crate) source_moved: bool,
-    /// The source has no entries, mostly since it is not mounted, and the destination has some.
+    /// The source has no entries, probably because it is not mounted, and the destination has some.
     pub(crate) source_is_empty: bool,
-    /// The options say that an empty source is meant.
+    /// The options say that an empty source is intended.
     pub(crate) allows_empty_source: bool,
 }
 
-/// What is known of an entry that the source lacks, or that does not take part.
+/// What is known about an entry that the source lacks, or that is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct EntryFacts {
     pub(crate) is_directory: bool,
@@ -28,13 +30,13 @@ pub(crate) struct EntryFacts {
     pub(crate) is_protected: bool,
     /// Who made it, by its name.
     pub(crate) made_by: MadeBy,
-    /// What the selection, or the manifest of an earlier run, says of it.
+    /// What the selection, or the manifest of an earlier run, says about it.
     pub(crate) meant: Meant,
     /// What it turned out to be when it was opened.
     pub(crate) role: Role,
 }
 
-/// Who made an entry, as far as its name tells.
+/// Who created an entry, judged by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum MadeBy {
     /// Anybody.
@@ -42,9 +44,9 @@ pub(crate) enum MadeBy {
     Anyone,
     /// A run that was killed: it has a temporary name, and the user's owner.
     KilledRun,
-    /// A run that may go on from it: the directory of partial files.
+    /// A run that a later one can continue: it is the directory of partial files.
     PartialRun,
-    /// A run that kept what it replaced: it is a backup beside its entry.
+    /// A run that kept what it replaced: it is a backup next to its entry.
     Backup,
 }
 
@@ -76,7 +78,7 @@ pub(crate) enum Role {
 pub(crate) enum Removal {
     /// It is removed, once everything below it is gone.
     Remove,
-    /// It stays, but what is below it is looked at.
+    /// It stays, but entries below it may be removed.
     Below,
     /// It stays, and so does everything below it.
     Stay(Stays),
@@ -99,7 +101,7 @@ pub(crate) enum Stays {
 }
 
 impl Stays {
-    /// What is reported when an entry stays although nobody asked for that.
+    /// What is reported if an entry stays without being asked for.
     pub(crate) fn reason(self) -> Option<&'static str> {
         match self {
             Stays::IsSource => Some("it is the source"),
@@ -110,7 +112,7 @@ impl Stays {
     }
 }
 
-/// Whether anything may be removed, as far as is known now.
+/// Whether anything may be removed, by what is known now.
 pub(crate) fn may_remove(run: RunFacts) -> Result<(), Stays> {
     if !run.is_asked {
         Err(Stays::NotAsked)
@@ -125,10 +127,10 @@ pub(crate) fn may_remove(run: RunFacts) -> Result<(), Stays> {
     }
 }
 
-/// What is done with one entry, where removals are asked for at all.
+/// What is done with one entry, if removals are asked for at all.
 pub(crate) fn decide(entry: EntryFacts) -> Removal {
     let stays = match (entry.made_by, entry.role, entry.meant) {
-        // It is nobody's content, so no list and no rule is about it.
+        // It belongs to no one, so no list and no rule applies to it.
         (MadeBy::KilledRun, ..) => return Removal::Remove,
         (MadeBy::PartialRun, ..) => Stays::PartialFiles,
         _ if entry.is_protected => Stays::Protected,
@@ -179,7 +181,7 @@ mod tests {
             (directory, Remove),
             (EntryFacts { is_protected: true, ..file }, Stay(Stays::Protected)),
             (EntryFacts { is_protected: true, ..directory }, Stay(Stays::Protected)),
-            // What a killed run left goes in any case; what a run can go on from never does.
+            // What a killed run left is always removed; what a run can continue never is.
             (EntryFacts { made_by: MadeBy::KilledRun, is_protected: true, ..file }, Remove),
             (EntryFacts { made_by: MadeBy::KilledRun, meant: Meant::No, ..file }, Remove),
             (EntryFacts { made_by: MadeBy::PartialRun, ..directory }, Stay(Stays::PartialFiles)),
@@ -187,7 +189,7 @@ mod tests {
             (EntryFacts { role: Role::Source, ..directory }, Stay(Stays::IsSource)),
             (EntryFacts { role: Role::Backups, ..directory }, Stay(Stays::HoldsBackups)),
             (EntryFacts { role: Role::OtherFileSystem, ..directory }, Stay(Stays::OtherFileSystem)),
-            // A list that names something below a directory lets it be emptied of that.
+            // If a list names something below a directory, that is removed from the directory.
             (EntryFacts { meant: Meant::OnlyBelow, ..directory }, Below),
             (EntryFacts { meant: Meant::OnlyBelow, ..file }, Stay(Stays::NotListed)),
             (EntryFacts { meant: Meant::No, ..directory }, Stay(Stays::NotListed)),

@@ -1,27 +1,27 @@
-//! What becomes of a symlink in the source.
+//! How a symlink in the source is treated.
 //!
-//! Owns which links point outside of a tree, and what the options say of those and of all others. Follows no link: the
-//! caller says what one leads to.
+//! Owns which links point outside a tree, and what the options say about those and about all others. Follows no link:
+//! the caller says where a link leads.
 
 use super::policy::Symlinks;
 use crate::tree::{FileKind, RelPath};
 
-/// What becomes of a symlink.
+/// How a symlink is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    /// It is made in the destination, with the same target.
+    /// It is created in the destination, with the same target.
     Keep,
-    /// What it leads to takes its place. If it leads nowhere, the entry cannot be read.
+    /// It is replaced by what it leads to. If it leads nowhere, the entry cannot be read.
     Follow,
-    /// It takes no part. What the destination has in its place is neither changed nor superfluous.
+    /// It is left out. What the destination has in its place is neither changed nor extraneous.
     Leave,
 }
 
-/// What becomes of the symlink at `path`, which says `target` and in the end leads to `leads_to`, if to anything.
+/// How to treat the symlink at `path` with the text `target`, which finally leads to `leads_to`, if to anything.
 ///
-/// What takes a link's place comes first, as in rsync, where the sender follows links and only what is still a link comes
-/// to the receiver, which leaves out the unsafe ones: with both options no link is left out that can be followed. Where
-/// a link was followed, `path` is the one through the link.
+/// Following links comes first, as in rsync, where the sender follows links and the receiver leaves out the unsafe ones
+/// that remain: with both options, no link is left out that can be followed. If a link above was followed, `path` leads
+/// through it.
 pub(crate) fn treat(
     symlinks: Symlinks,
     path: RelPath<'_>,
@@ -39,10 +39,10 @@ pub(crate) fn treat(
     }
 }
 
-/// Whether the link at `path` could point outside of the tree, by the two texts alone, as rsync 3.5 judges: the target
-/// is empty or absolute; it begins with more `..` than there are directories above the link; or it has a `..` behind
-/// another name, behind a `.`, or as the last of several names. What is in the middle could lie behind another symlink,
-/// so that `a/../b` is unsafe even where `b` is not.
+/// Whether the link at `path` could point outside the tree, by the two texts alone, as rsync 3.5 judges: the target is
+/// empty or absolute; it begins with more `..` than there are directories above the link; or it has a `..` after
+/// another name, after a `.`, or as the last of several names. A name in the middle could be another symlink, so
+/// `a/../b` is unsafe even if `b` is not.
 fn is_unsafe(path: RelPath<'_>, target: &[u8]) -> bool {
     if matches!(target, [] | [b'/', ..]) || target.ends_with(b"/..") {
         return true;
@@ -67,7 +67,7 @@ mod tests {
         is_unsafe(RelPath::new(path.as_bytes()).unwrap(), target.as_bytes())
     }
 
-    /// Each was compared with rsync 3.5, as were thousands made at random.
+    /// Each was compared with rsync 3.5, as were thousands of random ones.
     #[test]
     fn links_are_unsafe_as_the_table_says() {
         for (path, target, is_unsafe) in [
@@ -98,11 +98,11 @@ mod tests {
             ("d/e/l", "../../x", false),
             ("d/e/l", "..//..///x", false),
             ("d/e/l", "../../", false),
-            // The end is looked at by itself, however deep the link is.
+            // The end is checked separately, however deep the link is.
             ("d/e/l", "../..", true),
             ("d/e/f/l", "../..", true),
             ("d/e/l", "../../../x", true),
-            // Behind anything else.
+            // After anything else.
             ("d/e/l", "x/../y", true),
             ("d/e/l", "x/..", true),
             ("d/e/l", "x/../", true),
