@@ -1,9 +1,9 @@
-//! The surroundings of the process, as far as a rule asks for them. The rules get them as values.
+//! The environment of the process, as far as a rule across flags needs it. The rules get it as values.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-/// What the rules need to know of the process's surroundings.
+/// What the rules need to know about the process's environment.
 pub(crate) struct Environment {
     pub(crate) is_root: bool,
     pub(crate) stdin_is_terminal: bool,
@@ -15,7 +15,7 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// The surroundings of this process.
+    /// The environment of this process.
     pub(crate) fn here() -> Self {
         Self {
             is_root: rustix::process::geteuid().is_root(),
@@ -24,13 +24,13 @@ impl Environment {
             source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
             home: std::env::var_os("HOME"),
             cvsignore: std::env::var_os("CVSIGNORE"),
-            // Where it is unknown, one that grants nothing to others.
+            // If it is unknown, one that grants nothing to others.
             umask: haul::umask().unwrap_or(0o077),
         }
     }
 }
 
-/// The surroundings of somebody who is not root, away from a terminal.
+/// The environment of a user other than root, without a terminal.
 #[cfg(test)]
 pub(crate) fn user() -> Environment {
     Environment {

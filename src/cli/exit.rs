@@ -5,7 +5,7 @@ use haul::account::{End, Report};
 use haul::error::Error;
 use std::process::ExitCode;
 
-/// How the process ends. The numbers are a promise to scripts: they never change their meaning.
+/// How the process ends. The numbers are a promise to scripts: their meaning never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// 0: everything asked for was done.
@@ -14,11 +14,11 @@ pub(crate) enum Exit {
     Failed,
     /// 2: the command line cannot be understood. (clap uses the same number.)
     Usage,
-    /// 3: done, but some entries failed. Stronger than 4, for what failed was not compared.
+    /// 3: done, but some entries failed. Takes precedence over 4, since what failed was not compared.
     Partial,
     /// 4: differences were found.
     Different,
-    /// 5: the archive is malformed, or asks for something that is refused.
+    /// 5: the archive is malformed, or asks for something that haul refuses.
     Archive,
     /// 6: another run holds the destination.
     Held,
@@ -27,7 +27,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// The end of a run that was told to stop by `signal`, or by none (0).
+    /// The end of a run that `signal` asked to stop, or none (0).
     pub(crate) fn of(outcome: &Result<Report, Error>, signal: usize) -> Self {
         match outcome {
             Err(error) => Self::of_error(error),
@@ -41,7 +41,7 @@ impl Exit {
         }
     }
 
-    /// The end of a run that an error stopped, or kept from starting.
+    /// The end of a run that an error stopped or prevented.
     fn of_error(error: &Error) -> Self {
         match error {
             Error::Malformed { .. } | Error::Refused { .. } => Self::Archive,
@@ -51,7 +51,7 @@ impl Exit {
         }
     }
 
-    /// The end of a command line that was not carried out.
+    /// The end of a command line that was refused.
     pub(crate) fn of_refusal(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::Usage(_) => Self::Usage,

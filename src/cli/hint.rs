@@ -1,18 +1,18 @@
-//! Which flag helps against an error.
+//! Which flag helps with an error.
 //!
-//! The library knows no flags: its errors are values, and only here do they meet the command line.
+//! The library knows no flags: its errors are values, and only this module connects them with the command line.
 
 use haul::account::{Cause, Failure};
 use haul::error::{Error, Feature, IndexUse, Precaution, RuleFault, Unfit};
 use std::fmt::{self, Display};
 
-/// What to add to an error so that its reader knows which flag to look at.
+/// What to add to an error so that the user knows which flag is concerned.
 fn hint(error: &Error) -> Option<&'static str> {
     match error {
         Error::Precaution(Precaution::EmptySource { .. }) => Some("--allow-empty-source allows it"),
         Error::Precaution(Precaution::SymbolicLink { .. }) => Some("--atomic=symlink replaces it"),
-        Error::Unsupported { feature: Feature::Exchange, .. } => Some("--atomic=symlink does without"),
-        Error::Unsupported { feature: Feature::Reflink, .. } => Some("--reuse=hardlink does without"),
+        Error::Unsupported { feature: Feature::Exchange, .. } => Some("--atomic=symlink does not need that"),
+        Error::Unsupported { feature: Feature::Reflink, .. } => Some("--reuse=hardlink does not need that"),
         Error::Unfit { why: Unfit::NoIndex(use_), .. } => match use_ {
             IndexUse::Stamp => Some("leave out --if-changed"),
             IndexUse::Prefetch => Some("leave out --prefetch"),
@@ -25,7 +25,7 @@ fn hint(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// What to say of a NUL byte in a list of lines.
+/// The hint for a NUL byte in a list of lines.
 pub(crate) const FROM0: &str = "is --from0 missing?";
 
 /// An error as it is shown.
@@ -35,7 +35,7 @@ pub(crate) fn explained(error: &Error) -> impl Display {
 
 /// A failure as it is shown.
 pub(crate) fn explained_failure(failure: &Failure) -> impl Display {
-    let hint = matches!(failure.cause, Cause::Limit).then_some("--max-delete allows no more");
+    let hint = matches!(failure.cause, Cause::Limit).then_some("limited by --max-delete");
     WithHint { text: failure.to_string(), hint }
 }
 
@@ -69,7 +69,7 @@ mod tests {
             ),
             (
                 Error::unfit(Path::new("a"), Unfit::NoIndex(IndexUse::Base)),
-                "a: it has no index, which taking over what is unchanged needs (leave out --base)",
+                "a: it has no index, which reusing unchanged frames needs (leave out --base)",
             ),
             (Error::unfit(Path::new("a"), Unfit::IsDelta), "a: it is a delta, not a whole tree"),
         ] {
@@ -78,6 +78,6 @@ mod tests {
         let mut report = Report::default();
         report.fail(RelPath::ROOT, Act::Delete, Cause::Limit);
         let shown = explained_failure(&report.failures[0]).to_string();
-        assert_eq!(shown, "cannot delete .: no more entries may be deleted (--max-delete allows no more)");
+        assert_eq!(shown, "cannot delete .: no more entries may be deleted (limited by --max-delete)");
     }
 }

@@ -1,10 +1,10 @@
 //! The terminal: what the `haul` command reads and shows.
 //!
-//! Part of the binary, not of the library, so that it can use only what every other program can. Owns the flags, the
-//! exit codes and every byte that reaches stdout and stderr as text; does none of the work.
+//! Part of the binary, not of the library, so that it can use only what any other program can. Owns the flags, the exit
+//! codes and all text on stdout and stderr; does none of the work.
 //!
-//! Each verb is a file of `verbs`; the flags that several have are in `parts`, and what they show in `show`. The manual
-//! pages and the completions are made from the definitions of the flags.
+//! Each verb is a file in `verbs`; the flags that several verbs have are in `parts`, and their output is in `show`. The
+//! manual pages and the completions are generated from the definitions of the flags.
 
 mod environment;
 mod exit;
@@ -30,9 +30,9 @@ use voice::Voice;
 
 /// Moves large file trees
 ///
-/// haul mirrors trees of many files and packs them into .tar.zst archives, on all processors and keeping all metadata.
-/// It unpacks, lists and verifies those and any other tar archive, compressed with zstd or not, and compares trees and
-/// archives with each other.
+/// haul mirrors trees of many files and packs them into .tar.zst archives, using all processors and keeping all
+/// metadata. It unpacks, lists and verifies those and any other tar archive, compressed with zstd or not, and compares
+/// trees and archives with each other.
 #[derive(Debug, Parser)]
 #[command(name = "haul", version, after_help = TOP, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
@@ -51,12 +51,12 @@ enum Command {
     Verify(verify::VerifyArgs),
     Diff(Box<diff::DiffArgs>),
     Rollback(rollback::RollbackArgs),
-    /// Generate what a distribution ships beside the program
+    /// Generate what a distribution ships with the program
     #[command(subcommand, hide = true)]
     Generate(generate::GenerateCommand),
 }
 
-/// Reads the command line and does what it says.
+/// Reads the command line and carries it out.
 pub(crate) fn main() -> ExitCode {
     let Cli { voice, command } = Cli::parse();
     let environment = Environment::here();
@@ -82,9 +82,9 @@ Examples:
   haul sync app /srv/app --delete    Make a directory a mirror of another
   haul rollback /srv/app             Bring back what sync --atomic has replaced
   haul pack app app.tar.zst          Pack a directory
-  haul unpack app.tar.zst /srv/app   Unpack it somewhere else
-  haul list -l app.tar.zst           Show what is in it
-  haul verify app.tar.zst /srv/app   Check that both are the same
+  haul unpack app.tar.zst /srv/app   Unpack it elsewhere
+  haul list -l app.tar.zst           Show its contents
+  haul verify app.tar.zst /srv/app   Check that both are equal
   haul diff app.tar.zst /srv/app     See what differs
 
 Exit status:
@@ -93,19 +93,19 @@ Exit status:
   2    the command line cannot be understood
   3    done, but some entries failed; each is named
   4    differences were found
-  5    the archive is malformed, or asks for something that is refused
+  5    the archive is malformed, or asks for something that haul refuses
   6    another run holds the destination
   129  stopped by SIGHUP
   130  stopped by SIGINT
   143  stopped by SIGTERM
 
 JSON:
-  The report of --json names each failure with a kind that never changes its meaning, beside errno and errno_name, and
-  an error that ended the run with an error_kind. Of one entry:
+  The report of --json gives each failure a kind whose meaning never changes, in addition to errno and errno_name, and
+  an error that ended the run an error_kind. For one entry:
     vanished changed shrunk replaced loop limit missing not-found
-  Of what the system said:
+  For system errors:
     denied no-space not-found exists not-empty not-a-directory is-a-directory loop read-only unsupported too-large
     name-too-long too-many-links too-many-open-files no-memory cross-device busy gone io
-  Of what ended a run, also:
+  For an error that ended a run, also:
     malformed refused held rule line no-index no-base not-a-delta is-a-delta contradiction no-name empty-source
     same-directory delta-over-base symbolic-link mount-point other-owner not-kept";

@@ -1,7 +1,7 @@
-//! `--bwlimit`: keeps the average rate of a run to a limit.
+//! `--bwlimit`: limits the average rate of a run.
 //!
-//! An observer around another one. It owns the delay of a worker that has just told of bytes, and nothing of the work:
-//! the library does not sleep. All workers draw on one allowance.
+//! An observer that wraps another one. It delays a worker that has just reported bytes, and does none of the work: the
+//! library does not sleep. All workers share one allowance.
 
 use haul::account::{Event, Observer};
 use haul::cancel::Cancel;
@@ -10,14 +10,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How much may be moved at once when nothing was moved for a while: what is due in this time,
+/// After a pause, the amount for this much time may be moved at once,
 const BURST: Duration = Duration::from_millis(100);
-/// but no less than this. A block that is read at once should not need to wait for itself.
+/// but at least this many bytes, so that a block that is read at once need not wait for itself.
 const SMALLEST_BURST: u64 = 64 << 10;
-/// How long a signal may go unheeded.
+/// How long a signal may go unnoticed.
 const NAP: Duration = Duration::from_millis(50);
 
-/// Passes every event on, and then delays whoever moved bytes until the limit allows for more.
+/// Passes every event on, and then delays the worker that moved bytes until the limit allows more.
 pub(crate) struct Pace<'a, O> {
     inner: &'a O,
     cancel: &'a Cancel,
@@ -25,14 +25,14 @@ pub(crate) struct Pace<'a, O> {
 }
 
 impl<'a, O: Observer> Pace<'a, O> {
-    /// Keeps to `rate` bytes a second; `None` is no limit.
+    /// Limits to `rate` bytes per second; `None` is no limit.
     pub(crate) fn new(inner: &'a O, rate: Option<NonZeroU64>, cancel: &'a Cancel) -> Self {
         let bucket = rate.map(|rate| Mutex::new(Bucket::new(rate, Instant::now())));
         Self { inner, cancel, bucket }
     }
 
     fn delay(&self, bucket: &Mutex<Bucket>, bytes: u64) {
-        // The lock is not held while waiting: others move, and wait for what they take.
+        // The lock is not held while waiting: other workers move bytes, and wait for their own.
         let due = bucket.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, Instant::now());
         while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             if self.cancel.is_set() {
@@ -58,7 +58,7 @@ struct Bucket {
     rate: NonZeroU64,
     /// How long it takes to fill.
     depth: Duration,
-    /// When everything that was taken is paid for. Never longer than `depth` in the past.
+    /// When everything taken is paid for. At most `depth` in the past.
     paid: Instant,
 }
 
@@ -69,11 +69,11 @@ impl Bucket {
         Self { rate, depth, paid: now.checked_sub(depth).unwrap_or(now) }
     }
 
-    /// Takes `bytes`, more than there is if need be. Says when whoever took them may go on.
+    /// Takes `bytes`, more than there is if necessary. Returns when the taker may continue.
     fn take(&mut self, bytes: u64, now: Instant) -> Instant {
         let full = now.checked_sub(self.depth).unwrap_or(now);
         let begin = self.paid.max(full);
-        // A time too far off to be told is one that the run will not see the end of, either.
+        // The run will not last until a time that is too far away to be represented.
         self.paid = begin.checked_add(time_for(bytes, self.rate)).unwrap_or(begin);
         self.paid
     }
@@ -123,7 +123,7 @@ mod tests {
                 moved += block;
                 now = now.max(bucket.take(block, now));
             }
-            // What passed at once is all that comes on top of the rate.
+            // Only what passed at once may exceed the rate.
             let exact = time_for(moved - moved.min((1 << 20) / 10), rate(1 << 20));
             let spent = now - start;
             let off = spent.abs_diff(exact);

@@ -1,8 +1,8 @@
 //! Stdin and stdout as streams that a signal can interrupt.
 //!
-//! A read from a pipe waits for its writer, and a write to a full one for its reader, for as long as it takes. The
-//! handlers of the first SIGINT or SIGTERM only set a flag, and the call goes on (`SA_RESTART`, signal(7)). So nothing
-//! here waits inside read(2) or write(2): it waits in poll(2), and looks at the flag every now and then.
+//! A read from a pipe waits for its writer, and a write to a full pipe for its reader, for as long as it takes. The
+//! handlers of the first SIGINT or SIGTERM only set a flag, and the call continues (`SA_RESTART`, signal(7)). So
+//! nothing here waits inside read(2) or write(2): it waits in poll(2), and checks the flag regularly.
 
 use haul::cancel::Cancel;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,18 +11,18 @@ use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 
-/// How often the flag is looked at: well within the second in which a run has to end.
+/// How often the flag is checked: well within the second in which a run has to end.
 const GLANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// What a pipe that is ready takes without waiting, pipe(7).
+/// How much a ready pipe takes without waiting, pipe(7).
 const PIPE_BUF: usize = 4_096;
 
 /// An open stream, and the flag that ends waiting for it.
 pub(crate) struct Pipe {
     file: File,
     cancel: Cancel,
-    /// Whether it can keep its user waiting: a pipe, a socket, a terminal.
+    /// Whether a call on it can wait: a pipe, a socket, a terminal.
     waits: bool,
-    /// Whether the kernel (Linux 6.4 for pipes) can be asked to write only what needs no waiting.
+    /// Whether the kernel can write without waiting (Linux 6.4 for pipes).
     knows_nowait: bool,
 }
 
@@ -32,14 +32,14 @@ impl Pipe {
         Pipe { file, cancel: cancel.clone(), waits: !is_regular, knows_nowait: true }
     }
 
-    /// Waits until something can be read or written. ECANCELED when the run is to stop.
+    /// Waits until something can be read or written. ECANCELED if the run is to stop.
     fn wait(&self, flags: PollFlags) -> io::Result<()> {
         loop {
             if self.cancel.is_set() {
                 return Err(Errno::CANCELED.into());
             }
             match poll(&mut [PollFd::new(&self.file, flags)], Some(&GLANCE)) {
-                // Also ready when the other side is gone, which the call itself then tells.
+                // Also ready if the other side is gone, which the call itself then reports.
                 Ok(1..) => return Ok(()),
                 Ok(0) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),

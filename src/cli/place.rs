@@ -10,7 +10,7 @@ use haul::ops::unpack::Source;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-/// What lies over an archive, for [`Place::refuse_stream`].
+/// The word for a delta, for [`Place::refuse_stream`].
 pub(crate) const A_DELTA: &str = "a delta";
 
 /// Where an archive is.
@@ -28,17 +28,17 @@ impl Place {
 
     pub(crate) fn input(text: &OsStr, environment: &Environment) -> Result<Self, Refusal> {
         if text == "-" && environment.stdin_is_terminal {
-            return usage("an archive is not read from a terminal");
+            return usage("cannot read an archive from a terminal");
         }
         Ok(Self::new(text))
     }
 
-    /// Refuses the first of these that was asked for where the archive comes from stdin: it is read front to back, and
-    /// its index, if it has one, is at its end.
+    /// Refuses the first of these that is requested if the archive comes from stdin: it is read front to back, and its
+    /// index, if it has one, is at its end.
     pub(crate) fn refuse_stream(&self, asked: &[(&str, bool)]) -> Result<(), Refusal> {
         match (self, asked.iter().find(|&&(_, is_asked)| is_asked)) {
             (Self::Standard, Some((what, _))) => {
-                usage(format!("{what} needs an archive with an index, in a file instead of stdin"))
+                usage(format!("{what} needs an archive with an index, from a file instead of stdin"))
             }
             _ => Ok(()),
         }

@@ -1,18 +1,18 @@
-//! Why a command line is not carried out.
+//! Why a command line is refused.
 
 use haul::error::{Error, RuleError};
 use std::fmt;
 
-/// Why a command line is not carried out.
+/// Why a command line is refused.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// It cannot be understood: what is wrong shows from its words, and from the environment, alone.
+    /// It cannot be understood: what is wrong follows from its words and the environment alone.
     Usage(String),
     /// Something that it names cannot be used.
     Error(Error),
 }
 
-/// Refuses words that cannot be understood.
+/// Refuses a command line that cannot be understood.
 pub(crate) fn usage<T>(what: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Usage(what.into()))
 }
@@ -23,7 +23,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// A rule that was typed is part of the command line, one in a file is not.
+/// A typed rule is part of the command line; a rule in a file is not.
 impl From<RuleError> for Refusal {
     fn from(error: RuleError) -> Self {
         match error.origin.file {

@@ -1,4 +1,4 @@
-//! The frame around every verb that ends with a report: signals, what is shown meanwhile and at the end, exit status.
+//! The frame around every verb that ends with a report: signals, progress, the final output, exit status.
 
 use super::exit::Exit;
 use super::show::output::{Output, Verb};
@@ -10,7 +10,7 @@ use haul::cancel::Cancel;
 use haul::error::Error;
 use std::time::Instant;
 
-/// Does `task` and shows how it went.
+/// Runs `task` and shows its outcome.
 pub(crate) fn carry_out(
     verb: Verb,
     output: &Output,

@@ -1,8 +1,8 @@
 //! Signals that ask a run to stop.
 //!
-//! The first asks: the run ends at the next safe point and leaves no temporary file. The second ends the process at
-//! once, and may leave some. A signal that was ignored when the process started stays ignored: that is how nohup(1)
-//! and the background jobs of a shell script keep theirs running.
+//! The first one asks the run to end at the next safe point, which leaves no temporary file. The second one ends the
+//! process at once, and may leave some. A signal that was ignored when the process started stays ignored: nohup(1) and
+//! the background jobs of shell scripts rely on that.
 
 use super::stdio;
 use haul::cancel::Cancel;
@@ -26,29 +26,29 @@ impl Signals {
             if ignored & (1 << (signal - 1)) == 0
                 && let Err(error) = handle(signal, &armed, cancel)
             {
-                // The run is sound without: the signal ends the process as it would any other.
+                // The run is safe without it: the signal ends the process like any other.
                 stdio::say(format_args!("haul: warning: cannot handle signal {signal}: {error}"));
             }
         }
         Self(cancel.flag())
     }
 
-    /// The number of the last signal that came, 0 for none.
+    /// The number of the last signal received, 0 for none.
     pub(crate) fn last(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 fn handle(signal: i32, armed: &Arc<AtomicBool>, cancel: &Cancel) -> io::Result<()> {
-    // In this order: the second signal finds the flag that the first one has set.
+    // In this order, the second signal finds the flag that the first one has set.
     flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(armed))?;
     flag::register(signal, Arc::clone(armed))?;
     flag::register_usize(signal, cancel.flag(), signal.unsigned_abs() as usize)?;
     Ok(())
 }
 
-/// The signals that are ignored, bit n-1 for signal n. Asked of /proc, because sigaction(2) has no safe binding;
-/// where /proc is not mounted, none are.
+/// The signals that are ignored, bit n-1 for signal n. Read from /proc, because sigaction(2) has no safe binding; none
+/// if /proc is not mounted.
 fn ignored() -> u64 {
     let status = stdio::read_named(Path::new("/proc/self/status")).unwrap_or_default();
     ignored_in(&String::from_utf8_lossy(&status)).unwrap_or(0)

@@ -1,7 +1,7 @@
 //! The process's own files: stdin, stdout, stderr, and files that a flag names.
 //!
-//! Nothing here can panic on a closed or full stream. (Rust's runtime opens descriptors 0 to 2 on `/dev/null` where
-//! they were closed at the start, and ignores SIGPIPE, so that a reader that went away is an `EPIPE` like any other.)
+//! Nothing here can panic on a closed or full stream. (Rust's runtime opens descriptors 0 to 2 on `/dev/null` if they
+//! were closed at the start, and ignores SIGPIPE, so a reader that went away causes an ordinary `EPIPE`.)
 
 use haul::error::{Act, Error};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// Stdin without the standard library's buffer, which would only copy the archive once more.
+/// Stdin without the standard library's buffer, which would only copy the archive again.
 pub(crate) fn input() -> Result<File, Error> {
     own(io::stdin().as_fd(), Act::Read, "standard input")
 }
@@ -24,9 +24,9 @@ fn own(fd: std::os::fd::BorrowedFd<'_>, act: Act, name: &str) -> Result<File, Er
     fd.try_clone_to_owned().map(File::from).map_err(|error| Error::io(act, Path::new(name), error))
 }
 
-/// Writes a line to stderr. It may go nowhere: there is no other place to complain to.
+/// Writes a line to stderr. Errors are ignored: there is nowhere to report them.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
-    // One write(2) a line, so that lines of several processes do not mix.
+    // One write(2) per line, so that lines of several processes do not mix.
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
@@ -48,7 +48,7 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-/// Whether a file is there, not a directory or anything else, also behind a symlink.
+/// Whether the path is a file, possibly through a symlink, and not a directory or anything else.
 #[expect(clippy::disallowed_methods, reason = "the user's own path, outside every root")]
 pub(crate) fn is_file(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())

@@ -1,14 +1,14 @@
-//! What an error number says: its name, its kind, and whether it ends a run.
+//! What an error number means: its name, its kind, and whether it ends a run.
 
 use super::Act;
 use std::fmt;
 use std::io;
 
-/// Whether an error of this act concerns the whole run and not just one entry: no space, no quota, a read-only or vanished
-/// file system. What follows would only fail in the same way.
+/// Whether an error of this act concerns the whole run and not just one entry: no space, no quota, a read-only or
+/// vanished file system. Everything after it would fail in the same way.
 ///
-/// Not EFBIG, which is about one file's length; nor what setxattr(2) says of one attribute that has no room beside its
-/// inode, which is ENOSPC, too.
+/// Not EFBIG, which is about one file's length; nor ENOSPC from setxattr(2), which is about one attribute without room
+/// in its inode.
 pub(crate) fn ends_run(act: Act, error: &io::Error) -> bool {
     use rustix::io::Errno;
     let is = |errno: &Errno| error.raw_os_error() == Some(errno.raw_os_error());
@@ -16,9 +16,9 @@ pub(crate) fn ends_run(act: Act, error: &io::Error) -> bool {
     is_lost || (act != Act::SetXattrs && [Errno::NOSPC, Errno::DQUOT].iter().any(is))
 }
 
-/// A word for the errors that mean the same to whoever reads them. A promise to scripts: words are added, never renamed.
+/// A word for errors with the same meaning. A promise to scripts: words are added, never renamed.
 ///
-/// What has no word of its own is `io`.
+/// Errors without their own word are `io`.
 pub(crate) fn kind(error: &io::Error) -> &'static str {
     use rustix::io::Errno as E;
     const KINDS: &[(&[E], &str)] = &[

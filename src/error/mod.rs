@@ -1,9 +1,10 @@
 //! Errors: the run could not start, or had to stop.
 //!
-//! What went wrong with a single entry is not an [`Error`] but a [`crate::account::Failure`]; the run goes on without it.
+//! An error with a single entry is not an [`Error`] but a [`crate::account::Failure`]; the run continues without the
+//! entry.
 //!
-//! Errors are values in plain words. What is asked for on a command line, and by which flag, is not known here: a front
-//! end that has a flag which helps says so itself.
+//! Errors are values with plain messages. They know nothing about a command line and its flags: a front end with a flag
+//! that helps adds that itself.
 
 mod act;
 mod errno;
@@ -31,9 +32,9 @@ pub enum Error {
     Io {
         /// What was being done.
         act: Act,
-        /// To what.
+        /// The path it was done to.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The archive is damaged, cut short, or not an archive.
@@ -44,7 +45,7 @@ pub enum Error {
         /// What is wrong with it, and where.
         what: String,
     },
-    /// The archive asks for something that is never done, such as writing outside the destination.
+    /// The archive asks for something that haul never does, such as writing outside the destination.
     #[error("{}: refused: {what}", display_path(archive))]
     Refused {
         /// The archive.
@@ -52,26 +53,26 @@ pub enum Error {
         /// What was asked for, and by which entry.
         what: String,
     },
-    /// Another run is at work on the destination.
+    /// Another run holds the destination.
     #[error("{} is held by another run{}", display_path(path), Holder(*holder))]
     Held {
         /// The destination.
         path: PathBuf,
-        /// The process that holds it, where the system says.
+        /// The process that holds it, if the system says.
         holder: Option<u32>,
     },
-    /// What was asked for would mostly be a mistake, so nothing is done.
+    /// The request is probably a mistake, so nothing is done.
     #[error(transparent)]
     Precaution(#[from] Precaution),
-    /// An input cannot serve for what was asked.
+    /// An input cannot be used for what was asked.
     #[error("{}: {why}", display_path(path))]
     Unfit {
         /// The input.
         path: PathBuf,
-        /// Why it cannot serve.
+        /// Why it cannot be used.
         why: Unfit,
     },
-    /// A filter rule in the tree, or in a file that was named, cannot be used.
+    /// A filter rule in the tree, or in a named file, cannot be used.
     #[error(transparent)]
     Rule(#[from] RuleError),
     /// The file system of the destination cannot do what was asked for.
@@ -81,18 +82,18 @@ pub enum Error {
         path: PathBuf,
         /// What its file system cannot do.
         feature: Feature,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What a file system may not be able to do.
+/// Something that a file system may not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Feature {
-    /// Let two directories change places, `renameat2(2)`.
+    /// Exchanging two directories, `renameat2(2)`.
     Exchange,
-    /// Let two files share their blocks, `ioctl_ficlone(2)`.
+    /// Sharing blocks between files, `ioctl_ficlone(2)`.
     Reflink,
 }
 
@@ -111,12 +112,12 @@ impl Error {
         Error::Io { act, path: path.to_owned(), source: source.into() }
     }
 
-    /// An input at `path` that cannot serve.
+    /// An input at `path` that cannot be used.
     pub fn unfit(path: &Path, why: Unfit) -> Self {
         Error::Unfit { path: path.to_owned(), why }
     }
 
-    /// A word for errors that mean the same to whoever reads them. A promise to scripts: words are added, never renamed.
+    /// A word for errors with the same meaning. A promise to scripts: words are added, never renamed.
     pub fn kind(&self) -> &'static str {
         match self {
             Error::Io { source, .. } => kind(source),

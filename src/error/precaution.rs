@@ -1,9 +1,9 @@
-//! What is not done because it would mostly be a mistake.
+//! What is refused because it is probably a mistake.
 
 use super::display_path;
 use std::path::PathBuf;
 
-/// Why nothing is done, although it could be.
+/// Why something is not done although it could be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs)] // each is the sentence that it prints
@@ -14,9 +14,12 @@ pub enum Precaution {
     EmptyArchive { archive: PathBuf, dst: PathBuf },
     #[error("{} and {} are the same directory", display_path(src), display_path(dst))]
     SameDirectory { src: PathBuf, dst: PathBuf },
-    #[error("{} cannot be replaced by a delta of it", display_path(base))]
+    #[error("{} cannot be replaced by a delta of itself", display_path(base))]
     DeltaOverBase { base: PathBuf },
-    #[error("{} has no name that another tree could take", display_path(path))]
+    #[error(
+        "{} has no name of its own that another tree could take: give a path that ends in a name",
+        display_path(path)
+    )]
     NoName { path: PathBuf },
     #[error("{} is a symbolic link", display_path(path))]
     SymbolicLink { path: PathBuf },
@@ -27,7 +30,7 @@ pub enum Precaution {
     )]
     Directory { path: PathBuf },
     #[error(
-        "{} is a mount point, which stays where it is: publish into a directory below it",
+        "{} is a mount point, which cannot be exchanged: publish into a directory below it",
         display_path(path)
     )]
     MountPoint { path: PathBuf },
@@ -37,9 +40,9 @@ pub enum Precaution {
         display_path(path)
     )]
     MountBelow { path: PathBuf },
-    #[error("{} belongs to another user, so nothing is published from it", display_path(store))]
+    #[error("{} belongs to another user, so it is not used", display_path(store))]
     OtherOwner { store: PathBuf },
-    #[error("no older version of {} is kept, so none can be brought back", display_path(path))]
+    #[error("there is no older version of {} to bring back", display_path(path))]
     NotKept { path: PathBuf },
 }
 

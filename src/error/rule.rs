@@ -33,19 +33,19 @@ pub struct Origin {
 #[allow(missing_docs)] // each is the sentence that it prints
 #[non_exhaustive]
 pub enum RuleFault {
-    #[error("no rule begins like this (the rules are + - . : H S P R ! and their names)")]
+    #[error("unknown rule: expected one of + - . : H S P R !, or a long name such as 'exclude'")]
     Unknown,
-    #[error("'{}' is no modifier of this kind of rule", escape(&[*.0]))]
+    #[error("unexpected modifier '{}'", escape(&[*.0]))]
     Modifier(u8),
-    #[error("a pattern or a file name is missing")]
+    #[error("expected a pattern or a file name")]
     Missing,
-    #[error("this rule takes no argument")]
+    #[error("unexpected argument")]
     Argument,
-    #[error("the merge rule says which side is meant, so its rules must not")]
+    #[error("the merge rule names a side, so the rules in its file cannot")]
     Sides,
-    #[error("it contains a NUL byte")]
+    #[error("unexpected NUL byte")]
     Nul,
-    #[error("the name of a merge file must name a file")]
+    #[error("expected the name of a file")]
     NoFileName,
     #[error("merge files are nested more than {0} deep")]
     TooDeep(usize),

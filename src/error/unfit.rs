@@ -1,17 +1,17 @@
-//! Why an input cannot serve for what was asked.
+//! Why an input cannot be used for what was asked.
 
 use super::display_path;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why an input cannot serve for what was asked, although nothing is wrong with it.
+/// Why an input cannot be used for what was asked, although nothing is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
     /// It has no index; a stream never has one, as it is read front to back.
     #[error("it has no index, which {0} needs")]
     NoIndex(IndexUse),
-    /// Only a whole tree will do.
+    /// A whole tree is needed.
     #[error("it is a delta, not a whole tree")]
     IsDelta,
     /// It is the first of several.
@@ -26,19 +26,19 @@ pub enum Unfit {
         /// What it follows.
         below: PathBuf,
     },
-    /// A single frame is written as a whole.
-    #[error("an archive of a single frame takes over nothing from another one")]
+    /// A single frame is always written completely.
+    #[error("an archive of a single frame cannot reuse frames of another archive")]
     SingleFrame,
-    /// A delta holds what its base does not, and so nothing of a base.
-    #[error("a delta takes over no frames from another archive")]
+    /// A delta holds only what its base does not have.
+    #[error("a delta cannot reuse frames of another archive")]
     BaseOfDelta,
     /// The directory has no name of its own, such as `/` or `..`.
-    #[error("it has no name of its own, so no note can lie beside it")]
+    #[error("it has no name of its own, so there can be no stamp next to it")]
     NoName,
     /// A line of a list cannot be used.
     #[error("line {number}: {what}")]
     Line {
-        /// Which one, counted from 1.
+        /// The line's number, counted from 1.
         number: usize,
         /// What is wrong with it.
         what: String,
@@ -49,26 +49,26 @@ pub enum Unfit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IndexUse {
-    /// To recognize a tree that is noted to be what the archive makes of it.
+    /// To recognise a tree that already is the archive.
     Stamp,
     /// To unpack some entries first.
     Prefetch,
     /// To compare by digest.
     Digests,
-    /// To lay a delta over it.
+    /// To apply a delta to it.
     Delta,
-    /// To take over from it what is unchanged.
+    /// To reuse unchanged frames of it.
     Base,
 }
 
 impl fmt::Display for IndexUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            IndexUse::Stamp => "recognizing an unchanged tree",
+            IndexUse::Stamp => "recognising an unchanged tree",
             IndexUse::Prefetch => "unpacking some entries first",
             IndexUse::Digests => "comparing by digest",
-            IndexUse::Delta => "a delta over it",
-            IndexUse::Base => "taking over what is unchanged",
+            IndexUse::Delta => "applying a delta",
+            IndexUse::Base => "reusing unchanged frames",
         })
     }
 }

@@ -1,37 +1,38 @@
-//! The rule of equality: whether two entries of one path have the same content, and two times are the same.
+//! The rule of equality: whether two entries with the same path have the same content, and whether two times are the
+//! same.
 //!
-//! Owns what stands for a content that is not read, and how far it is trusted. Every verb that compares asks it: `sync`,
-//! `unpack --update`, `pack --base` and `--delta`, `diff`, `verify`. Does not own other metadata ([`super::compare`],
-//! [`super::attributes`]), nor what is done about a difference. Pure.
+//! Owns what stands for content that is not read, and how far that is trusted. Every verb that compares uses it:
+//! `sync`, `unpack --update`, `pack --base` and `--delta`, `diff`, `verify`. Does not own other metadata
+//! ([`super::compare`], [`super::attributes`]), nor what is done about a difference. Pure.
 
 use crate::account::Differs;
 use crate::tree::grain::Grain;
 use crate::tree::{Device, Entry, FileKind, Kind, RelPath, Stat, Timestamp};
 
-/// How far it is believed, without reading them, that two files of one length have the same content.
+/// When two files of the same length count as having the same content without being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trust {
-    /// Not at all: contents, or their digests, are compared.
+    /// Never: contents, or their digests, are compared.
     #[default]
     Nothing,
-    /// When their modification times are the same.
+    /// If their modification times are the same.
     SizeAndTime,
     /// Always.
     Size,
 }
 
-/// How exactly the times of two sides can be compared.
+/// How precisely the times of two sides can be compared.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Precision {
-    /// Times that differ by at most this many nanoseconds are the same.
+    /// Times that differ by at most this many nanoseconds count as the same.
     pub(crate) window: u64,
-    /// How exactly the source has kept its times. Of a directory that is [`Grain::Exact`] whatever its file system is:
-    /// what it shows is what the destination is to have.
+    /// How precise the source's times are. For a directory this is [`Grain::Exact`], whatever its file system: the
+    /// destination should have the times that it shows.
     pub(crate) src: Grain,
-    /// How exactly the destination keeps what it is given.
+    /// How precisely the destination keeps times.
     pub(crate) dst: Grain,
-    /// A file of the source whose time is not before this is not known by it: it may be changed again within the tick of
-    /// the clock in which it was read (racy-clean, as git calls it). `None` where nothing is changed any more.
+    /// The time of a source file proves nothing unless it is earlier than this: the file may change again within the
+    /// tick of the clock in which it was read ("racily clean" in git). `None` if nothing changes any more.
     pub(crate) settled: Option<Timestamp>,
 }
 
@@ -40,10 +41,10 @@ impl Precision {
     pub(crate) const EXACT: Precision =
         Precision { window: 0, src: Grain::Exact, dst: Grain::Exact, settled: None };
 
-    /// Whether two times are the same: within the window, or one is what a coarser clock made of the other.
+    /// Whether two times are the same: within the window, or one is the other rounded down by a coarser clock.
     ///
-    /// rsync compares whole seconds unless asked to do otherwise; the rule here sees every change that both sides can
-    /// hold, and copies nothing again that one of them cannot.
+    /// By default rsync compares whole seconds. The rule here detects every change that both sides can represent, and
+    /// does not copy again what one of them cannot.
     pub(crate) fn is_same_time(&self, src: Timestamp, dst: Timestamp) -> bool {
         let apart = (src.nanos_since_epoch() - dst.nanos_since_epoch()).unsigned_abs();
         apart <= u128::from(self.window) || self.dst.may_keep(src, dst) || self.src.may_keep(dst, src)
@@ -63,29 +64,29 @@ pub(crate) struct Seen<'a> {
     pub(crate) target: Option<&'a [u8]>,
 }
 
-/// What the rule says of two entries.
+/// The answer of the rule for two entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Equality {
     /// They have the same content.
     Same,
-    /// They have not, for this reason.
+    /// Their content differs, for this reason.
     Different(Differs),
-    /// Only reading them can tell.
+    /// Only reading them can tell, for this reason.
     Compare(Doubt),
 }
 
-/// Why what is known of two files of one length does not tell whether they are the same.
+/// Why it is unclear whether two files of the same length are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// Nothing is believed.
+    /// Nothing is trusted.
     Untrusted,
-    /// Their times differ. A mirror need not look: it copies the file.
+    /// Their times differ. A mirror need not compare them: it copies the file.
     OtherTime,
-    /// Their times are the same and too young to tell.
+    /// Their times are the same but too recent to be trusted.
     Young,
 }
 
-/// What is known of an entry's content without reading it.
+/// What is known about an entry's content without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Facts<'a> {
     File {
@@ -94,7 +95,7 @@ pub(crate) enum Facts<'a> {
     },
     Directory,
     Symlink(Option<&'a [u8]>),
-    /// Another name of what lies at this path.
+    /// Another name of the entry at this path.
     HardLink(RelPath<'a>),
     CharDevice(Device),
     BlockDevice(Device),
@@ -130,7 +131,7 @@ impl<'a> From<&'a Entry> for Facts<'a> {
     }
 }
 
-/// Whether two entries of one path have the same content: what a file holds, a symlink says, a device stands for.
+/// Whether two entries with the same path have the same content: a file's data, a symlink's target, a device's numbers.
 pub(crate) fn content<'a>(
     src: impl Into<Facts<'a>>,
     dst: impl Into<Facts<'a>>,
@@ -144,7 +145,7 @@ pub(crate) fn content<'a>(
         (File { mtime: a, .. }, File { mtime: b, .. }) => file(a, b, trust, precision),
         (Symlink(a), Symlink(b)) => unless(a == b, Differs::Target),
         (HardLink(a), HardLink(b)) => unless(a == b, Differs::HardLink),
-        // One name of a group is a link here and a file of its own there.
+        // A name of a group is a link on one side and a separate file on the other.
         (HardLink(_), File { .. }) | (File { .. }, HardLink(_)) => Equality::Different(Differs::HardLink),
         (CharDevice(a), CharDevice(b)) | (BlockDevice(a), BlockDevice(b)) => unless(a == b, Differs::Device),
         (Directory, Directory) | (Fifo, Fifo) | (Socket, Socket) => Equality::Same,
@@ -152,7 +153,7 @@ pub(crate) fn content<'a>(
     }
 }
 
-/// Two files of one length.
+/// Two files of the same length.
 fn file(src: Timestamp, dst: Timestamp, trust: Trust, precision: &Precision) -> Equality {
     match trust {
         Trust::Nothing => Equality::Compare(Doubt::Untrusted),

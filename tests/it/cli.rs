@@ -57,11 +57,11 @@ fn what_cannot_be_understood_exits_2_and_says_why() {
         (&["tar"][..], "unrecognized subcommand 'tar'"),
         (&["pack", "only-a-dir"], "ARCHIVE"),
         (&["pack", "d", "a", "--frobnicate"], "--frobnicate"),
-        (&["pack", "d", "a", "--level", "20"], "a level is -7 to -1 or 1 to 19"),
-        (&["pack", "d", "a", "--level=0"], "a level is -7 to -1 or 1 to 19"),
+        (&["pack", "d", "a", "--level", "20"], "a level must be from -7 to -1 or from 1 to 19"),
+        (&["pack", "d", "a", "--level=0"], "a level must be from -7 to -1 or from 1 to 19"),
         (&["pack", "d", "a", "-j", "0"], "1 to 1024"),
         (&["pack", "d", "a", "--exclude", "[a"], "pattern '[a': a '[' is not closed"),
-        (&["pack", "d", "a", "--owner", "no-such-user-here"], "--owner: 'no-such-user-here' is not known"),
+        (&["pack", "d", "a", "--owner", "no-such-user-here"], "--owner: 'no-such-user-here' is unknown"),
         (&["pack", "d", "-", "--json"], "--json"),
         (&["unpack", "a", "d", "../x"], "'../x': the name contains '..'"),
         (&["list", "a", "-q", "-v"], "cannot be used with"),
@@ -69,8 +69,8 @@ fn what_cannot_be_understood_exits_2_and_says_why() {
         (&["sync", "s", "d", "--delete-before", "--delete-after"], "cannot be used with"),
         (&["sync", "s", "d", "--max-delete=1"], "--max-delete needs --delete"),
         (&["sync", "s", "d", "--max-size=x"], "a size is a number"),
-        (&["sync", "s", "d", "--bwlimit=1b"], "at least 512 bytes a second"),
-        (&["sync", "s", "d", "-f", "? x"], "filter rule '? x': no rule begins like this"),
+        (&["sync", "s", "d", "--bwlimit=1b"], "at least 512 bytes per second"),
+        (&["sync", "s", "d", "-f", "? x"], "filter rule '? x': unknown rule"),
         (
             &["sync", "s", "d", "--exclude-from=-", "--files-from=-"],
             "standard input can be read for one flag only",
@@ -96,7 +96,11 @@ fn a_malformed_source_date_epoch_exits_2() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));
     let output = command.args(["pack", "d", "a"]).env("SOURCE_DATE_EPOCH", "yesterday").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("SOURCE_DATE_EPOCH is 'yesterday'"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("SOURCE_DATE_EPOCH must be a number of seconds, not 'yesterday'"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

@@ -253,7 +253,7 @@ fn archives_that_make_no_stack_are_refused_before_anything_is_touched() {
     let piped = run(haul_command().args(["unpack", "-"]).arg(one).arg(&dst), Some(&old_bytes));
     piped.expect(2).expect_once("needs an archive with an index");
     // A stack needs a directory after it.
-    haul!["unpack", old, one].expect(2).expect_once("is a file, and no directory");
+    haul!["unpack", old, one].expect(2).expect_once("expected a directory to unpack into after");
     assert_eq!(std::fs::read(one).unwrap(), bytes);
 }
 
@@ -268,9 +268,9 @@ fn a_delta_is_no_tree_by_itself() {
     haul!["verify", old, delta].expect(0);
     haul!["verify", old, delta, &stack.tree].expect(0);
     haul!["verify", old, &stack.tree].expect(4);
-    haul!["verify", old, delta, &stack.tree, "more"].expect(2).expect_once("is behind the directory");
+    haul!["verify", old, delta, &stack.tree, "more"].expect(2).expect_once("unexpected argument");
     run(haul_command().args(["verify", "-"]).arg(delta), Some(&std::fs::read(old).unwrap())).expect(2);
-    haul!["diff", old, delta].expect(2).expect_once("there is no second side");
+    haul!["diff", old, delta].expect(2).expect_once("expected a second side");
     haul!["diff", delta, &stack.tree].expect(1).expect_once("it is a delta");
     haul!["diff", old, delta, &stack.tree].expect(0);
     haul!["diff", &stack.tree, old, delta].expect(0);
@@ -278,7 +278,7 @@ fn a_delta_is_no_tree_by_itself() {
     let lines = haul!["diff", old, delta, old].expect(4).lines();
     assert!(lines.iter().any(|line| line.ends_with(" a")) && lines.len() <= 2, "{lines:?}");
     haul!["diff", &stack.tree, delta, old].expect(1).expect_once("it has no index");
-    haul!["diff", old, &stack.tree, "more"].expect(2).expect_once("is behind both sides");
+    haul!["diff", old, &stack.tree, "more"].expect(2).expect_once("unexpected argument");
     haul!["pack", "--base", delta, &stack.tree, &new].expect(1).expect_once("it is a delta");
     haul!["pack", "--delta", delta, &stack.tree, &new].expect(1).expect_once("it is a delta");
     assert!(!new.exists());

@@ -1,5 +1,5 @@
 //! `--link-dest`, `--copy-dest` and `--compare-dest`, in the order in which they were typed: the first tree that has a
-//! file serves, and only the parser knows which was first.
+//! file is used, and only the parser knows the order.
 
 use super::order::{in_order, placed};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
@@ -10,10 +10,18 @@ const FLAGS: [(&str, AlternateUse, &str); 3] = [
     (
         "link-dest",
         AlternateUse::Link,
-        "Where DST lacks a file and DIR has the same under its path, link to that. Relative to DST; may be repeated",
+        "If DST lacks a file that DIR has under the same path, hard-link to that. Relative to DST; may be repeated",
     ),
-    ("copy-dest", AlternateUse::Copy, "In the same case, copy it from DIR"),
-    ("compare-dest", AlternateUse::Compare, "In the same case, leave it out"),
+    (
+        "copy-dest",
+        AlternateUse::Copy,
+        "If DST lacks a file that DIR has under the same path, copy it from DIR",
+    ),
+    (
+        "compare-dest",
+        AlternateUse::Compare,
+        "If DST lacks a file that DIR has under the same path, leave it out",
+    ),
 ];
 
 /// The flags, as typed.

@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// What the help of a verb says of them.
+/// The section about them in a verb's help.
 macro_rules! patterns {
     () => {
         "\
@@ -21,8 +21,8 @@ Patterns:
   /A      matches at the top only
   A/      matches directories only
   * ? []  match within a name; ** between slashes matches any number of directories
-  The first rule that matches an entry decides. What lies below an excluded directory is excluded.
-  What no rule matches is kept, unless all rules are includes."
+  The first rule that matches an entry decides. Everything below an excluded directory is excluded.
+  Entries that no rule matches are kept, unless all rules are includes."
     };
 }
 pub(crate) use patterns;
@@ -57,7 +57,7 @@ impl FilterArgs {
     }
 }
 
-/// One pattern a line, as it stands, empty lines skipped: what GNU tar reads.
+/// One pattern per line, taken literally, without empty lines: as in GNU tar.
 fn excludes(text: &[u8]) -> impl Iterator<Item = Rule> {
     text.split(|&b| b == b'\n')
         .filter(|line| !line.is_empty())
@@ -75,18 +75,18 @@ impl Args for FilterArgs {
                 .value_parser(value_parser!(OsString))
         };
         command
-            .arg(glob("exclude").help("Leave out what matches, with everything below it"))
-            .arg(glob("include").help("Keep what matches, or only that if there are no other rules"))
+            .arg(glob("exclude").help("Exclude matching entries, with everything below them"))
+            .arg(glob("include").help("Include matching entries; only those if there are no other rules"))
             .arg(
                 glob("exclude-from")
                     .value_name("FILE")
-                    .help("Leave out what matches a pattern in FILE, one a line")
+                    .help("Exclude entries that match a pattern in FILE, one per line")
                     .value_hint(ValueHint::FilePath),
             )
             .arg(
                 Arg::new("exclude-vcs")
                     .long("exclude-vcs")
-                    .help("Leave out the files of version control systems, such as .git and .gitignore")
+                    .help("Exclude the files of version control systems, such as .git and .gitignore")
                     .help_heading("Selection")
                     .action(ArgAction::SetTrue),
             )

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// A file is no directory, so those in front are deltas. Returns what follows them, too.
+/// Takes leading arguments that are files as deltas, since a file cannot be the directory. Returns the rest, too.
 pub(crate) fn deltas(
     arguments: impl IntoIterator<Item = OsString>,
     is_file: fn(&Path) -> bool,

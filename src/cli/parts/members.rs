@@ -1,4 +1,4 @@
-//! The paths of an archive's entries, as they are typed.
+//! The typed paths of an archive's entries.
 
 use crate::cli::refusal::Refusal;
 use haul::tree::RelPathBuf;

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Reads the files that the flags of one call name; `-` is standard input, which can be read once.
+/// Reads the files that flags name; `-` is standard input, which can be read only once.
 #[derive(Debug, Default)]
 pub(crate) struct NamedFiles {
     stdin_is_read: bool,
@@ -27,7 +27,7 @@ impl NamedFiles {
     }
 
     pub(crate) fn rules(&mut self, given: &[Given], settings: Settings) -> Result<Rules, Refusal> {
-        // A file that cannot be read is no fault of the rule that names it.
+        // A file that cannot be read is not the fault of the rule that names it.
         let mut unread = None;
         let rules = Rules::new(given, settings, &mut |name| {
             self.read(name).map_err(|error| {

@@ -1,11 +1,11 @@
 //! The order in which values were typed.
 //!
-//! clap collects the values of each flag apart. Where the order decides across flags, it is restored here, where the
+//! clap collects the values of each flag separately. If the order across flags matters, it is restored here, where the
 //! parser still knows it.
 
 use clap::ArgMatches;
 
-/// The values of a flag, each with its place among all that was typed.
+/// The values of a flag, each with its position on the command line.
 pub(super) fn placed<'m, T: Clone + Send + Sync + 'static>(
     matches: &'m ArgMatches,
     name: &str,
@@ -14,7 +14,7 @@ pub(super) fn placed<'m, T: Clone + Send + Sync + 'static>(
     places.zip(matches.get_many::<T>(name).into_iter().flatten().cloned())
 }
 
-/// What was typed at these places, in their order.
+/// The values, sorted by position.
 pub(super) fn in_order<T>(mut placed: Vec<(usize, T)>) -> Vec<T> {
     placed.sort_by_key(|&(at, _)| at);
     placed.into_iter().map(|(_, what)| what).collect()

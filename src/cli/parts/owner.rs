@@ -17,24 +17,24 @@ pub(crate) const USERS: Accounts = Accounts { number_of: users::user_id, name_of
 /// The groups of this system.
 pub(crate) const GROUPS: Accounts = Accounts { number_of: users::group_id, name_of: users::group_name };
 
-/// Reads the value of a flag. The half that is missing comes from `accounts`; a number that has no name there is
-/// stored without one.
+/// Reads the value of a flag. A missing half comes from `accounts`; a number without a name there is stored without
+/// one.
 pub(crate) fn parse(text: &[u8], flag: &str, accounts: Accounts) -> Result<OwnerId, Refusal> {
     let wrong = |what: &str| Refusal::Usage(format!("{flag}: '{}' {what}", escape(text)));
     if let Some(colon) = text.iter().rposition(|&b| b == b':') {
         let (name, number) = (&text[..colon], &text[colon + 1..]);
-        let id = number_of(number).ok_or_else(|| wrong("has no number behind the colon"))?;
+        let id = number_of(number).ok_or_else(|| wrong("needs a number after the colon"))?;
         return Ok(OwnerId { id, name: name.into() });
     }
     // A name made of digits is looked up first, as chown(1) and tar do.
     if let Some(id) = (accounts.number_of)(text) {
         return Ok(OwnerId { id, name: text.into() });
     }
-    let id = number_of(text).ok_or_else(|| wrong("is not known here; write NAME:NUMBER"))?;
+    let id = number_of(text).ok_or_else(|| wrong("is unknown on this system; write NAME:NUMBER"))?;
     Ok(OwnerId { id, name: (accounts.name_of)(id).unwrap_or_default() })
 }
 
-/// A user's or group's number. The highest means "no change" to chown(2) and belongs to nobody.
+/// A user's or group's number. The highest means "no change" to chown(2) and is not valid.
 fn number_of(text: &[u8]) -> Option<u32> {
     let digits = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
     digits.parse().ok().filter(|&number| number != u32::MAX)

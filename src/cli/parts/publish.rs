@@ -1,4 +1,4 @@
-//! Atomic publish, which `sync` and `unpack` share: its flags, its options, and what does not go together with it.
+//! Atomic publish, shared by `sync` and `unpack`: its flags, its options, and what cannot be combined with it.
 
 use crate::cli::refusal::{Refusal, usage};
 use clap::{Args, ValueEnum};
@@ -9,45 +9,46 @@ use haul::ops::Threads;
 use haul::ops::publish::{By, Options, Reuse, publish};
 use std::path::Path;
 
-/// How a new tree takes the place of the old one.
+/// How a new tree replaces the old one.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Publishing")]
 pub(crate) struct PublishArgs {
-    /// Build the new tree beside the old one and put it in its place in one step, when it is complete, or not at all
+    /// Build the new tree next to the old one and, when it is complete, replace the old one in a single step, or not at
+    /// all
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "exchange")]
     pub(crate) atomic: Option<Atomic>,
-    /// What files become that the old tree has, too [default: reflink where the file system can, else hardlink]
+    /// How to take unchanged files from the old tree [default: reflink if the file system can, otherwise hardlink]
     #[arg(long, value_name = "HOW", requires = "atomic")]
     pub(crate) reuse: Option<ReuseHow>,
-    /// Keep so many old trees, for haul rollback and for who still reads them [default: 1]
+    /// Keep N old trees, for haul rollback and for programs that still read them [default: 1]
     #[arg(long = "keep", id = "keep_versions", value_name = "N", requires = "atomic")]
     pub(crate) keep: Option<usize>,
 }
 
-/// By which step.
+/// How a tree is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Atomic {
-    /// The two directories change places
+    /// Exchange the two directories
     Exchange,
-    /// The name is a symbolic link, and is replaced by another one
+    /// Replace the name, which is a symbolic link, by another symbolic link
     Symlink,
 }
 
-/// What becomes of a file that the old tree has, too.
+/// How a file is taken from the old tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReuseHow {
-    /// Both share their blocks; an error where the file system cannot do that
+    /// Share the blocks of the old file; an error if the file system cannot do that
     Reflink,
-    /// Both are one file: who writes into it changes it in both trees
+    /// Hard-link the old file: writing into it changes it in both trees
     Hardlink,
-    /// It is copied
+    /// Copy the old file
     Copy,
 }
 
-/// How many old trees are kept where nothing is said: who is still reading the old tree can go on.
+/// How many old trees are kept by default: programs that still read the old tree can continue.
 const KEEP: usize = 1;
 
-/// What is said by flags that are not only about publishing.
+/// The values of flags that are not only about publishing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Common {
     /// Whether changes are counted, so that a tree without any need not be published.
@@ -74,15 +75,15 @@ pub(crate) fn options(args: PublishArgs, common: Common) -> Option<Options> {
     Some(Options { by, reuse, keep, only_changed, threads, fsync, wait })
 }
 
-/// Refuses the first of these flags that was given beside `--atomic`, with the reason.
+/// Refuses the first of these flags that was given with `--atomic`, with the reason.
 pub(crate) fn refuse(args: PublishArgs, flags: &[(&str, bool, &str)]) -> Result<(), Refusal> {
     match flags.iter().find(|&&(_, given, _)| given && args.atomic.is_some()) {
-        Some((flag, _, why)) => usage(format!("{flag} and --atomic exclude each other: {why}")),
+        Some((flag, _, why)) => usage(format!("{flag} cannot be used with --atomic: {why}")),
         None => Ok(()),
     }
 }
 
-/// Lets `build` make what is to be at `dst`: there, or beside it and then in one step.
+/// Lets `build` make the tree at `dst`: in place, or next to it, to be published in one step.
 pub(crate) fn at(
     dst: &Path,
     how: Option<Options>,

@@ -1,20 +1,20 @@
-//! Sizes and rates as rsync writes them: `1.5m`, `10KB`, `2g+1`.
+//! Sizes and rates in rsync's notation: `1.5m`, `10KB`, `2g+1`.
 //!
 //! Values only. Source: rsync(1), `--max-size` and `--bwlimit`.
 
 use std::num::NonZeroU64;
 
-/// The largest size that rsync takes: 8192P-1.
+/// The largest size that rsync accepts: 8192P-1.
 const LARGEST: u64 = i64::MAX as u64;
 
-/// A unit that a number without a suffix is in.
+/// The unit of a number without a suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Byte,
     Kibi,
 }
 
-/// Bytes, as `--max-size` says them.
+/// A number of bytes, as in `--max-size`.
 pub(crate) fn parse_size(text: &str) -> Result<u64, &'static str> {
     parse(text, Unit::Byte).ok_or("a size is a number such as 700, 1.5K, 10MB or 2GiB-1")
 }
@@ -23,13 +23,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, &'static str> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Rate(pub(crate) Option<NonZeroU64>);
 
-/// A rate, as `--bwlimit` says it.
+/// A rate, as in `--bwlimit`.
 pub(crate) fn parse_rate(text: &str) -> Result<Rate, &'static str> {
-    let rate =
-        parse(text, Unit::Kibi).ok_or("a rate is a number of KiB/s, or one such as 1.5M, 10MB or 2GiB")?;
-    // rsync's bound, too. Less would be a mistake: files would take hours.
+    let rate = parse(text, Unit::Kibi)
+        .ok_or("a rate is a number of KiB per second, or a number with a unit such as 1.5M, 10MB or 2GiB")?;
+    // rsync's limit, too. Less is surely a mistake: files would take hours.
     if (1..512).contains(&rate) {
-        return Err("a rate is at least 512 bytes a second, or 0 for no limit");
+        return Err("a rate must be at least 512 bytes per second, or 0 for no limit");
     }
     Ok(Rate(NonZeroU64::new(rate)))
 }
@@ -56,7 +56,7 @@ fn parse(text: &str, default: Unit) -> Option<u64> {
     u64::try_from(bytes).ok().filter(|&bytes| bytes <= LARGEST)
 }
 
-/// The digits before the point, those behind it, and the rest.
+/// The digits before the point, those after it, and the rest.
 fn number(text: &str) -> Option<(&str, &str, &str)> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let (whole, rest) = text.split_at(digits(text));
@@ -67,10 +67,10 @@ fn number(text: &str) -> Option<(&str, &str, &str)> {
     (!whole.is_empty() || !fraction.is_empty()).then_some((whole, fraction, rest))
 }
 
-/// `whole.fraction` times `unit`, cut to an integer. Exact, unlike floating point.
+/// `whole.fraction` times `unit`, rounded down. Exact, unlike floating point.
 fn scaled(whole: &str, fraction: &str, unit: u128) -> Option<u128> {
     let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    // Beyond these digits even a petabyte does not show a difference.
+    // Further digits make no difference, even for a petabyte.
     let kept = &fraction[..fraction.len().min(18)];
     let part =
         if kept.is_empty() { 0 } else { kept.parse::<u128>().ok()? * unit / 10_u128.pow(kept.len() as u32) };

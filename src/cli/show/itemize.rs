@@ -1,17 +1,17 @@
 //! The eleven columns of rsync's `--itemize-changes`, and the lines that name changes.
 //!
-//! Owns the form of each line that tells of one change; what changes is decided elsewhere. The columns are those of
-//! rsync 3.5 for a local copy, `YXcstpoguax`, as its manual describes them under `--itemize-changes`: scripts that read
-//! rsync's lines can read these. (The column for creation times, `n`, is never filled: Linux has no call that sets them.)
+//! Owns the form of the line for a change; what changes is decided elsewhere. The columns are those of rsync 3.5 for a
+//! local copy, `YXcstpoguax`, as its manual describes them under `--itemize-changes`: scripts that read rsync's lines
+//! can read these. (The column for creation times, `n`, is never filled: Linux has no call that sets them.)
 
 use haul::account::{Aspects, Change, Deed};
 use haul::tree::path::escape;
 use haul::tree::{FileKind, RelPath};
 use std::fmt::Write as _;
 
-/// What stands in place of the columns for what is removed.
+/// The text instead of the columns for a removed entry.
 const DELETING: &str = "*deleting  ";
-/// Where the columns of single aspects begin, behind that of the deed and that of the kind.
+/// Where the columns of single aspects begin, after those of the deed and the kind.
 const FIRST_ASPECT: usize = 2;
 
 /// The eleven columns for a change.
@@ -24,22 +24,22 @@ pub(crate) fn columns(change: &Change<'_>) -> String {
     }
 }
 
-/// The eleven columns for an entry that is as it should be.
+/// The eleven columns for an unchanged entry.
 pub(crate) fn unchanged(kind: FileKind) -> String {
     compared('.', kind, Aspects::default())
 }
 
-/// `>f.st...... a/b`, with a symlink's or a hard link's target behind it.
+/// `>f.st...... a/b`, followed by a symlink's or a hard link's target.
 pub(crate) fn line(change: &Change<'_>) -> String {
     format!("{} {}", columns(change), named(change))
 }
 
-/// The line for an entry that is as it should be.
+/// The line for an unchanged entry.
 pub(crate) fn unchanged_line(path: RelPath<'_>, kind: FileKind) -> String {
     format!("{} {}", unchanged(kind), name(path, kind))
 }
 
-/// `a/b`, or `deleting a/b`: the line for people who want no columns.
+/// `a/b`, or `deleting a/b`: the line without columns.
 pub(crate) fn name_line(change: &Change<'_>) -> String {
     let what = if change.deed == Deed::Delete { "deleting " } else { "" };
     format!("{what}{}", named(change))
@@ -60,14 +60,14 @@ fn named(change: &Change<'_>) -> String {
     text
 }
 
-/// The name with a `/` behind that of a directory; the root is `./`.
+/// The name, with a `/` after a directory's; the root is `./`.
 fn name(path: RelPath<'_>, kind: FileKind) -> String {
     let slash = if kind == FileKind::Directory { "/" } else { "" };
     format!("{}{slash}", path.display())
 }
 
-/// The first column: content comes over (`>`), something is made or changed on the spot (`c`), a name becomes that of
-/// another inode (`h`), or nothing but metadata changes (`.`).
+/// The first column: content is copied (`>`), something is created or changed locally (`c`), a name becomes a hard link
+/// (`h`), or only metadata changes (`.`).
 fn first(deed: Deed, kind: FileKind) -> char {
     match (deed, kind) {
         (Deed::Link, _) => 'h',
@@ -113,7 +113,7 @@ fn compared(first: char, kind: FileKind, differs: Aspects) -> String {
         mark(differs.acl, 'a'),
         mark(differs.xattr, 'x'),
     ];
-    // What comes over is never told by blanks: that it does is news enough.
+    // A copied entry is never shown with blanks.
     let blank = first != '>' && columns[FIRST_ASPECT..].iter().all(|&column| column == '.');
     let shown = |(at, column)| if blank && at >= FIRST_ASPECT { ' ' } else { column };
     columns.into_iter().enumerate().map(shown).collect()
@@ -130,7 +130,7 @@ mod tests {
         Change { path, kind, deed, is_new, differs: Aspects::default(), target: None, size: 0 }
     }
 
-    /// Every line is one that `rsync -aHAXi`, version 3.5.0, has printed.
+    /// Every line was printed by `rsync -aHAXi`, version 3.5.0.
     #[test]
     fn what_is_new_or_gone_is_told_as_rsync_tells_it() {
         let link = Change { is_new: true, target: Some(b"h"), ..change("f", File, Deed::Link) };

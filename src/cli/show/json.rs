@@ -1,8 +1,8 @@
 //! The JSON that scripts read.
 //!
-//! Owns its shape, which is a promise: fields are added, never renamed or removed. A name that is UTF-8 stands as it
-//! is. Of one that is not, `path` is the shown text and `path_bytes` the exact bytes in hexadecimal; the same holds
-//! for `target`.
+//! Owns its shape, which is a promise: fields are added, never renamed or removed. A UTF-8 name is written as it is.
+//! For any other name, `path` is the escaped text and `path_bytes` the exact bytes in hexadecimal; the same holds for
+//! `target`.
 
 use super::itemize;
 use crate::cli::exit::Exit;
@@ -24,16 +24,16 @@ pub(crate) fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Re
     out.write_all(b"\n")
 }
 
-/// What `--json` shows of a run.
+/// What `--json` shows about a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome<'a> {
     command: &'static str,
     /// `complete`, `interrupted` or `stopped`.
     end: &'static str,
     exit_code: u8,
-    /// Why it was stopped: the whole sentence that is shown to people.
+    /// Why it was stopped: the message that is shown to people.
     error: Option<String>,
-    /// The same in a word that stays the same.
+    /// The same as a word that never changes.
     error_kind: Option<&'static str>,
     elapsed_seconds: f64,
     counts: Counts,
@@ -49,9 +49,9 @@ struct FailureLine {
     act: Act,
     errno: Option<i32>,
     errno_name: Option<&'static str>,
-    /// Why, in a word that stays the same.
+    /// The cause as a word that never changes.
     kind: &'static str,
-    /// The whole sentence that is shown to people.
+    /// The message that is shown to people.
     message: String,
 }
 
@@ -96,7 +96,7 @@ fn failure(failure: &Failure) -> FailureLine {
     }
 }
 
-/// What `haul list --json` shows of an entry.
+/// What `haul list --json` shows about an entry.
 #[derive(Debug, Serialize)]
 pub(crate) struct Line {
     path: String,
@@ -129,7 +129,7 @@ pub(crate) struct Line {
     digest: Option<String>,
 }
 
-/// What a delta says is gone, as one line of a listing.
+/// A removal of a delta, as one line of a listing.
 #[derive(Serialize)]
 pub(crate) struct Gone {
     path: String,
@@ -189,18 +189,18 @@ fn xattr(xattr: &Xattr) -> (String, String) {
     (escape(&xattr.name).into_owned(), hex(&xattr.value))
 }
 
-/// What `haul sync --json -v` shows of a change.
+/// What `haul sync --json -v` shows about a change.
 #[derive(Debug, Serialize)]
 pub(crate) struct ChangeLine {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<String>,
     kind: &'static str,
-    /// `create`, `update`, `link`, `set-metadata` or `delete`; `none` where nothing changes.
+    /// `create`, `update`, `link`, `set-metadata` or `delete`; `none` if nothing changes.
     action: &'static str,
     /// rsync's eleven columns.
     itemize: String,
-    /// Of a symlink, or the name that a `link` joins.
+    /// The target of a symlink, or the name that a `link` joins.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -250,7 +250,7 @@ fn action(deed: Deed) -> &'static str {
     }
 }
 
-/// A name as text, and its bytes where the text is not exact. The root is `.`.
+/// A name as text, and its bytes if the text is not exact. The root is `.`.
 fn text(name: &[u8]) -> (String, Option<String>) {
     match std::str::from_utf8(name) {
         Ok("") => (".".to_owned(), None),

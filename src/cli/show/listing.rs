@@ -27,7 +27,7 @@ pub(crate) enum Format {
 pub(crate) struct Listing<W: Write> {
     out: BufWriter<W>,
     format: Format,
-    /// The first thing that went wrong with `out`.
+    /// The first error of `out`.
     failed: Option<io::Error>,
 }
 
@@ -53,7 +53,7 @@ impl<W: Write> Listing<W> {
         }
     }
 
-    /// What is gone is no name that the archive holds, so it is shown only where the line can say so.
+    /// A removed path is not an entry of the archive, so it is shown only if the line can say that.
     fn removed(&mut self, path: RelPath<'_>) -> io::Result<()> {
         match self.format {
             Format::Names => Ok(()),
@@ -65,12 +65,12 @@ impl<W: Write> Listing<W> {
     fn note(&mut self, error: io::Error) -> io::Error {
         let kind = error.kind();
         self.failed.get_or_insert(error);
-        // The caller only needs to stop: what to say of it is decided in `finish`.
+        // The caller only needs to stop: `finish` decides what to report.
         kind.into()
     }
 
-    /// Writes what is left, and turns the outcome of the listing into that of the command: what went wrong with
-    /// stdout is not the archive's fault, and a reader that has seen enough (`| head`) is no fault at all.
+    /// Writes what is left, and turns the outcome of the listing into that of the command: an error of stdout is not
+    /// the archive's fault, and a reader that has seen enough (`| head`) is not an error at all.
     pub(crate) fn finish(mut self, outcome: Result<Report, Error>) -> Result<Report, Error> {
         if self.failed.is_none() {
             self.failed = self.out.flush().err();
@@ -88,7 +88,7 @@ impl<W: Write> Listing<W> {
     }
 }
 
-/// The name as tar shows it: `./` for the root, a `/` behind a directory.
+/// The name as tar shows it: `./` for the root, a `/` after a directory.
 fn shown_name(entry: &Entry) -> String {
     let path = entry.path.as_path();
     match entry.kind {
@@ -104,7 +104,7 @@ fn long(entry: &Entry) -> String {
         Kind::CharDevice(device) | Kind::BlockDevice(device) => format!("{},{}", device.major, device.minor),
         kind => kind.size().to_string(),
     };
-    // The two columns share 19 places, as in tar: long owners push only their own line.
+    // The two columns share 19 characters, as in tar: a long owner shifts only its own line.
     let width = 18_usize.saturating_sub(owner.len()).max(size.len());
     let target = match &entry.kind {
         Kind::Symlink(target) => format!(" -> {}", escape(target)),
@@ -123,7 +123,7 @@ fn owner(owner: &Owner) -> String {
     format!("{}/{}", half(&owner.user, owner.uid), half(&owner.group, owner.gid))
 }
 
-/// The ten characters of ls(1), with `h` for a hard link as tar has it.
+/// The ten characters of ls(1), with `h` for a hard link as in tar.
 fn mode(entry: &Entry) -> String {
     let bits = entry.meta.mode;
     let kind = match entry.kind {
@@ -152,7 +152,7 @@ fn mode(entry: &Entry) -> String {
     text
 }
 
-/// `YYYY-MM-DD HH:MM` in UTC, in the Gregorian calendar without end or beginning.
+/// `YYYY-MM-DD HH:MM` in UTC, in the proleptic Gregorian calendar.
 fn minute(time: Timestamp) -> String {
     let days = time.seconds.div_euclid(86_400);
     let minutes = time.seconds.rem_euclid(86_400) / 60;
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// A stream that fails as its reader or its disk would.
+    /// A stream that fails like a closed reader or a full disk.
     struct Failing(i32);
 
     impl Write for Failing {

@@ -1,4 +1,4 @@
-//! What is shown of a run: while it goes on, of each entry, and at its end.
+//! The output of a run: progress, entries, and the end.
 
 pub(crate) mod itemize;
 pub(crate) mod json;

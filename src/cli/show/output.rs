@@ -1,4 +1,4 @@
-//! What a run shows, and where: the words that the verbs say and the views read.
+//! What a run shows, and where: set by the verbs, read by the views.
 
 use crate::cli::voice::Voice;
 
@@ -13,27 +13,27 @@ pub(crate) struct Output {
     pub(crate) warnings: bool,
     /// A line at the end, on stderr.
     pub(crate) summary: bool,
-    /// Where each entry is named when it is done.
+    /// Where each entry is named once it is done.
     pub(crate) names: Option<Stream>,
     /// What was left out on purpose, on stderr.
     pub(crate) skipped: bool,
     /// The form of a line on stdout for each change of a mirror.
     pub(crate) changes: Option<Lines>,
-    /// Such lines for what is as it should be, too.
+    /// Such lines for unchanged entries, too.
     pub(crate) unchanged: bool,
-    /// Lines at the end on stdout that tell how much of what was done.
+    /// Statistics at the end, on stdout.
     pub(crate) stats: bool,
-    /// Nothing is changed, and nothing is said to have been.
+    /// Nothing is changed, and the output says so.
     pub(crate) dry_run: bool,
 }
 
 impl Output {
-    /// What is said with this voice where a verb has no rules of its own; `on_stdout` says that stdout has other data.
+    /// The output for this voice, if a verb has no rules of its own; `on_stdout` says that stdout has other data.
     pub(crate) fn of(voice: &Voice, on_stdout: bool) -> Self {
         let names = if voice.json || on_stdout { Stream::Stderr } else { Stream::Stdout };
         Output {
             json: voice.json,
-            // Each would draw over the other.
+            // Both would overwrite each other.
             progress: !voice.quiet && !voice.verbose,
             warnings: !voice.quiet,
             summary: !voice.quiet && !voice.json,
@@ -44,7 +44,7 @@ impl Output {
     }
 }
 
-/// How a change is told.
+/// How a change is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lines {
     /// The name.

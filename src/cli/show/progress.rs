@@ -1,8 +1,8 @@
 //! What is shown while a run goes on.
 //!
-//! Owns the line on the terminal, the names of `-v`, the changes of a mirror, and warnings. Told of events by every
-//! worker, it only adds to counters; the line is drawn by indicatif's own thread ten times a second. Failures are not
-//! shown here but from the report, where each is named once and in order.
+//! Owns the line on the terminal, the names of `-v`, the changes of a mirror, and warnings. Every worker reports
+//! events, which only add to counters; indicatif's own thread draws the line ten times a second. Failures are shown
+//! from the report, where each is named once and in order.
 
 use super::output::{Lines, Output, Stream};
 use super::{itemize, json};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Watches a run for the person at the terminal.
+/// Watches a run for a user at the terminal.
 pub(crate) struct Progress {
     counters: Arc<Counters>,
     bar: Option<ProgressBar>,
@@ -34,7 +34,7 @@ struct Counters {
     bytes: AtomicU64,
     planned_entries: AtomicU64,
     planned_bytes: AtomicU64,
-    /// What is planned may still grow.
+    /// The planned numbers may still grow.
     growing: AtomicBool,
     failed: AtomicU64,
 }
@@ -48,7 +48,7 @@ impl Progress {
         Self { counters, bar, names, changes, unchanged, warnings, skipped }
     }
 
-    /// Takes the line off the terminal.
+    /// Removes the line from the terminal.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -110,7 +110,7 @@ impl Observer for Progress {
             Event::Planning { entries, bytes } => self.counters.plan(entries, bytes, true),
             Event::Planned { entries, bytes } => self.counters.plan(entries, bytes, false),
             Event::Changed(change) => {
-                // What is removed was no part of the plan.
+                // Removals are not part of the planned numbers.
                 if change.deed != Deed::Delete {
                     self.counters.entries.fetch_add(1, Relaxed);
                 }
@@ -137,11 +137,11 @@ impl Observer for Progress {
     }
 }
 
-/// A line on stderr; hidden when that is no terminal.
+/// A line on stderr; hidden if that is not a terminal.
 fn bar(counters: &Arc<Counters>) -> ProgressBar {
     let counters = Arc::clone(counters);
     let draw = move |state: &ProgressState, out: &mut dyn fmt::Write| {
-        // There is nowhere to report to that a line could not be drawn.
+        // There is nowhere to report that a line could not be drawn.
         let _ = out.write_str(&line(&counters, state.elapsed()));
     };
     let bar = ProgressBar::new_spinner();
@@ -152,8 +152,8 @@ fn bar(counters: &Arc<Counters>) -> ProgressBar {
     bar
 }
 
-/// `1,234 of 5,678 files  1.20 GB of 5.00 GB  480.00 MB/s  8s left`, as far as it is known. A `…` stands behind numbers
-/// that may still grow.
+/// `1,234 of 5,678 files  1.20 GB of 5.00 GB  480.00 MB/s  8s left`, as far as known. A `…` follows numbers that may
+/// still grow.
 fn line(counters: &Counters, elapsed: Duration) -> String {
     let [entries, planned_entries] = [&counters.entries, &counters.planned_entries].map(|n| n.load(Relaxed));
     let [bytes, planned_bytes] = [&counters.bytes, &counters.planned_bytes].map(|n| n.load(Relaxed));

@@ -1,6 +1,6 @@
-//! What is shown when a run is over.
+//! What is shown at the end of a run.
 //!
-//! Failures and errors go to stderr, always; differences, statistics and JSON are what was asked for and go to stdout;
+//! Failures and errors go to stderr, always; differences, statistics and JSON are requested output and go to stdout;
 //! the summary is a line on stderr.
 
 use super::json;
@@ -30,7 +30,7 @@ impl Ended {
     /// Shows all of it.
     pub(crate) fn show(&self, output: &Output) {
         self.complain();
-        // The run is over and its outcome stands: a reader that went away changes nothing.
+        // The run is over and its outcome is fixed: a reader that went away changes nothing.
         let _ = self.write_results(&mut io::stdout().lock(), output);
         if let Ok(report @ Report { end: End::Complete, .. }) = &self.outcome
             && output.summary
@@ -64,7 +64,7 @@ impl Ended {
             let document = json::Outcome::new(self.verb.name(), &self.outcome, self.exit, self.elapsed);
             json::write_line(out, &document)?;
         } else if let Ok(report) = &self.outcome {
-            // Those of diff were shown in its own lines.
+            // diff has shown them in its own lines.
             let listed = if self.verb == Verb::Diff { &[][..] } else { &report.differences };
             for difference in listed {
                 writeln!(out, "{difference}")?;

@@ -1,12 +1,12 @@
 //! The lines of `--stats`.
 //!
-//! A name, a colon and a number, always all of them and in this order, so that a script can pick one out.
+//! A name, a colon and a number; always all lines, in this order, so that scripts can find them.
 
 use haul::account::Counts;
 use indicatif::HumanCount;
 use std::fmt::Write as _;
 
-/// The block, with a line end behind each line.
+/// The block, with a line end after each line.
 pub(crate) fn block(counts: &Counts) -> String {
     // Destructured in full, so that a new field is not forgotten here.
     let Counts {

@@ -1,4 +1,4 @@
-//! The lines of `haul diff`, as columns or as JSON. The table of `--stat` is made in [`super::tally`].
+//! The lines of `haul diff`, as columns or as JSON. [`super::tally`] makes the table of `--stat`.
 
 use super::output::Lines;
 use super::{itemize, json, tally};
@@ -7,10 +7,10 @@ use haul::error::Error;
 use haul::ops::diff::{Diff, Step};
 use std::io::{self, BufWriter, Write};
 
-/// What is shown of the differences.
+/// How differences are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// Nothing: the exit status says it, or the report.
+    /// Not at all: the exit status or the report is enough.
     Nothing,
     /// One line for each, in path order.
     Lines(Lines),
@@ -22,7 +22,7 @@ impl Shown {
     /// Shows them and returns the report.
     pub(crate) fn show(self, outcome: Result<Diff, Error>) -> Result<Report, Error> {
         let Diff { report, steps } = outcome?;
-        // The comparison is over and its outcome stands: a reader that went away changes nothing.
+        // The comparison is over and its outcome is fixed: a reader that went away changes nothing.
         drop(self.write(&steps, &mut BufWriter::new(io::stdout().lock())));
         Ok(report)
     }

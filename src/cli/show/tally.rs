@@ -1,8 +1,8 @@
 //! The table of `haul diff --stat`.
 //!
-//! Two blocks of rows, by top-level directory and by type, each followed by the same total. What is added is in the
-//! first tree only, what is removed in the second only. A changed file counts with its whole length on both sides; one of
-//! which only metadata differ, with nothing.
+//! Two blocks of rows, by top-level directory and by type, each followed by the same total. Added entries are only in
+//! the first tree, removed ones only in the second. A changed file counts with its whole length on both sides; a file
+//! of which only metadata differs counts with 0.
 
 use haul::account::{Deed, Differs};
 use haul::ops::diff::Step;
@@ -39,7 +39,7 @@ impl Tally {
     }
 }
 
-/// The table, with a line end behind each line; nothing where there are no differences.
+/// The table, with a line end after each line; empty without differences.
 pub(crate) fn table(steps: &[Step]) -> String {
     if steps.is_empty() {
         return String::new();
@@ -63,7 +63,7 @@ fn rows(steps: &[Step], name: impl Fn(&Step) -> Vec<u8>) -> BTreeMap<Vec<u8>, Ta
     rows
 }
 
-/// `lib/` for all below it and for itself; `./` for the root and for what is not a directory in it.
+/// `lib/` for that directory and everything below it; `./` for the root and the other entries in it.
 fn top_level(path: RelPath<'_>, kind: FileKind) -> Vec<u8> {
     match path.components().next() {
         Some(first) if path.depth() > 1 || kind == FileKind::Directory => [first, b"/"].concat(),
@@ -71,7 +71,7 @@ fn top_level(path: RelPath<'_>, kind: FileKind) -> Vec<u8> {
     }
 }
 
-/// `.py`; `file` for a file without an extension; for everything else its kind.
+/// `.py`; `file` for a file without an extension; the kind for everything else.
 fn type_of(path: RelPath<'_>, kind: FileKind) -> Vec<u8> {
     let name = path.file_name();
     match name.iter().rposition(|&b| b == b'.') {

@@ -24,17 +24,17 @@ use std::path::{Path, PathBuf};
 /// Compare two trees, each a directory or an archive
 ///
 /// Lists what `haul sync A B --delete` would do to make B like A, in the same columns: + is only in A, *deleting is
-/// only in B. A and B are directories or archives in any combination. Contents are compared: of an archive as haul
-/// writes it by the digests in its index, so that none of its data is read; any other archive is read front to back.
-/// Ends with 0 when both are the same, and with 4 when they are not.
+/// only in B. A and B are directories or archives in any combination. Contents are compared; for an archive with haul's
+/// index by the digests in it, without reading any data. Any other archive is read front to back. The exit status is 0
+/// if both are the same, and 4 if they differ.
 #[derive(Debug, Args)]
 #[command(after_help = DIFF)]
 pub(crate) struct DiffArgs {
     /// A directory or an archive (any tar, plain or compressed with zstd); - for an archive on stdin
     #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
     pub(crate) src: OsString,
-    /// The same; only one of both can be -. Behind an archive, A or B, deltas of it may follow (pack --delta): it is then
-    /// what they make of it
+    /// The same; only one of the two can be -. An archive, A or B, may be followed by deltas of it (see pack --delta),
+    /// which are applied
     #[arg(value_name = "B", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) behind: Vec<OsString>,
     #[command(flatten)]
@@ -51,10 +51,10 @@ pub(crate) struct DiffArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct DiffShowArgs {
-    /// Show each difference in rsync's eleven columns (the default); with --json, in an object of its own, as with -v
+    /// Show each difference in rsync's eleven columns (the default); with --json, as a separate object, like -v
     #[arg(short, long, visible_alias = "itemize-changes")]
     pub(crate) itemize: bool,
-    /// Show a table by top-level directory and by type in place of the differences
+    /// Show a table by top-level directory and by type instead of the differences
     #[arg(long, conflicts_with = "itemize")]
     pub(crate) stat: bool,
 }
@@ -63,13 +63,13 @@ pub(crate) struct DiffShowArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Comparing")]
 pub(crate) struct DiffCompareArgs {
-    /// Take files of the same size and time for equal, as sync does, and compare the contents of the others
+    /// Treat files of the same size and time as equal, as sync does, and compare the contents of the others
     #[arg(long, conflicts_with = "size_only")]
     pub(crate) quick: bool,
-    /// Take the contents of files of the same size for equal
+    /// Treat the contents of files of the same size as equal
     #[arg(long)]
     pub(crate) size_only: bool,
-    /// Compare owners by number even where both sides have names
+    /// Compare owners by number even if both sides have names
     #[arg(long)]
     pub(crate) numeric_owner: bool,
     /// Do not compare modes
@@ -102,23 +102,23 @@ Examples:
   haul diff --json -v app-2.tar.zst app-1.tar.zst | jq -r 'select(.action == \"update\") | .path'
 
 Lines:
-  >f+++++++++ a   a file that only A has (cd, cL, cD, cS: another kind), or that B has in another kind
-  hf+++++++++ a   a name that only A has of a file that has several; hf without + is one that B has as another file
+  >f+++++++++ a   a file that only A has (cd, cL, cD, cS: another kind), or that is of another kind in B
+  hf+++++++++ a   a hard link that only A has; hf without +: in B the name is a separate file
   >f.st...... a   content (c, s: size), time (t), mode (p), owner (o), group (g), ACL (a), xattr (x) differ
-  .f...p..... a   only metadata differ
+  .f...p..... a   only metadata differs
   *deleting   a   only B has it
 
 ",
     patterns!()
 );
 
-/// Compares as the flags say.
+/// Compares according to the flags.
 pub(crate) fn run(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
     let comparison = resolve(args, voice, environment)?;
     Ok(carry_out(Verb::Diff, &comparison.output, |cancel, progress| comparison.carry_out(cancel, progress)))
 }
 
-/// What is compared, and how that is shown.
+/// What is compared, and how the result is shown.
 #[derive(Debug)]
 struct Comparison {
     src: Place,
@@ -131,7 +131,7 @@ struct Comparison {
 impl Comparison {
     /// Compares, shows the differences and returns the report.
     fn carry_out(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
-        // Hold stdin open where an archive comes from there; at most one of both does.
+        // Keep stdin open if an archive comes from there; at most one of the two does.
         let (mut src_stdin, mut dst_stdin) = (None, None);
         let (src, dst) = (self.src.source(&mut src_stdin, cancel)?, self.dst.source(&mut dst_stdin, cancel)?);
         self.shown.show(diff(src, dst, &self.options, cancel, observer))
@@ -147,7 +147,7 @@ fn resolve(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<
     src.refuse_stream(&[(A_DELTA, !src_deltas.is_empty())])?;
     dst.refuse_stream(&[(A_DELTA, !dst_deltas.is_empty())])?;
     if voice.json && args.show.stat {
-        return usage("--stat and --json exclude each other");
+        return usage("--stat cannot be used with --json");
     }
     let shown = match (voice.quiet, voice.json) {
         (_, true) if voice.verbose || args.show.itemize => Shown::Lines(Lines::Json),
@@ -166,22 +166,22 @@ fn resolve(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<
         fields: compared_fields(&args.compare),
         deltas: [src_deltas, dst_deltas],
     };
-    // What differs is named, and not what is compared.
+    // Only differing entries are named, not all compared ones.
     let output = Output { names: None, ..Output::of(voice, false) };
     Ok(Comparison { src, dst, options, shown, output })
 }
 
-/// What is behind the first side of a comparison: deltas over it, the second side, and deltas over that.
+/// What follows the first side of a comparison: deltas on top of it, the second side, and deltas on top of that.
 fn sides(
     behind: &[OsString],
     is_delta: impl Fn(&Path) -> bool,
 ) -> Result<(Vec<PathBuf>, &OsString, Vec<PathBuf>), Refusal> {
     let end = |from: &[OsString]| from.iter().take_while(|word| is_delta(Path::new(word))).count();
     let (first, rest) = behind.split_at(end(behind));
-    let Some((dst, second)) = rest.split_first() else { return usage("there is no second side") };
+    let Some((dst, second)) = rest.split_first() else { return usage("expected a second side, B") };
     if let Some(more) = second.get(end(second)) {
         let more = escape(more.as_bytes()).into_owned();
-        return usage(format!("'{more}' is behind both sides, and no delta"));
+        return usage(format!("unexpected argument '{more}': not a delta archive"));
     }
     let paths = |words: &[OsString]| words.iter().map(PathBuf::from).collect();
     Ok((paths(first), dst, paths(second)))

@@ -1,4 +1,5 @@
-//! What a distribution ships beside the program, made from the definitions of the flags: manual pages and completions.
+//! What a distribution ships with the program, generated from the definitions of the flags: manual pages and
+//! completions.
 //!
 //! The same definitions give the same bytes on every machine, so that `man/` can be compared with them.
 
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum GenerateCommand {
     /// Write the manual pages into a directory
     Man {
-        /// A directory that exists
+        /// An existing directory
         #[arg(value_hint = ValueHint::DirPath)]
         dir: PathBuf,
     },
@@ -28,7 +29,7 @@ pub(crate) enum GenerateCommand {
     },
 }
 
-/// Writes what is asked for of `program`.
+/// Writes the requested files for `program`.
 pub(crate) fn run(what: &GenerateCommand, mut program: Command) -> Result<Exit, Refusal> {
     match what {
         GenerateCommand::Man { dir } => pages(dir, program)?,
@@ -67,7 +68,7 @@ fn page(man: &Man, command: &Command, out: &mut Vec<u8>) -> io::Result<()> {
     if command.get_subcommands().any(|sub| !sub.is_hide_set()) {
         man.render_subcommands_section(out)?;
     }
-    // Not clap_mangen's way, which fills lines: these are tables and commands.
+    // Not as clap_mangen does, which fills lines: these are tables and commands.
     let after_help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     for section in after_help.split("\n\n") {
         as_it_stands(section, out)?;
@@ -75,7 +76,7 @@ fn page(man: &Man, command: &Command, out: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// A section of the page from `Title:` and lines that keep their breaks.
+/// A section of the page from `Title:` and lines whose breaks are kept.
 fn as_it_stands(section: &str, out: &mut Vec<u8>) -> io::Result<()> {
     let Some((title, body)) = section.split_once(":\n") else { return Ok(()) };
     let mut roff = Roff::new();

@@ -22,18 +22,17 @@ use std::ffi::OsString;
 
 /// List the entries of an archive
 ///
-/// Names are shown with control characters and bytes that are not UTF-8 as \xNN. With an index, as haul writes it, no
-/// data is read.
+/// Names are shown with control characters and bytes that are not UTF-8 as \xNN. With haul's index, no data is read.
 #[derive(Debug, Args)]
 #[command(after_help = LIST)]
 pub(crate) struct ListArgs {
     /// The archive to read: any tar, plain or compressed with zstd; - for stdin
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
-    /// List only these entries and what lies below them
+    /// List only these entries and everything below them
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<OsString>,
-    /// Show mode, owner, size and time (in UTC) as `tar -tv` does, and what a delta removes; so does -v
+    /// Show mode, owner, size and time (in UTC) like `tar -tv`, and what a delta removes; the same as -v
     #[arg(short, long)]
     pub(crate) long: bool,
     #[command(flatten)]
@@ -60,7 +59,7 @@ struct ListTask {
     output: Output,
 }
 
-/// Lists as the flags say.
+/// Lists according to the flags.
 pub(crate) fn run(args: &ListArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
     let task = resolve(args, voice, environment)?;
     Ok(carry_out(Verb::List, &task.output, |cancel, _| task.carry_out(cancel)))
@@ -68,7 +67,7 @@ pub(crate) fn run(args: &ListArgs, voice: &Voice, environment: &Environment) -> 
 
 impl ListTask {
     fn carry_out(&self, cancel: &Cancel) -> Result<Report, Error> {
-        // Holds stdin open where the archive comes from there.
+        // Keeps stdin open if the archive comes from there.
         let mut stdin = None;
         let mut listing = Listing::new(Pipe::new(stdio::output()?, cancel), self.format);
         let source = self.archive.source(&mut stdin, cancel)?;
@@ -79,7 +78,7 @@ impl ListTask {
 
 fn resolve(args: &ListArgs, voice: &Voice, environment: &Environment) -> Result<ListTask, Refusal> {
     let format = match (voice.json, args.long || voice.verbose) {
-        (true, _) if args.long => return usage("--long and --json exclude each other"),
+        (true, _) if args.long => return usage("--long cannot be used with --json"),
         (true, _) => Format::Json,
         (false, true) => Format::Long,
         (false, false) => Format::Names,

@@ -1,4 +1,4 @@
-//! The verbs: of each, its flags, the rules across them, what is run and what is shown of it.
+//! The verbs: for each, its flags, the rules across them, what is run and what is shown.
 
 pub(crate) mod diff;
 pub(crate) mod generate;

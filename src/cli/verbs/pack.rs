@@ -25,12 +25,12 @@ use std::path::PathBuf;
 /// Pack a directory into an archive
 ///
 /// Packs everything below DIR into a .tar.zst archive, which any tar that understands zstd can unpack. The archive
-/// appears whole under its name or not at all. The same tree and options give the same bytes, whatever the number of
+/// appears under its name complete or not at all. The same tree and options give the same bytes for any number of
 /// threads.
 #[derive(Debug, Args)]
 #[command(after_help = PACK)]
 pub(crate) struct PackArgs {
-    /// The directory whose contents are packed
+    /// The directory whose contents to pack
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
     /// The archive to write; - for stdout
@@ -44,10 +44,10 @@ pub(crate) struct PackArgs {
     /// Do not descend into directories of another mount
     #[arg(short = 'x', long)]
     pub(crate) one_file_system: bool,
-    /// Write one zstd frame, for readers that know only one; such an archive is not unpacked in parallel
+    /// Write a single zstd frame, for readers that know only one; such an archive is not unpacked in parallel
     #[arg(long)]
     pub(crate) single_frame: bool,
-    /// Store user and group numbers only, no names
+    /// Store only user and group numbers, no names
     #[arg(long)]
     pub(crate) numeric_owner: bool,
     /// Store this user as the owner of every entry: a name, a number, or both as NAME:UID
@@ -56,18 +56,20 @@ pub(crate) struct PackArgs {
     /// Store this group as the group of every entry: a name, a number, or both as NAME:GID
     #[arg(long, value_name = "NAME[:GID]")]
     pub(crate) group: Option<OsString>,
-    /// Take over from this earlier archive of DIR what is unchanged by path, size, time and metadata, without reading or
+    /// Reuse from this earlier archive of DIR what is unchanged by path, size, time and metadata, without reading or
     /// compressing it again; ARCHIVE may be the same file
     #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath, conflicts_with = "single_frame", group = "earlier")]
     pub(crate) base: Option<PathBuf>,
-    /// Write a delta: only what is new or changed since this earlier archive of DIR, and what is gone. It is unpacked
-    /// behind OLD: haul unpack OLD ARCHIVE DIR. Given again for a delta of OLD, it is that to which the new one is a delta
+    /// Write a delta: only what is new, changed or removed since this earlier archive of DIR. Unpack it after OLD: haul
+    /// unpack OLD ARCHIVE DIR. Repeat the flag for earlier deltas of OLD, in order: the new delta is then based on the
+    /// last one
     #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath, conflicts_with = "single_frame", group = "earlier")]
     pub(crate) delta: Vec<PathBuf>,
-    /// With --base, do not read and check what is taken over: the kernel, or the server of a mount, copies it where it can
+    /// With --base, reuse data without reading and checking it: the kernel, or the server of a mount, copies it if it
+    /// can
     #[arg(long, requires = "base")]
     pub(crate) trust_base: bool,
-    /// With --base or --delta, compare content and not time
+    /// With --base or --delta, compare contents instead of times
     #[arg(long, requires = "earlier")]
     pub(crate) checksum: bool,
     /// Return only when the archive would survive a power cut
@@ -93,13 +95,13 @@ Examples:
     "
 
 Environment:
-  SOURCE_DATE_EPOCH  no entry's time is stored as later than this, in seconds since 1970"
+  SOURCE_DATE_EPOCH  the latest time to store, in seconds since 1970; later times are set to it"
 );
 
 fn parse_level(text: &str) -> Result<i32, &'static str> {
     match text.parse() {
         Ok(level @ (-7..=-1 | 1..=19)) => Ok(level),
-        _ => Err("a level is -7 to -1 or 1 to 19"),
+        _ => Err("a level must be from -7 to -1 or from 1 to 19"),
     }
 }
 
@@ -112,7 +114,7 @@ struct Packing {
     output: Output,
 }
 
-/// Packs as the flags say.
+/// Packs according to the flags.
 pub(crate) fn run(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
     let packing = resolve(args, voice, environment)?;
     Ok(carry_out(Verb::Pack, &packing.output, |cancel, progress| packing.carry_out(cancel, progress)))
@@ -136,13 +138,13 @@ fn resolve(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<P
     let dst = Place::new(&args.archive);
     if dst == Place::Standard {
         if environment.stdout_is_terminal {
-            return usage("an archive is not written to a terminal");
+            return usage("cannot write an archive to a terminal");
         }
         if voice.json {
-            return usage("stdout cannot hold both the archive and the report of --json");
+            return usage("--json cannot be used when the archive goes to stdout");
         }
         if args.fsync {
-            return usage("--fsync needs an archive with a name");
+            return usage("--fsync cannot be used when the archive goes to stdout");
         }
     }
     let options = Options {
@@ -162,7 +164,7 @@ fn resolve(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<P
         delta: (!args.delta.is_empty())
             .then_some(DeltaOptions { layers: args.delta, checksum: args.checksum }),
     };
-    // A tree has few sockets, so those left out are named.
+    // A tree has few sockets, so skipped ones are named.
     let output = Output::of(voice, dst == Place::Standard);
     let output = Output { skipped: output.skipped || !voice.quiet, ..output };
     Ok(Packing { src: args.dir, dst, options, output })
@@ -179,9 +181,10 @@ fn latest_mtime(value: Option<&OsStr>) -> Result<Option<i64>, Refusal> {
     let digits = value.to_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
     match digits.and_then(|digits| digits.parse().ok()) {
         Some(seconds) => Ok(Some(seconds)),
-        None => {
-            usage(format!("SOURCE_DATE_EPOCH is '{}', not a number of seconds", escape(value.as_bytes())))
-        }
+        None => usage(format!(
+            "SOURCE_DATE_EPOCH must be a number of seconds, not '{}'",
+            escape(value.as_bytes())
+        )),
     }
 }
 

@@ -8,17 +8,17 @@ use clap::{Args, ValueHint};
 use haul::ops::publish::rollback;
 use std::path::PathBuf;
 
-/// Bring back the tree that was published before
+/// Bring back the previously published tree
 ///
-/// Puts the newest tree that --atomic has kept in the place of DST, in one step. The tree that was there is kept in its
-/// stead, so a second call takes the first one back.
+/// Exchanges DST with the newest tree that --atomic has kept, in one step. The replaced tree is kept, so a second call
+/// undoes the first one.
 #[derive(Debug, Args)]
 #[command(after_help = ROLLBACK)]
 pub(crate) struct RollbackArgs {
     /// The directory, or the symbolic link, that was published
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dst: PathBuf,
-    /// Wait for another run that holds DST, in place of giving up with exit status 6
+    /// Wait for another run that holds DST, instead of giving up with exit status 6
     #[arg(long)]
     pub(crate) wait: bool,
 }
@@ -28,7 +28,7 @@ Examples:
   haul sync --atomic build/app /srv/app --delete
   haul rollback /srv/app";
 
-/// Brings back what the flags say.
+/// Rolls back according to the flags.
 pub(crate) fn run(args: &RollbackArgs, voice: &Voice) -> Exit {
     carry_out(Verb::Rollback, &Output::of(voice, false), |cancel, progress| {
         rollback(&args.dst, args.wait, cancel, progress)

@@ -20,14 +20,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// Check an archive, and whether a directory matches it
+/// Check an archive, and compare a directory with it
 ///
-/// Decodes all of the archive and checks every digest. With DIR, compares that tree with it, too, and names each
+/// Decodes the whole archive and checks every digest. With DIR, also compares that tree with it, and names each
 /// difference on stdout.
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY)]
 pub(crate) struct VerifyArgs {
-    /// The archive to read; - for stdin. Deltas of it may follow, each of what is before it
+    /// The archive to read; - for stdin. Deltas of it may follow, each based on those before it
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
     /// The directory to compare with it: the first argument that is not another file
@@ -35,7 +35,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) behind: Vec<OsString>,
     #[command(flatten)]
     pub(crate) work: Work,
-    /// Compare owners by number even where the archive has names
+    /// Compare owners by number even if the archive has names
     #[arg(long)]
     pub(crate) numeric_owner: bool,
 }
@@ -56,7 +56,7 @@ struct Verification {
     output: Output,
 }
 
-/// Verifies as the flags say.
+/// Verifies according to the flags.
 pub(crate) fn run(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
     let verification = resolve(args, voice, environment)?;
     Ok(carry_out(Verb::Verify, &verification.output, |cancel, progress| {
@@ -66,7 +66,7 @@ pub(crate) fn run(args: VerifyArgs, voice: &Voice, environment: &Environment) ->
 
 impl Verification {
     fn carry_out(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
-        // Holds stdin open where the archive comes from there.
+        // Keeps stdin open if the archive comes from there.
         let mut stdin = None;
         let source = self.archive.source(&mut stdin, cancel)?;
         verify(source, self.dir.as_deref(), &self.options, cancel, observer)
@@ -78,7 +78,7 @@ fn resolve(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result
     let dir = rest.next().map(PathBuf::from);
     if let Some(more) = rest.next() {
         let more = escape(more.as_bytes()).into_owned();
-        return usage(format!("'{more}' is behind the directory, where nothing can be"));
+        return usage(format!("unexpected argument '{more}' after the directory"));
     }
     let options = Options { threads: args.work.threads(), numeric_owner: args.numeric_owner, deltas };
     let archive = Place::input(&args.archive, environment)?;

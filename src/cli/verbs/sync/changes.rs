@@ -13,19 +13,19 @@ pub(super) fn copying(args: &CopyArgs) -> Copying {
         append: args.append,
         preallocate: args.preallocate,
         sparse: args.sparse,
-        // Of flags that undo each other the parser lets only the last stand.
+        // Of flags that undo each other, the parser keeps only the last.
         delta: match args.delta {
             _ if args.whole_file || args.no_delta => Delta::Never,
             None | Some(DeltaWhen::Auto) => Delta::Auto,
             Some(DeltaWhen::Always) => Delta::Always,
             Some(DeltaWhen::Never) => Delta::Never,
         },
-        // What is written in place stays there anyway.
+        // A file that is written in place stays there anyway.
         partial: args.partial && !args.inplace,
     }
 }
 
-/// Every flag that says when, or what, to delete says to delete, too. The others only make sense beside one of them.
+/// Every flag that says when, or what, to delete implies deletion. The others make sense only with one of them.
 pub(super) fn delete(args: &DeleteArgs) -> Result<Option<Delete>, Refusal> {
     let asked = args.delete
         || args.delete_before
@@ -70,15 +70,15 @@ pub(super) fn backup(args: &HistoryArgs) -> Result<Option<Backup>, Refusal> {
     let default = if args.backup_dir.is_some() { "" } else { "~" };
     let suffix = args.suffix.as_deref().unwrap_or(OsStr::new(default)).as_bytes();
     if suffix.contains(&b'/') {
-        return usage("the --suffix of a backup cannot contain a '/'");
+        return usage("--suffix cannot contain a '/'");
     }
     if suffix.is_empty() && args.backup_dir.is_none() {
-        return usage("without --backup-dir the --suffix of a backup cannot be empty");
+        return usage("--suffix cannot be empty without --backup-dir");
     }
     Ok(Some(Backup { dir: args.backup_dir.clone(), suffix: suffix.to_vec() }))
 }
 
-/// The alternates; where the mirror is made beside `published`, relative to that all the same.
+/// The alternates; relative to `published`, even if the mirror is built next to it.
 pub(super) fn alternates(mut typed: Vec<Alternate>, published: Option<&Path>) -> Vec<Alternate> {
     if let Some(dst) = published.and_then(|dst| std::path::absolute(dst).ok()) {
         for alternate in &mut typed {

@@ -16,7 +16,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The rules that were typed, and behind them the one that keeps backups beside their originals from being deleted.
+/// The typed rules, followed by the one that protects backups next to their originals from deletion.
 pub(super) fn given(
     mut typed: Vec<Given>,
     args: &DeleteArgs,
@@ -57,7 +57,7 @@ pub(super) fn settings(args: &SyncArgs, environment: &Environment) -> Result<Set
     Ok(settings)
 }
 
-/// The root to mirror, and which paths of it.
+/// The root to mirror, and which paths in it.
 pub(super) fn choose(
     src: PathBuf,
     args: &ChooseArgs,
@@ -85,8 +85,8 @@ fn bad_line(file: &Path, error: &ListError) -> Error {
     Error::unfit(file, Unfit::Line { number: error.line, what })
 }
 
-/// `a/./b/c` is `b/c` below `a`; without a `/./`, the whole path below `/` or the working directory. `None` is all
-/// that is below the base.
+/// `a/./b/c` is `b/c` below `a`; without a `/./`, the whole path below `/` or the working directory. `None` is
+/// everything below the base.
 fn relative(src: &Path) -> Result<(PathBuf, Option<RelPathBuf>), Refusal> {
     let text = src.as_os_str().as_bytes();
     let (base, rest): (&[u8], &[u8]) = match text.windows(3).position(|three| three == b"/./") {

@@ -1,7 +1,7 @@
 //! The flags of `haul sync`.
 //!
-//! Names and meanings are rsync's wherever rsync has the flag. What is on by default there only with `-aHAX` is always
-//! on here, so those flags are taken and change nothing, and each has its opposite.
+//! Names and meanings are rsync's wherever rsync has the flag. What rsync keeps only with `-aHAX` is always kept here,
+//! so those flags are accepted and change nothing, and each has its opposite.
 
 use crate::cli::parts::alternates::AlternateArgs;
 use crate::cli::parts::publish::PublishArgs;
@@ -14,16 +14,16 @@ use std::path::PathBuf;
 
 /// Make a directory a mirror of another
 ///
-/// Makes everything in DST as it is in SRC: content, modes, owners, times, links, extended attributes and ACLs; only
-/// what differs is written. A slash behind SRC changes nothing: what is meant is always its contents. What only DST has
-/// is left alone without --delete. A file appears whole under its name or not at all.
+/// Makes DST like SRC: content, modes, owners, times, links, extended attributes and ACLs. Only what differs is
+/// written. A trailing slash on SRC changes nothing: its contents are always meant. Without --delete, entries that only
+/// DST has are left alone. A file appears under its name complete or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = SYNC, args_override_self = true)]
 pub(crate) struct SyncArgs {
     /// The directory to mirror
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) src: PathBuf,
-    /// The directory to become its mirror; it is made when it does not exist
+    /// The directory to become its mirror; created if it does not exist
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dst: PathBuf,
     #[command(flatten)]
@@ -31,16 +31,16 @@ pub(crate) struct SyncArgs {
     /// Change nothing; list what would be changed
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// Wait for another run that holds DST, in place of giving up with exit status 6
+    /// Wait for another run that holds DST, instead of giving up with exit status 6
     #[arg(long)]
     pub(crate) wait: bool,
     /// Return only when the mirror would survive a power cut
     #[arg(long)]
     pub(crate) fsync: bool,
-    /// Move at most so much content a second: KiB, or with a suffix as --max-size; 0 is no limit
+    /// Copy at most this much content per second: KiB, or with a suffix as in --max-size; 0 is no limit
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     pub(crate) bwlimit: Option<Rate>,
-    /// Keep everything: the default, taken because rsync needs it
+    /// Keep everything: the default, accepted because rsync needs it
     #[arg(short, long)]
     pub(crate) archive: bool,
     #[command(flatten)]
@@ -69,43 +69,43 @@ pub(crate) struct SyncArgs {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ShowArgs {
-    /// Show each change in rsync's eleven columns; given twice, what is as it should be, too
+    /// Show each change in rsync's eleven columns; given twice, unchanged entries, too
     #[arg(short, long, visible_alias = "itemize-changes", action = ArgAction::Count)]
     pub(crate) itemize: u8,
-    /// Show at the end, on stdout, how much of what was done
+    /// Show statistics at the end, on stdout
     #[arg(long)]
     pub(crate) stats: bool,
 }
 
-/// What counts as equal, and what is left as it is.
+/// What counts as equal, and what is left alone.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Comparing")]
 pub(crate) struct CompareArgs {
     /// Compare the content of files of the same size, not their times
     #[arg(short, long, conflicts_with_all = ["size_only", "ignore_times"])]
     pub(crate) checksum: bool,
-    /// Take files of the same size for equal
+    /// Treat files of the same size as equal
     #[arg(long, conflicts_with = "ignore_times")]
     pub(crate) size_only: bool,
     /// Copy every file, even one of the same size and time
     #[arg(short = 'I', long)]
     pub(crate) ignore_times: bool,
-    /// Take times for equal that differ by no more than this; a fraction is allowed
+    /// Treat times that differ by at most this as equal; a fraction is allowed
     #[arg(short = '@', long, value_name = "SECONDS", value_parser = parse_window)]
     pub(crate) modify_window: Option<u64>,
-    /// Leave files alone that are newer in DST
+    /// Leave files alone if they are newer in DST
     #[arg(short, long)]
     pub(crate) update: bool,
-    /// Make nothing that DST does not have yet
+    /// Create nothing that DST does not have
     #[arg(long, visible_alias = "ignore-non-existing")]
     pub(crate) existing: bool,
-    /// Leave what DST has already as it is
+    /// Leave everything that DST already has alone
     #[arg(long)]
     pub(crate) ignore_existing: bool,
-    /// Take only files of at most this size: bytes, or with a suffix: K is 1024, KB is 1000; +1 and -1 may follow
+    /// Copy only files of at most this size: bytes, or with a suffix: K is 1024, KB is 1000; +1 and -1 may follow
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) max_size: Option<u64>,
-    /// Take only files of at least this size
+    /// Copy only files of at least this size
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) min_size: Option<u64>,
 }
@@ -114,19 +114,19 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Copying")]
 pub(crate) struct CopyArgs {
-    /// Write into the existing file, only where it differs. Readers see it half-done meanwhile
+    /// Write into the existing file, only where it differs. Readers may see it half-done
     #[arg(long)]
     pub(crate) inplace: bool,
-    /// Take a shorter file for the beginning of the longer one, and only add what is missing
+    /// Treat a shorter file as the beginning of the longer one, and only append what is missing
     #[arg(long, conflicts_with_all = ["whole_file", "no_delta"])]
     pub(crate) append: bool,
-    /// Allocate the room for a file before writing it
+    /// Allocate the space for a file before writing it
     #[arg(long)]
     pub(crate) preallocate: bool,
-    /// Make holes of blocks of zeros
+    /// Turn blocks of zeros into holes
     #[arg(short = 'S', long)]
     pub(crate) sparse: bool,
-    /// Put large files together from blocks of their old content [default: auto, where DST is on a network]
+    /// Build large files from blocks of their old content [default: auto, if DST is on a network]
     #[arg(
         long,
         value_name = "WHEN",
@@ -140,10 +140,10 @@ pub(crate) struct CopyArgs {
     /// Copy files whole: the same as --delta=never
     #[arg(long)]
     pub(crate) no_delta: bool,
-    /// Copy files whole, as rsync spells it
+    /// Copy files whole, as in rsync
     #[arg(short = 'W', long)]
     pub(crate) whole_file: bool,
-    /// Keep what was written of a large file when interrupted, and go on from there the next time
+    /// Keep the written part of a large file when interrupted, and continue from there next time
     #[arg(long)]
     pub(crate) partial: bool,
 }
@@ -162,76 +162,76 @@ pub(crate) struct DeleteArgs {
     /// Remove from DST what SRC does not have: at the end, and only if all of SRC could be read
     #[arg(long)]
     pub(crate) delete: bool,
-    /// The same, but before anything is copied
+    /// Like --delete, but before anything is copied
     #[arg(long, conflicts_with_all = ["delete_during", "delete_delay", "delete_after"])]
     pub(crate) delete_before: bool,
-    /// The same, but in each directory when its turn comes
+    /// Like --delete, but in each directory when its turn comes
     #[arg(long, visible_alias = "del", conflicts_with_all = ["delete_delay", "delete_after"])]
     pub(crate) delete_during: bool,
     /// The same as --delete
     #[arg(long, conflicts_with = "delete_after")]
     pub(crate) delete_delay: bool,
-    /// The same as --delete, but look for what to remove only after everything is copied
+    /// Like --delete, but look for what to remove only after everything is copied
     #[arg(long)]
     pub(crate) delete_after: bool,
-    /// Remove what is excluded, too
+    /// Also remove what is excluded
     #[arg(long)]
     pub(crate) delete_excluded: bool,
-    /// Remove only what this list names, which an earlier run wrote
+    /// Remove only what this list of an earlier run names
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) delete_manifest: Option<PathBuf>,
-    /// Write a list of what the mirror holds now, for a later --delete-manifest
+    /// Write a list of what the mirror now holds, for a later --delete-manifest
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) write_manifest: Option<PathBuf>,
-    /// Remove at most so many entries; what is left is a failure
+    /// Remove at most N entries; each further one is a failure
     #[arg(long, value_name = "N")]
     pub(crate) max_delete: Option<u64>,
-    /// Remove even when something in SRC could not be read
+    /// Remove even if something in SRC could not be read
     #[arg(long)]
     pub(crate) ignore_errors: bool,
-    /// Remove even when SRC is empty
+    /// Remove even if SRC is empty
     #[arg(long)]
     pub(crate) allow_empty_source: bool,
-    /// Remove a directory that is not empty where something else is to take its place
+    /// Remove a non-empty directory if something else is to replace it
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// Which entries take part, beside the rules.
+/// Which entries take part, besides the rules.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Choosing")]
 pub(crate) struct ChooseArgs {
-    /// Leave out what CVS ignores: objects, backups, .git and the like, and what .cvsignore files name
+    /// Exclude what CVS ignores: objects, backups, .git and the like, and what .cvsignore files name
     #[arg(short = 'C', long)]
     pub(crate) cvs_exclude: bool,
-    /// Leave out what .gitignore files ignore
+    /// Exclude what .gitignore files ignore
     #[arg(long)]
     pub(crate) gitignore: bool,
-    /// Only the paths that FILE lists, one a line, below SRC; - for stdin
+    /// Mirror only the paths below SRC that FILE lists, one per line; - for stdin
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files_from: Option<PathBuf>,
-    /// Lines end in NUL bytes in FILEs of paths and of rules
+    /// In FILEs of paths and of rules, lines end in NUL bytes
     #[arg(short = '0', long)]
     pub(crate) from0: bool,
-    /// With --files-from, also what lies below the directories it lists. Else always the case
+    /// With --files-from, include everything below the listed directories. Otherwise always on
     #[arg(short, long)]
     pub(crate) recursive: bool,
     /// Do not descend into directories of another mount
     #[arg(short = 'x', long)]
     pub(crate) one_file_system: bool,
-    /// Keep SRC's path: a/b goes to DST/a/b, and a/./b/c goes to DST/b/c
+    /// Keep the path of SRC: a/b goes to DST/a/b, and a/./b/c goes to DST/b/c
     #[arg(short = 'R', long)]
     pub(crate) relative: bool,
-    /// Make no directories that would hold nothing but directories
+    /// Create no directories that would hold only directories
     #[arg(short = 'm', long)]
     pub(crate) prune_empty_dirs: bool,
 }
 
-/// Which metadata are kept. All, unless a flag says no.
+/// Which metadata is kept: all, unless a flag says no.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Metadata")]
 pub(crate) struct KeepArgs {
-    /// New entries get their mode less the umask, old ones keep theirs
+    /// Do not set modes: new entries get their mode less the umask, old ones keep theirs
     #[arg(long, overrides_with = "perms")]
     pub(crate) no_perms: bool,
     /// Do not set owners (the default for anyone but root)
@@ -243,10 +243,10 @@ pub(crate) struct KeepArgs {
     /// Do not set modification times
     #[arg(long, overrides_with = "times")]
     pub(crate) no_times: bool,
-    /// Do not set those of directories
+    /// Do not set modification times of directories
     #[arg(short = 'O', long)]
     pub(crate) omit_dir_times: bool,
-    /// Do not set those of symlinks
+    /// Do not set modification times of symlinks
     #[arg(short = 'J', long)]
     pub(crate) omit_link_times: bool,
     /// Do not set extended attributes
@@ -255,7 +255,7 @@ pub(crate) struct KeepArgs {
     /// Do not set POSIX ACLs
     #[arg(long, overrides_with = "acls")]
     pub(crate) no_acls: bool,
-    /// Make a file of its own of every name
+    /// Make every hard link a separate file
     #[arg(long, overrides_with = "hard_links")]
     pub(crate) no_hard_links: bool,
     /// Leave out devices
@@ -270,10 +270,10 @@ pub(crate) struct KeepArgs {
     /// Change modes, as chmod(1) does; D and F before a change limit it to directories and files. May be repeated
     #[arg(long, value_name = "CHANGES", allow_hyphen_values = true)]
     pub(crate) chmod: Vec<OsString>,
-    /// Without modes: keep at least whether a file can be executed
+    /// Without modes, keep at least whether a file is executable
     #[arg(short = 'E', long)]
     pub(crate) executability: bool,
-    /// Let everything belong to USER and GROUP; either may be missing
+    /// Give everything to USER and GROUP; either may be missing
     #[arg(long, value_name = "USER:GROUP")]
     pub(crate) chown: Option<OsString>,
     /// Change owners: FROM:TO,...; FROM may be a pattern or a range of numbers
@@ -282,7 +282,7 @@ pub(crate) struct KeepArgs {
     /// Change groups in the same way
     #[arg(long, value_name = "MAP")]
     pub(crate) groupmap: Option<OsString>,
-    /// Nobody has a name for --usermap and --groupmap; both trees go by numbers anyway
+    /// Ignore names in --usermap and --groupmap; owners are matched by number anyway
     #[arg(long)]
     pub(crate) numeric_ids: bool,
     /// Keep access times, too
@@ -292,13 +292,13 @@ pub(crate) struct KeepArgs {
     pub(crate) usual: UsualArgs,
 }
 
-/// What rsync must be told to keep. On already, so that here these only undo a `--no-` before them.
+/// What rsync keeps only on request. Already on here, so these flags only undo an earlier `--no-`.
 #[derive(Debug, Args)]
 pub(crate) struct UsualArgs {
     /// Keep modes
     #[arg(short = 'p', long, hide = true, overrides_with = "no_perms")]
     pub(crate) perms: bool,
-    /// Keep owners, even where only root could
+    /// Keep owners, even if only root could
     #[arg(short = 'o', long, hide = true, overrides_with = "no_owner")]
     pub(crate) owner: bool,
     /// Keep groups
@@ -335,23 +335,23 @@ pub(crate) struct UsualArgs {
     pub(crate) links: bool,
 }
 
-/// What becomes of symlinks. Without a flag they are kept as they are.
+/// How symlinks are treated. By default they are kept as they are.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Symlinks")]
 pub(crate) struct SymlinkArgs {
-    /// Copy what symlinks point to, in their place
+    /// Copy what symlinks point to instead of the symlinks
     #[arg(short = 'L', long)]
     pub(crate) copy_links: bool,
-    /// The same for those that point outside of SRC
+    /// Like --copy-links, but only for symlinks that point outside SRC
     #[arg(long)]
     pub(crate) copy_unsafe_links: bool,
-    /// Leave out those that point outside of SRC
+    /// Exclude symlinks that point outside SRC
     #[arg(long)]
     pub(crate) safe_links: bool,
-    /// The same as --copy-links for those that point to directories
+    /// Like --copy-links, but only for symlinks that point to directories
     #[arg(short = 'k', long)]
     pub(crate) copy_dirlinks: bool,
-    /// Take a symlink to a directory in DST for a directory
+    /// Treat a symlink to a directory in DST as a directory
     #[arg(short = 'K', long)]
     pub(crate) keep_dirlinks: bool,
 }
@@ -362,16 +362,16 @@ pub(crate) struct SymlinkArgs {
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
     pub(crate) alternates: AlternateArgs,
-    /// Keep what is replaced or removed under another name
+    /// Keep replaced and removed entries under another name
     #[arg(short, long)]
     pub(crate) backup: bool,
-    /// Keep it below DIR, under the same path; implies --backup. Relative to DST
+    /// Keep them below DIR, under the same path; implies --backup. Relative to DST
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) backup_dir: Option<PathBuf>,
-    /// What is added to the name of a backup [default: ~, or nothing with --backup-dir]
+    /// The suffix of a backup's name [default: ~, or none with --backup-dir]
     #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
     pub(crate) suffix: Option<OsString>,
-    /// Look among what is to be removed for the content of what is new, and use that
+    /// Use the content of files that are to be removed for new ones
     #[arg(long)]
     pub(crate) detect_renames: bool,
 }
@@ -387,17 +387,17 @@ Examples:
   haul sync --json -v build/app /srv/app | jq -r 'select(.action == \"delete\") | .path'
 
 From rsync:
-  -aHAX and -rlptgoD may be given: all of it is on anyhow, but for -r with --files-from, and for
-  owners where anyone but root runs haul.
-  --delete removes at the end, and nothing at all when SRC could not be read in full or is empty.
-  -v also names entries of which only metadata change.
+  -aHAX and -rlptgoD are accepted but already on, except -r with --files-from, and owners
+  unless root runs haul.
+  --delete removes at the end, and nothing at all if SRC could not be read completely or is empty.
+  -v also names entries of which only metadata changes.
   DST is locked: a second run on it ends at once with exit status 6.
 
 Itemized changes:
-  1   > content is written, c made or changed on the spot, h hard link, . at most metadata
+  1   > content is written, c created or changed locally, h hard link, . at most metadata
   2   f file, d directory, L symlink, D device, S fifo or socket
   3-  c content, s size, t time (T time of the run), p mode, o owner, g group, u access time,
-      a ACL, x other extended attributes; all + for what is new, all blank for what is the same
+      a ACL, x other extended attributes; all + for a new entry, all blank for an unchanged one
 
 Environment:
-  CVSIGNORE  patterns for -C, beside those in $HOME/.cvsignore";
+  CVSIGNORE  patterns for -C, in addition to those in $HOME/.cvsignore";

@@ -27,7 +27,7 @@ use haul::ops::sync::{Choice, Options, sync};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-/// Mirrors as the flags say.
+/// Mirrors according to the flags.
 pub(crate) fn run(args: SyncArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
     let mirror = resolve(args, environment)?;
     Ok(carry_out(Verb::Sync, &mirror.output(voice), |cancel, progress| mirror.carry_out(cancel, progress)))
@@ -39,9 +39,9 @@ struct Mirror {
     src: PathBuf,
     dst: PathBuf,
     options: Options,
-    /// How the mirror is published, if not where it is made.
+    /// How the mirror is published, if it is.
     publish: Option<PublishOptions>,
-    /// At most so many bytes of content a second.
+    /// The limit of bytes of content per second.
     rate: Option<NonZeroU64>,
     /// How often `--itemize` was given.
     itemize: u8,
@@ -57,10 +57,10 @@ impl Mirror {
         })
     }
 
-    /// What is shown of it.
+    /// What is shown.
     fn output(&self, voice: &Voice) -> Output {
         let common = Output::of(voice, false);
-        // Listing is what a dry run is for.
+        // A dry run is for listing.
         let itemized = self.itemize > 0 || (self.options.dry_run && !voice.quiet);
         let changes = match (voice.json, itemized, voice.verbose) {
             (_, false, false) => None,
@@ -74,7 +74,7 @@ impl Mirror {
             stats: self.stats && !voice.json,
             dry_run: self.options.dry_run,
             progress: common.progress && changes.is_none(),
-            // A mirror does not name what is done but what is changed.
+            // A mirror names only what changes.
             names: None,
             ..common
         }
@@ -130,18 +130,18 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Refusal>
 }
 
 fn refuse_with_atomic(args: &SyncArgs) -> Result<(), Refusal> {
-    let shared = "what it writes into may belong to the old tree, too";
+    let shared = "it writes into files that the old tree may share";
     publish::refuse(
         args.publish,
         &[
             ("--inplace", args.copy.inplace, shared),
             ("--append", args.copy.append, shared),
-            ("--partial", args.copy.partial, "what an interrupted run has built is removed"),
+            ("--partial", args.copy.partial, "the tree of an interrupted run is removed"),
             ("--backup-dir", args.history.backup_dir.is_some(), "--keep keeps the whole old tree"),
             (
                 "--write-manifest",
                 args.delete.write_manifest.is_some(),
-                "the list would be there before what it lists",
+                "the list would be written before the tree is published",
             ),
         ],
     )
@@ -263,7 +263,7 @@ mod tests {
             assert_eq!(options(flags).copying.delta, delta, "{flags}");
         }
         assert!(is_refused_by_the_parser("--delta=sometimes"));
-        // The word behind --delta is no value: here it would be a third directory.
+        // The word after --delta is not a value: here it would be a third directory.
         assert!(is_refused_by_the_parser("--delta always"));
     }
 
@@ -328,7 +328,7 @@ mod tests {
         assert_ne!(rules("--exclude=a --include=b"), rules("--include=b --exclude=a"));
         assert_eq!(rules("-F -F"), rules("-FF"));
         assert_ne!(rules("-FF"), rules("-F"));
-        assert!(refused("--filter=nonsense").starts_with("filter rule 'nonsense': no rule begins like this"));
+        assert!(refused("--filter=nonsense").starts_with("filter rule 'nonsense': unknown rule"));
         for flags in ["--exclude-from=/nonexistent/list", "-f ._/nonexistent/list"] {
             let missing = try_run(flags, &user()).unwrap_err();
             assert_eq!(
@@ -408,7 +408,7 @@ mod tests {
     #[test]
     fn chown_and_maps_of_the_same_half_exclude_each_other() {
         for flags in ["--chown=1 --usermap=*:2", "--chown=:1 --groupmap=*:2"] {
-            assert!(refused(flags).contains("exclude each other"), "{flags}");
+            assert!(refused(flags).contains("cannot be used with"), "{flags}");
         }
         for flags in ["--chown=1 --groupmap=*:2", "--chown=:1 --usermap=*:2", "--usermap=*:1 --groupmap=*:2"]
         {

@@ -1,4 +1,4 @@
-//! What the mirror is to be like: what counts as equal, and which metadata are kept.
+//! What the mirror should be like: what counts as equal, and which metadata is kept.
 
 use super::flags::{CompareArgs, KeepArgs, SymlinkArgs};
 use crate::cli::environment::Environment;
@@ -16,7 +16,7 @@ pub(super) fn policy(
     force: bool,
 ) -> Result<Policy, Refusal> {
     Ok(Policy {
-        // The parser lets only one of them stand.
+        // The parser keeps only one of them.
         compare: match compare {
             CompareArgs { checksum: true, .. } => Compare::Checksum,
             CompareArgs { size_only: true, .. } => Compare::SizeOnly,
@@ -46,7 +46,7 @@ fn keep(args: &KeepArgs, environment: &Environment) -> Result<Keep, Refusal> {
     Ok(Keep {
         modes: !args.no_perms,
         executability: args.executability,
-        // Who asks for other owners is to learn when they cannot be set.
+        // A user who asks for other owners must learn if they cannot be set.
         users: !user_map.is_empty() || (environment.is_root && !args.no_owner),
         groups: !args.no_group,
         times: !args.no_times,
@@ -74,7 +74,7 @@ fn chmod(typed: &[OsString], umask: u32) -> Result<Chmod, Refusal> {
     Ok(chmod)
 }
 
-/// The maps of users and of groups, each from a flag of its own or from its half of `--chown`.
+/// The maps of users and of groups, each from its own flag or from its half of `--chown`.
 fn id_maps(args: &KeepArgs) -> Result<[IdMap; 2], Refusal> {
     let (find_user, find_group): (&LookUp<'_>, &LookUp<'_>) = (&users::user_id, &users::group_id);
     let (user, group) = match &args.chown {
@@ -93,11 +93,11 @@ fn id_maps(args: &KeepArgs) -> Result<[IdMap; 2], Refusal> {
     Ok([user_map, group_map])
 }
 
-/// What `flag` says, or what `--chown` said already.
+/// The map of `flag`, or the one from `--chown`.
 fn id_map(flag: &str, text: Option<&OsStr>, by_chown: IdMap, look_up: &LookUp<'_>) -> Result<IdMap, Refusal> {
     match text {
         None => Ok(by_chown),
-        Some(_) if !by_chown.is_empty() => usage(format!("{flag} and --chown exclude each other")),
+        Some(_) if !by_chown.is_empty() => usage(format!("{flag} cannot be used with --chown")),
         Some(text) => {
             IdMap::parse(text.as_bytes(), look_up).map_err(|error| Refusal::Usage(format!("{flag}: {error}")))
         }

@@ -29,66 +29,66 @@ use std::path::{Path, PathBuf};
 
 /// Unpack an archive into a directory
 ///
-/// Unpacks into DIR, which is made when it does not exist. A file appears whole under its name or not at all; files
-/// that exist are replaced, and what the archive does not name is left alone. Nothing outside DIR is ever touched.
+/// Unpacks into DIR, which is created if it does not exist. A file appears under its name complete or not at all.
+/// Existing files are replaced, and what the archive does not name is left alone. Nothing outside DIR is ever touched.
 #[derive(Debug, Args)]
 #[command(after_help = UNPACK)]
 pub(crate) struct UnpackArgs {
-    /// The archive to read: any tar, plain or compressed with zstd; - for stdin. Deltas of it (pack --delta) may follow,
-    /// each of what is before it
+    /// The archive to read: any tar, plain or compressed with zstd; - for stdin. Deltas of it (see pack --delta) may
+    /// follow, each based on those before it
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
     /// The directory to unpack into: the first argument that is not another file
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) dir: OsString,
-    /// Unpack only these entries and what lies below them
+    /// Unpack only these entries and everything below them
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<OsString>,
     #[command(flatten)]
     pub(crate) work: Work,
-    /// Give entries the owners that the archive names (the default for root)
+    /// Give entries the owners in the archive (the default for root)
     #[arg(long, overrides_with = "no_same_owner")]
     pub(crate) same_owner: bool,
-    /// Let entries belong to the running user (the default for anyone but root)
+    /// Give entries to the running user (the default for anyone but root)
     #[arg(long)]
     pub(crate) no_same_owner: bool,
-    /// Set modes exactly, setuid and setgid included (the default for root)
+    /// Set modes exactly, including setuid and setgid (the default for root)
     #[arg(long, overrides_with = "no_same_permissions")]
     pub(crate) same_permissions: bool,
     /// Apply the umask to modes (the default for anyone but root)
     #[arg(long)]
     pub(crate) no_same_permissions: bool,
-    /// Go by the archive's user and group numbers even where it has names
+    /// Use the archive's user and group numbers even if it has names
     #[arg(long)]
     pub(crate) numeric_owner: bool,
-    /// Leave files that exist as they are, in place of replacing them
+    /// Leave existing files alone instead of replacing them
     #[arg(long, conflicts_with = "update")]
     pub(crate) keep_existing: bool,
-    /// Bring DIR to the archive's state: leave alone what is equal by kind, size and time, and read only the rest
+    /// Bring DIR to the archive's state: leave entries with the same kind, size and time alone, and read only the rest
     #[arg(long, help_heading = "Warm start")]
     pub(crate) update: bool,
-    /// With --update, return at once when DIR is noted to be what this call makes of it; the note is in FILE, by default
-    /// beside DIR as .NAME.haul-stamp. Changes made to DIR since are not seen
+    /// With --update, return at once if a stamp says that DIR already is the result of this call; the stamp is FILE, by
+    /// default .NAME.haul-stamp next to DIR. Later changes to DIR are not noticed
     #[arg(long, value_name = "FILE", requires = "update", num_args = 0..=1, require_equals = true,
           default_missing_value = "",
           value_hint = ValueHint::FilePath, help_heading = "Warm start")]
     pub(crate) if_changed: Option<OsString>,
-    /// With --update, compare content and not time; needs an archive with an index
+    /// With --update, compare contents instead of times; needs an archive with an index
     #[arg(long, requires = "update", help_heading = "Warm start")]
     pub(crate) checksum: bool,
-    /// With --update, delete what the archive does not have, at the end and unless anything went wrong; what a PATH or
-    /// a pattern leaves out stays
+    /// With --update, delete what the archive does not have, at the end and only if nothing failed; what a PATH or a
+    /// pattern leaves out stays
     #[arg(long, requires = "update", help_heading = "Warm start")]
     pub(crate) delete: bool,
     /// Return only when the tree would survive a power cut
     #[arg(long)]
     pub(crate) fsync: bool,
-    /// Unpack first what LIST names, a path or a pattern on each line (- for stdin), and say `ready` on a line once it is
+    /// Unpack what LIST names first, a path or a pattern per line (- for stdin), and print the line `ready` once it is
     /// complete; the rest follows. Needs an archive with an index
     #[arg(long, value_name = "LIST", conflicts_with = "keep_existing", value_hint = ValueHint::FilePath,
           help_heading = "Warm start")]
     pub(crate) prefetch: Option<OsString>,
-    /// Say it on descriptor N (3 or more), and close that, in place of stdout
+    /// Print `ready` on descriptor N (3 or more) instead of stdout, and close it
     #[arg(long, value_name = "N", requires = "prefetch", help_heading = "Warm start")]
     pub(crate) ready_fd: Option<i32>,
     #[command(flatten)]
@@ -126,7 +126,7 @@ struct Unpacking {
     output: Output,
 }
 
-/// Unpacks as the flags say.
+/// Unpacks according to the flags.
 pub(crate) fn run(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<Exit, Refusal> {
     let unpacking = resolve(args, voice, environment)?;
     let verb = if unpacking.options.update.is_some() { Verb::Update } else { Verb::Unpack };
@@ -135,7 +135,7 @@ pub(crate) fn run(args: UnpackArgs, voice: &Voice, environment: &Environment) ->
 
 impl Unpacking {
     fn carry_out(&self, cancel: &Cancel, observer: &impl Observer) -> Result<Report, Error> {
-        // Holds stdin open where the archive comes from there.
+        // Keeps stdin open if the archive comes from there.
         let mut stdin = None;
         let (source, shown) = (self.archive.source(&mut stdin, cancel)?, self.sign.around(observer));
         publish::at(&self.dst, self.publish, (cancel, &shown), |dst| {
@@ -148,11 +148,15 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
     publish::refuse(
         args.publish,
         &[
-            ("--if-changed", args.if_changed.is_some(), "the note is about a tree that stays in its place"),
-            ("--prefetch", args.prefetch.is_some(), "nothing is there to be started before all is"),
+            (
+                "--if-changed",
+                args.if_changed.is_some(),
+                "the stamp identifies a directory that stays in place",
+            ),
+            ("--prefetch", args.prefetch.is_some(), "nothing appears before everything is complete"),
         ],
     )?;
-    // First of all: what is opened later could have the descriptor's number.
+    // First of all: anything opened later could get the descriptor's number.
     let sign = match args.ready_fd {
         Some(number) => Sign::on(number)?,
         None => Sign::Standard(if voice.json { Stream::Stderr } else { Stream::Stdout }),
@@ -188,13 +192,13 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
 fn output(voice: &Voice, options: &Options) -> Output {
     let common = Output::of(voice, false);
     if options.update.is_some() && voice.verbose && !voice.json {
-        // What is deleted is no entry of the archive.
+        // Deleted entries are not entries of the archive.
         return Output { changes: Some(Lines::Names), ..common };
     }
     common
 }
 
-/// What the arguments behind the archive are.
+/// The arguments after the archive.
 #[derive(Debug, PartialEq, Eq)]
 struct Behind {
     deltas: Vec<PathBuf>,
@@ -208,9 +212,9 @@ fn behind(dir: OsString, paths: Vec<OsString>, is_file: fn(&Path) -> bool) -> Re
         (Some(dst), _) => Ok(Behind { deltas, dst: dst.into(), paths: rest.collect() }),
         (None, Some(file)) => {
             let file = escape(file.as_os_str().as_bytes()).into_owned();
-            usage(format!("'{file}' is a file, and no directory to unpack into is behind it"))
+            usage(format!("expected a directory to unpack into after '{file}', which is a file"))
         }
-        (None, None) => usage("there is no directory to unpack into"),
+        (None, None) => usage("expected a directory to unpack into"),
     }
 }
 
@@ -224,7 +228,7 @@ fn stamp_place(typed: OsString, dst: &Path) -> Result<StampPlace, Refusal> {
     }
 }
 
-/// Of a pair of flags that undo each other the parser lets only the last stand.
+/// Of a pair of flags that undo each other, the parser keeps only the last.
 fn either(yes: bool, no: bool, default: bool) -> bool {
     yes || (default && !no)
 }
@@ -265,7 +269,7 @@ mod tests {
             let expected = Behind { deltas, dst: dst.into(), paths: words(paths) };
             assert_eq!(told(line).unwrap(), expected, "{line}");
         }
-        assert!(told("1.zst 2.zst").unwrap_err().to_string().contains("no directory"));
+        assert!(told("1.zst 2.zst").unwrap_err().to_string().contains("expected a directory"));
     }
 
     #[test]

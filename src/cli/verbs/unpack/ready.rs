@@ -1,6 +1,6 @@
-//! `--prefetch`: the list of what is unpacked first, and telling that it is there.
+//! `--prefetch`: the list of what is unpacked first, and the signal that it is complete.
 //!
-//! The sign is one line, `ready`: on a descriptor that the caller has opened, which is closed behind it, or on stdout. A
+//! The signal is one line, `ready`: on a descriptor that the caller has opened, which is then closed, or on stdout. A
 //! reader that sees the end of the stream without the line knows that it will not come.
 
 use crate::cli::refusal::Refusal;
@@ -21,22 +21,22 @@ use std::sync::{Mutex, PoisonError};
 /// The line.
 const READY: &[u8] = b"ready\n";
 
-/// Where the sign goes.
+/// Where the signal goes.
 #[derive(Debug)]
 pub(crate) enum Sign {
     Standard(Stream),
-    /// Taken when it is given.
+    /// Taken when the signal is given.
     Descriptor(Mutex<Option<File>>),
 }
 
-/// An observer around another one that gives the sign.
+/// An observer that wraps another one and gives the signal.
 pub(crate) struct Ready<'a, O> {
     inner: &'a O,
     sign: &'a Sign,
 }
 
 impl Sign {
-    /// The sign on the descriptor `number`, which the caller must have opened.
+    /// The signal on the descriptor `number`, which the caller must have opened.
     pub(crate) fn on(number: i32) -> Result<Self, Refusal> {
         match haul::inherited_descriptor(number) {
             Ok(descriptor) => Ok(Sign::Descriptor(Mutex::new(Some(descriptor.into())))),
@@ -70,7 +70,7 @@ impl<O: Observer> Observer for Ready<'_, O> {
     }
 }
 
-/// The list at `path`, `-` for stdin: a path from the top or a pattern on each line, empty lines skipped.
+/// The list at `path`, `-` for stdin: a path from the top or a pattern per line; empty lines are skipped.
 pub(crate) fn read_list(path: &OsStr) -> Result<Prefetch, Error> {
     let text = if path == "-" { stdio::read_input()? } else { stdio::read_named(path.as_ref())? };
     parse(&text).map_err(|why| Error::unfit(path.as_ref(), why))
@@ -90,7 +90,7 @@ fn parse(text: &[u8]) -> Result<Prefetch, Unfit> {
             paths.push(path.map_err(|error| bad(format!("'{}': {error}", escape(line))))?);
         }
     }
-    // Each was tried alone, so that the line is known.
+    // Each was tried alone, so that an error has a line number.
     let globs = Filter::new(globs).map_err(|error| Unfit::Line { number: 1, what: error.to_string() })?;
     Ok(Prefetch { paths, globs })
 }
