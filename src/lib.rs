@@ -17,5 +17,6 @@ mod sys;
 pub mod tree;
 pub mod walk;
 
+pub use dest::{Capability, Insist};
 pub use sys::process::{inherited_descriptor, umask};
 pub use sys::users;

@@ -1,13 +1,16 @@
-//! Sets metadata of one entry of a mirror.
+//! Sets metadata of one entry, in the one order.
 //!
-//! The order is that of [`super::settle`]: owner, extended attributes, mode, ACLs, times, each because it would undo or
-//! be forbidden by the one that follows. Where the mode that an entry has forbids its owner to set extended attributes,
-//! it is lifted for that long.
+//! Owner first, since chown(2) clears set-user-ID and file capabilities; then extended attributes, while the mode still
+//! lets the owner write them; then the mode; then ACLs, whose mask the group bits of a mode would overwrite (acl(5)); the
+//! times last. Where the mode that an entry has forbids its owner to set extended attributes, it is lifted for that long.
+//! What the destination cannot keep is left out alone, and takes nothing else with it.
 
 use super::Failed;
+use super::capabilities::{Capabilities, Capability, Lack};
 use crate::error::Act;
 use crate::sys::{FileKind, Handle};
-use crate::tree::attributes::Changes;
+use crate::tree::Xattr;
+use crate::tree::attributes::{Attributes, Changes};
 use rustix::io::Errno;
 
 /// In a mode: the owner may write.
@@ -18,16 +21,16 @@ const OWNER_WRITE: u32 = 0o200;
 pub(crate) struct Set {
     /// The first thing that could not be set. The others were.
     pub(crate) failed: Option<Failed>,
-    /// The file system keeps no extended attributes, or no ACLs.
-    pub(crate) no_xattrs: bool,
+    /// What the destination was found to lack, and so was left out.
+    pub(crate) lacks: Vec<Lack>,
 }
 
-/// Sets what `changes` says.
-pub(crate) fn set(handle: Handle<'_>, changes: &Changes) -> Set {
+/// Sets what `changes` says, as far as the destination keeps it.
+pub(crate) fn set(handle: Handle<'_>, changes: &Changes, can: &Capabilities) -> Set {
     let mut set = Set::default();
     let wanted = &changes.attributes;
     let mut mode = wanted.mode;
-    if wanted.uid.is_some() || wanted.gid.is_some() {
+    if (wanted.uid.is_some() || wanted.gid.is_some()) && can.has(Capability::Owners) {
         let result = handle.set_owner(wanted.uid, wanted.gid);
         if result.is_err() {
             // Set-user-ID for somebody else than meant would be a gift to them.
@@ -35,19 +38,15 @@ pub(crate) fn set(handle: Handle<'_>, changes: &Changes) -> Set {
         }
         set.note(Act::SetOwner, result);
     }
-    let lifted = set.plain_xattrs(handle, changes);
-    if let Some(mode) = mode.or(lifted) {
+    let lifted = set.plain_xattrs(handle, changes, can);
+    if let Some(mode) = mode.or(lifted).filter(|_| can.has(Capability::Modes)) {
         set.note(Act::SetMode, handle.set_mode(mode));
     }
-    for acl in changes.set.iter().filter(|xattr| xattr.is_acl()) {
-        set.note_xattr(handle.set_xattr(acl));
+    for acl in changes.set.iter().filter(|xattr| xattr.is_acl() && can.keeps_xattr(&xattr.name)) {
+        set.note_xattr(acl, handle.set_xattr(acl), can);
     }
-    if wanted.atime.is_some() || wanted.mtime.is_some() {
-        match handle.set_times(wanted.atime, wanted.mtime) {
-            // Some file systems keep no times of symlinks.
-            Err(Errno::OPNOTSUPP) if is_symlink(handle) => {}
-            result => set.note(Act::SetTimes, result),
-        }
+    if (wanted.atime.is_some() || wanted.mtime.is_some()) && can.has(Capability::Times) {
+        set.times(handle, wanted, can);
     }
     set
 }
@@ -65,7 +64,7 @@ fn lift(handle: Handle<'_>) -> Option<u32> {
 
 impl Set {
     /// Removes and sets all extended attributes but ACLs. Returns the mode that the entry is to have again.
-    fn plain_xattrs(&mut self, handle: Handle<'_>, changes: &Changes) -> Option<u32> {
+    fn plain_xattrs(&mut self, handle: Handle<'_>, changes: &Changes, can: &Capabilities) -> Option<u32> {
         let mut lifted = None;
         let mut with_permission = |act: &dyn Fn() -> rustix::io::Result<()>| match act() {
             Err(Errno::ACCESS) if lifted.is_none() => {
@@ -77,16 +76,32 @@ impl Set {
         for name in &changes.remove {
             self.note(Act::SetXattrs, with_permission(&|| handle.remove_xattr(name)));
         }
-        for xattr in changes.set.iter().filter(|xattr| !xattr.is_acl()) {
+        for xattr in changes.set.iter().filter(|xattr| !xattr.is_acl() && can.keeps_xattr(&xattr.name)) {
             let result = with_permission(&|| handle.set_xattr(xattr));
-            self.note_xattr(result);
+            self.note_xattr(xattr, result, can);
         }
         lifted
     }
 
-    fn note_xattr(&mut self, result: rustix::io::Result<()>) {
+    fn times(&mut self, handle: Handle<'_>, wanted: &Attributes, can: &Capabilities) {
+        if !can.has(Capability::SymlinkTimes) && is_symlink(handle) {
+            return;
+        }
+        match handle.set_times(wanted.atime, wanted.mtime) {
+            // Some file systems keep no times of symlinks, which is nothing to report.
+            Err(Errno::OPNOTSUPP) if is_symlink(handle) => {
+                can.refuses(Capability::SymlinkTimes, Errno::OPNOTSUPP);
+            }
+            result => self.note(Act::SetTimes, result),
+        }
+    }
+
+    fn note_xattr(&mut self, xattr: &Xattr, result: rustix::io::Result<()>, can: &Capabilities) {
         match result {
-            Err(Errno::OPNOTSUPP) => self.no_xattrs = true,
+            Err(Errno::OPNOTSUPP) => match can.refuse_xattr(xattr) {
+                Ok(lack) => self.lacks.extend(lack),
+                Err(errno) => self.note(Act::SetXattrs, Err(errno)),
+            },
             result => self.note(Act::SetXattrs, result),
         }
     }

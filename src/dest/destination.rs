@@ -1,5 +1,6 @@
 //! The destination: its root, and which of its directories are staged.
 
+use super::remove::remove_tree;
 use super::{Failed, failed};
 use crate::error::{Act, Error};
 use crate::sys::grain::grains;
@@ -56,7 +57,7 @@ pub(crate) struct Destination {
     /// Directories whose mode forbids their owner to change them, with that mode, while it is lifted.
     opened: Mutex<HashMap<RelPathBuf, u32>>,
     /// The directories made or found, in the order of their entries.
-    pub(super) directories: Mutex<Vec<Directory>>,
+    pub(super) directories: Mutex<Vec<PendingDirectory>>,
     /// To whom new files belong by themselves.
     pub(super) identity: (u32, u32),
     pub(super) umask: Option<u32>,
@@ -73,7 +74,7 @@ struct StagedRoot {
 
 /// A directory whose metadata are set at the end.
 #[derive(Debug)]
-pub(crate) struct Directory {
+pub(crate) struct PendingDirectory {
     pub(crate) entry: Entry,
     pub(super) made: Made,
 }
@@ -196,7 +197,7 @@ impl Destination {
 
     /// Notes a directory whose metadata are to be set at the end.
     pub(super) fn note_directory(&self, entry: Entry, made: Made) {
-        lock(&self.directories).push(Directory { entry, made });
+        lock(&self.directories).push(PendingDirectory { entry, made });
     }
 
     /// Forgets a directory that something else is to replace.
@@ -207,7 +208,7 @@ impl Destination {
             && let Ok(held) = self.hold(path.split().0)
         {
             // Best effort: what cannot be removed is known by its name.
-            let _ = commit::remove_tree(&held.dir, &temp);
+            let _ = remove_tree(&held.dir, &temp);
         }
     }
 
@@ -331,14 +332,14 @@ impl Destination {
     /// Removes everything that has no final name yet. Best effort: what cannot be removed is known by its name.
     pub(crate) fn abandon(&mut self) {
         if let Some(StagedRoot { parent, temp, .. }) = &self.root_place {
-            let _ = commit::remove_tree(parent, temp);
+            let _ = remove_tree(parent, temp);
         }
         let staged = self.staged.read().unwrap_or_else(PoisonError::into_inner).clone();
         let unpublished = std::mem::take(&mut *lock(&self.unpublished));
         for (path, temp) in staged.into_iter().chain(unpublished) {
             let (parent, _) = path.as_path().split();
             if let Ok(dir) = self.root.open_dir_beneath(parent) {
-                let _ = commit::remove_tree(&dir, &temp);
+                let _ = remove_tree(&dir, &temp);
             }
         }
         self.close_opened();

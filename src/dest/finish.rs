@@ -1,6 +1,6 @@
 //! The end of a run: directories get their metadata, and what was staged its names.
 
-use super::destination::{Destination, Directory, Made, NEW_DIRECTORY, lock, standing};
+use super::destination::{Destination, Made, NEW_DIRECTORY, PendingDirectory, lock, standing};
 use super::file::{Applier, try_publish};
 use super::owner::Owners;
 use super::settle::Created;
@@ -46,15 +46,16 @@ impl Destination {
 
     /// The directories that this run has made, to be completed ([`Applier::complete_directory`]), the deepest first:
     /// making an entry changes the mtime of the directory above it, and a mode can forbid to come to what is below.
-    pub(crate) fn take_new(&mut self) -> Vec<Directory> {
+    pub(crate) fn take_new(&mut self) -> Vec<PendingDirectory> {
         let mut directories = std::mem::take(&mut *lock(&self.directories));
         if self.is_new() && !directories.iter().any(|directory| directory.entry.path.as_path().is_root()) {
-            directories.push(Directory { entry: self.implied_entry(RelPath::ROOT), made: self.root_made() });
+            directories
+                .push(PendingDirectory { entry: self.implied_entry(RelPath::ROOT), made: self.root_made() });
         }
-        let is_new = |directory: &Directory| matches!(directory.made, Made::New { .. });
+        let is_new = |directory: &PendingDirectory| matches!(directory.made, Made::New { .. });
         let (mut new, found) = directories.into_iter().partition::<Vec<_>, _>(is_new);
         new.sort_by(|a, b| {
-            let depth = |directory: &Directory| directory.entry.path.as_path().depth();
+            let depth = |directory: &PendingDirectory| directory.entry.path.as_path().depth();
             depth(b).cmp(&depth(a)).then_with(|| a.entry.path.cmp(&b.entry.path))
         });
         *lock(&self.directories) = found;
@@ -131,8 +132,8 @@ impl Destination {
 
 impl Applier<'_> {
     /// Gives a new directory its metadata and, if it has none yet, its name. Everything in it is complete.
-    pub(crate) fn complete_directory(&mut self, directory: &Directory) -> Result<(), Failed> {
-        let Directory { entry, made: Made::New { mode, temp } } = directory else { return Ok(()) };
+    pub(crate) fn complete_directory(&mut self, directory: &PendingDirectory) -> Result<(), Failed> {
+        let PendingDirectory { entry, made: Made::New { mode, temp } } = directory else { return Ok(()) };
         let path = entry.path.as_path();
         let settled = self.settle_new(entry, *mode, temp.is_some());
         let Some(temp) = temp else { return settled };

@@ -9,19 +9,39 @@
 //!
 //! Only the topmost new directory has a temporary name; what is below one is staged with it.
 
+#![allow(dead_code, unused_imports)] // until unpack uses it all
+
 pub(crate) mod attributes;
+pub(crate) mod backup;
+pub(crate) mod barrier;
+pub(crate) mod capabilities;
 pub(crate) mod content;
+pub(crate) mod copy;
 mod destination;
+pub(crate) mod dir;
+pub(crate) mod draft;
 mod file;
 mod finish;
+pub(crate) mod link;
 mod node;
 mod owner;
+mod publish;
+pub(crate) mod remove;
 mod settle;
-pub(crate) mod target;
+pub(crate) mod stale;
 
-pub(crate) use destination::{Destination, Directory, Settings};
+pub(crate) use capabilities::{Capabilities, Lack};
+pub use capabilities::{Capability, Insist};
+pub(crate) use destination::{Destination, PendingDirectory, Settings};
+pub(crate) use dir::Directory;
 pub(crate) use file::{Applier, LargeFile};
 pub(crate) use owner::Owners;
+
+/// Names that the engine of mirrors still uses.
+pub(crate) mod target {
+    pub(crate) use super::dir::Directory as Target;
+    pub(crate) use super::draft::{Draft, Node};
+}
 
 use crate::account::Cause;
 use crate::error::Act;
@@ -34,9 +54,11 @@ pub(crate) enum Failed {
     Entry(Act, Cause),
     /// The entry must not be made: it would leave the destination.
     Refused(&'static str),
+    /// The run was asked to stop.
+    Cancelled,
 }
 
 /// For `map_err`: what was being done when the system said no.
-fn failed(act: Act) -> impl Fn(Errno) -> Failed {
+pub(crate) fn failed(act: Act) -> impl Fn(Errno) -> Failed {
     move |errno| Failed::Entry(act, errno.into())
 }

@@ -72,89 +72,9 @@ pub(crate) fn close(file: File) -> Result<()> {
     }
 }
 
-/// Removes `name` and everything below it; that it is gone already is success.
-///
-/// Iterative, through held descriptors, one for each level: a hostile depth costs memory but no stack, and nothing
-/// outside can be reached by swapping a directory for a symlink.
-pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
-    let top = match dir.open_dir(name) {
-        Ok(top) => top,
-        Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::NOTDIR | Errno::LOOP) => return dir.remove_file(name),
-        Err(error) => return Err(error),
-    };
-    let mut stack: Vec<(Vec<u8>, Dir)> = vec![(name.to_vec(), top)];
-    let mut buffer = Vec::new();
-    while let Some((_, current)) = stack.last() {
-        let left = match remove_leaves(current, &mut buffer) {
-            // Its owner may not write into it, and may allow it.
-            Err(Errno::ACCESS) => {
-                fs::fchmod(current, fs::Mode::RWXU)?;
-                remove_leaves(current, &mut buffer)?
-            }
-            left => left?,
-        };
-        if let Some(child) = left {
-            // What was mode 0000 in the archive may have been set already.
-            let opened = current.open_dir(&child).or_else(|_| {
-                fs::chmodat(current, &child[..], fs::Mode::RWXU, fs::AtFlags::empty())?;
-                current.open_dir(&child)
-            })?;
-            stack.push((child, opened));
-        } else {
-            let (done, _) = stack.pop().ok_or(Errno::IO)?;
-            stack.last().map_or(dir, |(_, parent)| parent).remove_dir(&done)?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes all but the directories of `dir`, and returns the name of one directory, if any.
-fn remove_leaves(dir: &Dir, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>> {
-    let mut names = Vec::new();
-    let mut directory = None;
-    fs::seek(dir, fs::SeekFrom::Start(0))?;
-    dir.names(buffer, |name, kind| {
-        if kind == Some(super::FileKind::Directory) {
-            directory.get_or_insert_with(|| name.to_vec());
-        } else {
-            names.push(name.to_vec());
-        }
-    })?;
-    for name in names {
-        match dir.remove_file(&name) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            // The file system did not tell the kind, and it is a directory.
-            Err(Errno::ISDIR) => directory = Some(name),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(directory)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tree_is_removed_with_everything_below_and_nothing_beside() {
-        let temp = tempfile::tempdir().unwrap();
-        let root = Dir::open(temp.path()).unwrap();
-        root.create_dir(b"keep", 0o700).unwrap();
-        root.create_dir(b"t", 0o700).unwrap();
-        let mut dir = root.open_dir(b"t").unwrap();
-        for _ in 0..50 {
-            dir.create_file(b"f", 0o600).unwrap();
-            dir.create_symlink(b"l", b"../../keep").unwrap();
-            dir.create_dir(b"e", 0o700).unwrap();
-            dir.create_dir(b"d", 0o700).unwrap();
-            dir = dir.open_dir(b"d").unwrap();
-        }
-        remove_tree(&root, b"t").unwrap();
-        assert_eq!(root.stat(b"t").unwrap_err(), Errno::NOENT);
-        assert!(root.stat(b"keep").is_ok());
-        remove_tree(&root, b"t").unwrap();
-    }
 
     #[test]
     fn temporary_names_differ_and_fit_small_name_limits() {

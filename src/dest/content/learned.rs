@@ -1,6 +1,6 @@
 //! What the system has refused in this run, so that it is not asked again for every file.
 
-use crate::dest::destination::lock;
+use crate::pool::lock;
 use crate::tree::Device;
 use rustix::io::Errno;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -24,20 +24,34 @@ pub(super) enum Call {
 /// For one device, not for the pair: finding out the destination's would take a call, and it is nearly always the same.
 /// If it is not, a call is refused a few times more, or a slower way is used.
 #[derive(Debug, Default)]
-pub(crate) struct Learned(Mutex<Vec<(Device, Arc<Refused>)>>);
+pub(crate) struct Learned {
+    /// Calls that are never tried.
+    never: Vec<Call>,
+    known: Mutex<Vec<(Device, Arc<Refused>)>>,
+}
 
 /// How often each call was refused.
 #[derive(Debug, Default)]
 pub(super) struct Refused([AtomicU8; 5]);
 
 impl Learned {
+    /// What is learned where these ways are not to be tried at all.
+    pub(crate) fn without(reflink: bool, kernel_copy: bool) -> Self {
+        let reflink = reflink.then_some([Call::Reflink]).into_iter().flatten();
+        let kernel = kernel_copy.then_some([Call::CopyRange, Call::Send]).into_iter().flatten();
+        Learned { never: reflink.chain(kernel).collect(), known: Mutex::default() }
+    }
+
     /// What was refused for copies from this device.
     pub(super) fn of(&self, dev: Device) -> Arc<Refused> {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         if let Some((_, refused)) = known.iter().find(|(known, _)| *known == dev) {
             return Arc::clone(refused);
         }
         let refused = Arc::<Refused>::default();
+        for &call in &self.never {
+            refused.note(call, Errno::OPNOTSUPP);
+        }
         known.push((dev, Arc::clone(&refused)));
         refused
     }

@@ -2,8 +2,8 @@
 
 use super::place::{Place, version_in};
 use super::store::{BACK, NEW, NEXT, OUT, Store, out_name};
+use crate::dest::remove::remove_tree;
 use crate::error::{Act, Error};
-use crate::sys::commit;
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +15,7 @@ impl Store {
             let path = self.path.join(OsStr::from_bytes(name));
             move |errno: Errno| Error::io(act, &path, errno)
         };
-        commit::remove_tree(&self.dir, NEW).map_err(at(NEW, Act::Remove))?;
+        remove_tree(&self.dir, NEW).map_err(at(NEW, Act::Remove))?;
         self.dir.remove_file_if_there(BACK).map_err(at(BACK, Act::Remove))?;
         for name in self.names()?.iter().filter(|name| name.starts_with(OUT)) {
             let inode = self.dir.stat(name).map_err(at(name, Act::Stat))?.ino;

@@ -16,8 +16,9 @@ use super::{By, Options};
 use crate::account::{Failure, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, Precaution};
+use crate::dest::remove::remove_tree;
 use crate::ops::hold::{Hold, hold};
-use crate::sys::{Dir, Handle, commit, mounts, process};
+use crate::sys::{Dir, Handle, mounts, process};
 use crate::tree::stat::SET_GROUP_ID;
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -124,14 +125,14 @@ impl Store {
     ) -> rustix::io::Result<()> {
         self.dir.create_dir(NEW, 0o700)?;
         let tried = self.dir.open_dir(NEW).and_then(|dir| what(&dir));
-        commit::remove_tree(&self.dir, NEW).and(tried)
+        remove_tree(&self.dir, NEW).and(tried)
     }
 
     /// Removes a tree. EBUSY if something is mounted in it, which would be emptied, too.
     pub(super) fn remove(&self, name: &[u8]) -> rustix::io::Result<()> {
         match self.dir.open_dir(name) {
             Ok(tree) if mounts::any_below(&tree)? => Err(Errno::BUSY),
-            _ => commit::remove_tree(&self.dir, name),
+            _ => remove_tree(&self.dir, name),
         }
     }
 
@@ -161,7 +162,7 @@ impl Store {
 
     /// Removes what was not published, and the store itself if it is empty.
     pub(super) fn close(self, outcome: Result<Report, Error>) -> Result<Report, Error> {
-        let removed = commit::remove_tree(&self.dir, NEW);
+        let removed = remove_tree(&self.dir, NEW);
         // Mostly it is not empty.
         let _ = self.parent.remove_dir(&self.name);
         let mut report = outcome?;

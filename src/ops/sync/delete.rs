@@ -4,30 +4,20 @@
 //! could not be read. What rules protect, what a manifest does not name, and what is beyond `--max-delete` stays, and
 //! so does every directory above it.
 
-use super::backup::BackupPlace;
 use super::choose::PARTIAL_DIR;
 use super::fault::at_destination;
 use super::pair::Pair;
 use super::worker::Worker;
+use crate::dest::backup::BackupPlace;
+use crate::dest::remove::{Level, Place, Removal, remove};
+use crate::dest::stale;
 use crate::dest::target::Target;
 use crate::error::Act;
 use crate::rules::Scope;
-use crate::sys::Names;
-use crate::sys::{Dir, FileKind, commit};
-use crate::tree::{RelPath, RelPathBuf};
+use crate::sys::{FileKind, Names};
+use crate::tree::RelPath;
 use rustix::io::Errno;
 use std::sync::Arc;
-
-/// A directory that is being emptied.
-struct Level {
-    path: RelPathBuf,
-    target: Target,
-    names: Names,
-    next: u32,
-    scope: Option<Scope>,
-    /// Something in it stays, and so does the directory.
-    stays: bool,
-}
 
 impl Worker<'_> {
     pub(super) fn delete_now(&mut self, pair: &Arc<Pair>, path: RelPath<'_>, is_directory: bool) {
@@ -45,69 +35,68 @@ impl Worker<'_> {
         is_directory: bool,
         scope: Option<&Scope>,
     ) -> bool {
+        let place = Place { directory: target, path };
         if !is_directory {
-            return self.delete_leaf(target, path, None);
+            return self.delete_entry(place, None);
         }
-        // Iterative: a tree may be deeper than a stack.
-        let Some(top) = self.descend(&target.dir, path, scope) else { return false };
-        let mut levels = vec![top];
-        loop {
-            let Some(level) = levels.last_mut() else { return false };
-            if let Some(child) = self.empty_level(level) {
-                levels.push(child);
-                continue;
+        remove(self, place, Some(FileKind::Directory), &scope.cloned())
+    }
+
+    fn delete_entry(&mut self, place: Place<'_>, kind: Option<FileKind>) -> bool {
+        let (target, path) = (place.directory, place.path);
+        let (dir, name) = (&target.dir, place.name());
+        let Some(kind) = kind.or_else(|| dir.stat(name).ok().map(|stat| stat.kind)) else { return true };
+        if !self.is_deletable(path) || !self.take_deletion(path) {
+            return false;
+        }
+        if !self.run.is_dry() {
+            target.unlock();
+        }
+        let removed = match &self.run.backup {
+            _ if self.run.is_dry() => Ok(()),
+            Some(backup) => self.move_to_backup(backup, dir, path),
+            None => dir.remove_file_if_there(name).map_err(at_destination(Act::Delete)),
+        };
+        match removed {
+            Ok(()) => {
+                self.deleted(path, kind);
+                true
             }
-            let Some(done) = levels.pop() else { return false };
-            let gone = !done.stays && {
-                let above = levels.last().map_or(target, |level| &level.target);
-                self.delete_directory(above, done.path.as_path())
-            };
-            if !gone {
-                self.lock_again(&done.target, done.path.as_path());
-            }
-            match levels.last_mut() {
-                Some(level) => level.stays |= !gone,
-                None => return gone,
+            Err(fault) => {
+                self.fail(path, fault);
+                false
             }
         }
     }
 
-    /// Removes what can be removed at once, up to the next directory, which is returned.
-    fn empty_level(&mut self, level: &mut Level) -> Option<Level> {
-        while (level.next as usize) < level.names.len() && !self.run.is_ending() {
-            let number = level.next;
-            level.next += 1;
-            let name = level.names.name(number);
-            let Ok(path) = level.path.as_path().join(name) else { continue };
-            let kind =
-                level.names.kind(number).or_else(|| level.target.dir.stat(name).ok().map(|stat| stat.kind));
-            let is_directory = kind == Some(FileKind::Directory);
-            let is_protected =
-                level.scope.as_ref().is_some_and(|scope| scope.protects(path.as_path(), is_directory));
-            if is_protected || name == PARTIAL_DIR {
-                level.stays = true;
-            } else if is_directory {
-                match self.descend(&level.target.dir, path.as_path(), level.scope.as_ref()) {
-                    Some(child) => return Some(child),
-                    None => level.stays = true,
-                }
-            } else {
-                let gone = self.delete_leaf(&level.target, path.as_path(), kind);
-                // A backup beside it keeps the directory.
-                level.stays |= !gone || self.run.backup.as_ref().is_some_and(BackupPlace::is_beside);
-            }
-        }
-        level.stays |= (level.next as usize) < level.names.len();
-        None
+    /// Removes what a run that was killed has left. The lock says that no other run is at work here.
+    pub(super) fn remove_stale(&mut self, target: &Target, name: &[u8]) -> bool {
+        !self.run.is_dry() && stale::remove_stale(target, name, &self.run.who)
+    }
+}
+
+impl Removal for Worker<'_> {
+    /// The rules of the destination that hold in the directory.
+    type Scope = Option<Scope>;
+
+    fn is_ending(&self) -> bool {
+        self.run.is_ending()
     }
 
-    /// Opens a directory that is to be removed.
-    fn descend(&mut self, dir: &Dir, path: RelPath<'_>, scope: Option<&Scope>) -> Option<Level> {
-        let opened = dir.open_dir(path.file_name()).map_err(at_destination(Act::Open)).and_then(|dir| {
-            let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
-            let names = Names::of(&dir, &mut self.buffer).map_err(at_destination(Act::List))?;
-            Ok((Target::live(dir, &stat, &self.run.who), stat, names))
-        });
+    fn keeps(&self, place: Place<'_>, kind: Option<FileKind>, scope: &Option<Scope>) -> bool {
+        let is_directory = kind == Some(FileKind::Directory);
+        let is_protected = scope.as_ref().is_some_and(|scope| scope.protects(place.path, is_directory));
+        is_protected || place.name() == PARTIAL_DIR
+    }
+
+    fn enter(&mut self, place: Place<'_>, scope: &Option<Scope>) -> Option<Level<Option<Scope>>> {
+        let path = place.path;
+        let opened =
+            place.directory.dir.open_dir(place.name()).map_err(at_destination(Act::Open)).and_then(|dir| {
+                let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
+                let names = Names::of(&dir, &mut self.buffer).map_err(at_destination(Act::List))?;
+                Ok((Target::live(dir, &stat, &self.run.who), stat, names))
+            });
         let (target, stat, names) = match opened {
             Ok(opened) => opened,
             Err(fault) => {
@@ -126,16 +115,22 @@ impl Worker<'_> {
             }
             None => None,
         };
-        Some(Level { path: path.to_buf(), target, names, next: 0, scope, stays: false })
+        Some(Level::new(path, target, names, scope))
     }
 
-    fn delete_directory(&mut self, above: &Target, path: RelPath<'_>) -> bool {
+    fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, _: &Option<Scope>) -> bool {
+        // A backup beside it keeps the directory.
+        self.delete_entry(place, kind) && !self.run.backup.as_ref().is_some_and(BackupPlace::is_beside)
+    }
+
+    fn directory(&mut self, place: Place<'_>, _: &Option<Scope>) -> bool {
+        let (above, path) = (place.directory, place.path);
         if !self.is_deletable(path) || !self.take_deletion(path) {
             return false;
         }
         let remove = || {
             above.unlock();
-            above.dir.remove_dir(path.file_name())
+            above.dir.remove_dir(place.name())
         };
         match if self.run.is_dry() { Ok(()) } else { remove() } {
             Ok(()) => {
@@ -150,39 +145,7 @@ impl Worker<'_> {
         }
     }
 
-    fn delete_leaf(&mut self, target: &Target, path: RelPath<'_>, kind: Option<FileKind>) -> bool {
-        let (dir, name) = (&target.dir, path.file_name());
-        let Some(kind) = kind.or_else(|| dir.stat(name).ok().map(|stat| stat.kind)) else { return true };
-        if !self.is_deletable(path) || !self.take_deletion(path) {
-            return false;
-        }
-        if !self.run.is_dry() {
-            target.unlock();
-        }
-        let removed = match &self.run.backup {
-            _ if self.run.is_dry() => Ok(()),
-            Some(backup) => backup.move_away(self, dir, path),
-            None => dir.remove_file_if_there(name).map_err(at_destination(Act::Delete)),
-        };
-        match removed {
-            Ok(()) => {
-                self.deleted(path, kind);
-                true
-            }
-            Err(fault) => {
-                self.fail(path, fault);
-                false
-            }
-        }
-    }
-
-    /// Removes what a run that was killed has left. The lock says that no other run is at work here.
-    pub(super) fn remove_stale(&mut self, target: &Target, name: &[u8]) -> bool {
-        let is_ours = target.dir.stat(name).is_ok_and(|stat| stat.uid == self.run.who.uid);
-        if !is_ours || self.run.is_dry() {
-            return false;
-        }
-        target.unlock();
-        commit::remove_tree(&target.dir, name).is_ok()
+    fn stays(&mut self, path: RelPath<'_>, directory: &Target) {
+        self.lock_again(directory, path);
     }
 }

@@ -7,6 +7,7 @@ use super::told::Told;
 use super::visit::There;
 use super::worker::Worker;
 use crate::account::Deed;
+use crate::dest::remove::remove_tree;
 use crate::dest::target::{Draft, Target};
 use crate::error::Act;
 use crate::plan::attributes::aspects;
@@ -178,7 +179,7 @@ impl Worker<'_> {
         let handle = Handle::Open(target.dir.as_fd());
         if self.run.options.fsync {
             // Files in it get their names later, which changes its time.
-            return self.run.barrier.settle(pair.as_path(), changes);
+            return self.run.barrier.set_later(pair.as_path(), changes);
         }
         if !changes.is_empty() {
             self.set(pair.as_path(), handle, &changes);
@@ -192,12 +193,14 @@ impl Worker<'_> {
         let Some(target) = &above.dst else { return };
         let (path, name) = (pair.as_path(), pair.as_path().file_name());
         let result = match self.back_up_other(target, path) {
-            Ok(()) => target.publish_directory(&temp, name).map_err(Fault::from),
-            Err(fault) => Err(fault),
+            Ok(()) => target.publish_directory(&temp, name, &self.run.can).map_err(Fault::from),
+            Err(fault) => {
+                // Best effort: what stays is known by its name.
+                let _ = remove_tree(&target.dir, &temp);
+                Err(fault)
+            }
         };
         if let Err(fault) = result {
-            // Best effort: what stays is known by its name.
-            let _ = crate::sys::commit::remove_tree(&target.dir, &temp);
             self.fail(path, fault);
         }
     }

@@ -41,6 +41,7 @@ impl From<Failed> for Fault {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Entry(act, cause) => Fault::Destination(act, cause),
+            Failed::Cancelled => Fault::Cancelled,
             Failed::Refused(_) => Fault::Destination(Act::Open, Cause::Replaced),
         }
     }

@@ -179,7 +179,7 @@ impl Worker<'_> {
         }
         if self.run.options.fsync {
             // What was made gets its name later.
-            self.run.barrier.restore(path, mtime);
+            self.run.barrier.restore_time(path, mtime);
         }
         if let Err(errno) = Handle::Open(dir.as_fd()).set_times(None, Some(mtime)) {
             self.fail(path, at_destination(Act::SetTimes)(errno));

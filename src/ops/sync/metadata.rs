@@ -99,10 +99,8 @@ impl Worker<'_> {
 
     /// Sets metadata. What cannot be set is a failure of the entry, and the rest is set all the same.
     pub(super) fn set(&mut self, path: RelPath<'_>, handle: Handle<'_>, changes: &Changes) {
-        let set = set(handle, changes);
-        if set.no_xattrs {
-            self.run.note_no_xattrs();
-        }
+        let set = set(handle, changes, &self.run.can);
+        self.run.warn_of(&set.lacks);
         if let Some(failed) = set.failed {
             self.fail(path, failed.into());
         }
@@ -162,7 +160,7 @@ impl Worker<'_> {
         let changes = Changes { attributes, ..Changes::default() };
         if self.run.options.fsync {
             // Names that wait for the barrier are still to come.
-            return self.run.barrier.settle(path, changes);
+            return self.run.barrier.set_later(path, changes);
         }
         self.set(path, Handle::Open(target.dir.as_fd()), &changes);
     }

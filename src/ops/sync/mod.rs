@@ -8,7 +8,6 @@
 mod alternates;
 mod backup;
 mod barrier;
-mod carry;
 mod choose;
 mod compare;
 mod delete;

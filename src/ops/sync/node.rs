@@ -18,10 +18,8 @@ impl Worker<'_> {
         leaf: &Leaf,
         old: Option<&Found>,
     ) -> Result<(), Fault> {
-        let node = match &leaf.target {
-            Some(text) => Node::Symlink(text),
-            None => Node::Special(&leaf.stat),
-        };
+        let node = Node::of_stat(&leaf.stat, leaf.target.as_deref())
+            .ok_or(Fault::Source(Act::Read, Cause::Replaced))?;
         let xattrs = if self.run.takes_xattrs() {
             xattr::at(spot.src.as_fd(), spot.name).map_err(at_source(Act::ReadXattrs))?
         } else {
@@ -46,7 +44,7 @@ impl Worker<'_> {
         let way = self.make_way_for(target, spot, old);
         way.inspect_err(|_| target.discard(Some(&temp), spot.name))?;
         if self.run.options.fsync {
-            self.run.barrier.publish(spot.path, temp);
+            let _ = self.run.barrier.publish_later(spot.path, temp);
             return Ok(());
         }
         Ok(target.publish(&temp, spot.name)?)

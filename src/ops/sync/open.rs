@@ -1,8 +1,6 @@
 //! The beginning of a run: roots, lock, precautions.
 
 use super::alternates::Alternates;
-use super::backup::BackupPlace;
-use super::barrier::Barrier;
 use super::groups::Links;
 use super::late::Late;
 use super::manifest::Manifest;
@@ -12,8 +10,10 @@ use super::rules::XattrRules;
 use super::run::{Flags, Root, Run, who};
 use crate::account::Observer;
 use crate::cancel::Cancel;
-use crate::dest::content::Learned;
 use crate::error::{Act, Error, Precaution};
+use crate::dest::Capabilities;
+use crate::dest::backup::BackupPlace;
+use crate::dest::barrier::Barrier;
 use crate::ops::hold::{Hold, hold};
 use crate::sys::Names;
 use crate::sys::grain::grains;
@@ -65,7 +65,7 @@ pub(super) fn open<'a>(
         cancel,
         observer,
         alternates: Alternates::open(&options.alternates, dst_path)?,
-        backup: options.backup.as_ref().map(|backup| BackupPlace::open(backup, dst_path)).transpose()?,
+        backup: open_backup(options, dst_path)?,
         deletable,
         xattr_rules: XattrRules::of(&options.choice.rules)?,
         renames: may_detect_renames(options).then(Renames::default),
@@ -74,7 +74,7 @@ pub(super) fn open<'a>(
         src,
         dst,
         who,
-        learned: Learned::default(),
+        can: Capabilities::without(&options.without, options.insist),
         links: Links::default(),
         delta,
         late: Late::default(),
@@ -104,6 +104,11 @@ fn take<'a>(
             Hold::Moved => opened = open_root(path)?,
         }
     }
+}
+
+fn open_backup(options: &Options, dst: &Path) -> Result<Option<BackupPlace>, Error> {
+    let Some(backup) = &options.backup else { return Ok(None) };
+    BackupPlace::open(backup.dir.as_ref().map(|dir| dst.join(dir)), &backup.suffix).map(Some)
 }
 
 /// Whether there is anything that a renamed file could be made of: it is removed afterwards.

@@ -1,5 +1,6 @@
 //! How to mirror.
 
+use crate::dest::{Capability, Insist};
 use crate::ops::Threads;
 use crate::plan::policy::Policy;
 use crate::rules::Rules;
@@ -31,6 +32,10 @@ pub struct Options {
     pub dry_run: bool,
     /// Return only when the mirror would survive a power cut.
     pub fsync: bool,
+    /// What the destination is taken to lack, without asking it.
+    pub without: Vec<Capability>,
+    /// What the destination must keep: without it, each entry is a failure.
+    pub insist: Insist,
     /// Wait for another run that holds the destination, in place of giving up at once.
     pub wait: bool,
 }
@@ -150,6 +155,8 @@ impl Options {
             write_manifest: None,
             dry_run: false,
             fsync: false,
+            without: Vec::new(),
+            insist: Insist::default(),
             wait: false,
         }
     }

@@ -10,6 +10,7 @@ use super::file::Source;
 use super::stretch::{Found, Spot};
 use super::worker::{Worker, moved};
 use crate::account::Cause;
+use crate::dest::remove::remove_tree;
 use crate::dest::target::Target;
 use crate::error::Act;
 use crate::sys::{Dir, FileKind, Handle, Stat, commit};
@@ -43,7 +44,7 @@ impl Worker<'_> {
             // Its name comes once its content is on the disk; until then it lies under a temporary one beside it.
             let moved = commit::retry_names(|temp| dir.rename_into(spot.name, &target.dir, temp));
             let (temp, ()) = moved.map_err(at_destination(Act::Publish))?;
-            self.run.barrier.publish(spot.path, temp);
+            let _ = self.run.barrier.publish_later(spot.path, temp);
         } else {
             dir.rename_into(spot.name, &target.dir, spot.name).map_err(at_destination(Act::Publish))?;
         }
@@ -77,7 +78,7 @@ impl Worker<'_> {
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(at_destination(Act::Open)(errno)),
         }
-        commit::remove_tree(dir, name).map_err(at_destination(Act::Remove))?;
+        remove_tree(dir, name).map_err(at_destination(Act::Remove))?;
         let file = dir.create_file(name, 0o600).map_err(at_destination(Act::Create))?;
         Ok((file, true))
     }

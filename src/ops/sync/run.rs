@@ -1,8 +1,6 @@
 //! What all threads of one run share.
 
 use super::alternates::Alternates;
-use super::backup::BackupPlace;
-use super::barrier::Barrier;
 use super::groups::Links;
 use super::late::Late;
 use super::manifest::Manifest;
@@ -11,7 +9,9 @@ use super::renames::Renames;
 use super::rules::XattrRules;
 use crate::account::{Change, Event, Observer};
 use crate::cancel::Cancel;
-use crate::dest::content::Learned;
+use crate::dest::backup::BackupPlace;
+use crate::dest::barrier::Barrier;
+use crate::dest::{Capabilities, Lack};
 use crate::error::Error;
 use crate::plan::policy::{Keep, Policy};
 use crate::plan::same::Precision;
@@ -40,7 +40,8 @@ pub(super) struct Run<'a> {
     pub(super) began: Timestamp,
     /// How exactly the destination keeps times.
     pub(super) grains: Grains,
-    pub(super) learned: Learned,
+    /// What the destination keeps and can do.
+    pub(super) can: Capabilities,
     pub(super) links: Links,
     pub(super) alternates: Alternates,
     pub(super) backup: Option<BackupPlace>,
@@ -72,8 +73,6 @@ pub(super) struct Root<'a> {
 pub(super) struct Flags {
     /// Something in the source could not be read, so it is not known what it lacks.
     pub(super) source_failed: AtomicBool,
-    /// The destination keeps no extended attributes.
-    no_xattrs: AtomicBool,
     /// Why the run has to stop.
     stop: Mutex<Option<Error>>,
     stopped: AtomicBool,
@@ -117,15 +116,13 @@ impl Run<'_> {
 
     /// Whether extended attributes of this run's entries are looked at at all.
     pub(super) fn takes_xattrs(&self) -> bool {
-        (self.keep().xattrs || self.keep().acls) && !self.flags.no_xattrs.load(Relaxed)
+        self.keep().xattrs || self.keep().acls
     }
 
-    /// Notes that the destination keeps no extended attributes, and says so once.
-    pub(super) fn note_no_xattrs(&self) {
-        if !self.flags.no_xattrs.swap(true, Relaxed) {
-            self.observer.event(Event::Warning(
-                "the destination's file system keeps no extended attributes or ACLs; they are left out",
-            ));
+    /// Reports what the destination was found to lack.
+    pub(super) fn warn_of(&self, lacks: &[Lack]) {
+        for lack in lacks {
+            self.observer.event(Event::Warning(&lack.to_string()));
         }
     }
 

@@ -62,7 +62,7 @@ impl<'a> Worker<'a> {
         Worker {
             run,
             report: Report::default(),
-            copier: Copier::new(ways, &run.learned),
+            copier: Copier::new(ways, &run.can.copying),
             buffer: Vec::new(),
             kept: Vec::new(),
             names: Names { nobody_has_one: run.keep().numeric_ids, ..Names::default() },

@@ -5,7 +5,7 @@ use super::super::frames::Halt;
 use super::Run;
 use super::hand::Hand;
 use crate::account::{End, Report};
-use crate::dest::{Destination, Directory};
+use crate::dest::{Destination, PendingDirectory};
 use crate::pool::{lock, scatter};
 use crate::tree::Entry;
 use std::sync::Mutex;
@@ -22,8 +22,8 @@ pub(super) fn make(run: &Run<'_>, destination: &Destination, mut entries: Vec<&E
 }
 
 /// Completes directories that this run has made. They come the deepest first.
-pub(super) fn complete(run: &Run<'_>, destination: &Destination, new: &[Directory]) -> Report {
-    let depth = |directory: &Directory| directory.entry.path.as_path().depth();
+pub(super) fn complete(run: &Run<'_>, destination: &Destination, new: &[PendingDirectory]) -> Report {
+    let depth = |directory: &PendingDirectory| directory.entry.path.as_path().depth();
     by_depth(run, destination, new, depth, |hand, directory| {
         if let Err(failed) = hand.applier.complete_directory(directory) {
             run.fail(&mut hand.report, &directory.entry, failed);

@@ -152,6 +152,7 @@ impl<'a> Hand<'a> {
                 self.run.observer.event(Event::Done(entry));
                 Ok(())
             }
+            Err(Failed::Cancelled) => Ok(()),
             Err(Failed::Refused(why)) => Err(Fault::Refused(format!("{}: {why}", path.display())).into()),
             Err(Failed::Entry(act, Cause::Os(error))) if ends_run(act, &error) => {
                 let at = self.run.dst.join(OsStr::from_bytes(path.as_bytes()));

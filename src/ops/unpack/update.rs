@@ -9,8 +9,8 @@ use super::select::Choice;
 use crate::account::{End, Report};
 use crate::archive::index::Record;
 use crate::dest::attributes::set;
-use crate::dest::{Destination, Failed, Owners};
 use crate::error::{Act, Error, Precaution};
+use crate::dest::{Capabilities, Destination, Failed, Owners};
 use crate::ops::hold::{self, Hold};
 use crate::pool;
 use crate::sys::Handle;
@@ -88,7 +88,7 @@ pub(super) fn set_metadata(
     let (parent, name) = entry.path.as_path().split();
     let open = |errno: Errno| Failed::Entry(Act::Open, errno.into());
     let dir = destination.root().open_dir_beneath(parent).map_err(open)?;
-    set(Handle::Named(&dir, name), changes).failed.map_or(Ok(()), Err)
+    set(Handle::Named(&dir, name), changes, &Capabilities::default()).failed.map_or(Ok(()), Err)
 }
 
 /// Sets what differs on a directory that was there, now that nothing in it changes any more. Whether that is anything
@@ -109,7 +109,7 @@ pub(super) fn settle_directory(
     }
     let mut but_time = changes.clone();
     but_time.attributes.mtime = None;
-    set(handle, &changes).failed.map_or(Ok(!but_time.is_empty()), Err)
+    set(handle, &changes, &Capabilities::default()).failed.map_or(Ok(!but_time.is_empty()), Err)
 }
 
 /// Keeps other runs away from a tree that is there.

@@ -19,6 +19,7 @@ use crate::cli::refusal::Refusal;
 use crate::cli::run::carry_out;
 use crate::cli::show::output::{Lines, Output, Verb};
 use crate::cli::voice::Voice;
+use haul::Insist;
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
@@ -115,6 +116,8 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Refusal>
         write_manifest: args.delete.write_manifest,
         dry_run: args.dry_run,
         fsync: args.fsync,
+        without: Vec::new(),
+        insist: Insist { xattrs: args.keep.usual.xattrs, acls: args.keep.usual.acls },
         wait: args.wait,
     };
     let rate = args.bwlimit.unwrap_or_default().0;

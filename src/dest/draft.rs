@@ -1,0 +1,146 @@
+//! Something new in a directory of the destination that has no name yet, or is not complete.
+//!
+//! Owns how a file, a node, a directory or a further name is created, so that it can be filled and given its attributes
+//! ([`super::attributes`]) before anybody sees it. Gives it no name: [`super::publish`] does.
+
+use super::dir::{Directory, PRIVATE_DIRECTORY};
+use super::{Failed, failed};
+use crate::error::Act;
+use crate::sys::{Dir, FileKind, Stat, commit};
+use crate::tree::attributes::{Attributes, Who};
+use crate::tree::{Device, Kind};
+use std::fs::File;
+
+/// What a file is created with until it is complete.
+const PRIVATE_FILE: u32 = 0o600;
+
+/// Something new that is not complete.
+#[derive(Debug)]
+pub(crate) struct Draft<T> {
+    pub(crate) made: T,
+    /// Its temporary name, if it is not at its own.
+    pub(crate) temp: Option<Vec<u8>>,
+    /// What it was created with, as far as that is known.
+    pub(crate) have: Attributes,
+}
+
+/// What has no content, or has it in its inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Node<'a> {
+    Symlink(&'a [u8]),
+    Fifo,
+    Socket,
+    CharDevice(Device),
+    BlockDevice(Device),
+}
+
+impl<'a> Node<'a> {
+    /// What stat(2) and readlink(2) say of one. `None` for what has content.
+    pub(crate) fn of_stat(stat: &Stat, target: Option<&'a [u8]>) -> Option<Self> {
+        Some(match (stat.kind, target) {
+            (FileKind::Symlink, Some(target)) => Node::Symlink(target),
+            (FileKind::Fifo, _) => Node::Fifo,
+            (FileKind::Socket, _) => Node::Socket,
+            (FileKind::CharDevice, _) => Node::CharDevice(stat.rdev),
+            (FileKind::BlockDevice, _) => Node::BlockDevice(stat.rdev),
+            _ => return None,
+        })
+    }
+
+    /// What an archive says of one. `None` for what has content, and for hard links.
+    pub(crate) fn of_kind(kind: &'a Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::Symlink(target) => Node::Symlink(target),
+            Kind::Fifo => Node::Fifo,
+            Kind::CharDevice(device) => Node::CharDevice(*device),
+            Kind::BlockDevice(device) => Node::BlockDevice(*device),
+            Kind::File { .. } | Kind::Directory | Kind::HardLink(_) => return None,
+        })
+    }
+}
+
+impl Directory {
+    /// Creates a file for writing. In a staged directory nobody else can look into, it gets its final mode at once
+    /// where that is possible, which saves a call.
+    pub(crate) fn create_file(
+        &self,
+        name: &[u8],
+        wanted: &Attributes,
+        who: &Who,
+    ) -> Result<Draft<File>, Failed> {
+        if self.staged {
+            let mode =
+                wanted.mode.filter(|mode| mode & who.umask == 0 && *mode <= 0o777).unwrap_or(PRIVATE_FILE);
+            let file = self.dir.create_file(name, mode).map_err(failed(Act::Create))?;
+            return Ok(Draft { made: file, temp: None, have: self.created(mode, who) });
+        }
+        self.unlock();
+        let (temp, file) = commit::create_temp_file(&self.dir).map_err(failed(Act::Create))?;
+        Ok(Draft { made: file, temp: Some(temp), have: self.created(PRIVATE_FILE, who) })
+    }
+
+    /// Creates a symlink, fifo, socket or device.
+    pub(crate) fn create_node(&self, name: &[u8], node: Node<'_>, who: &Who) -> Result<Draft<()>, Failed> {
+        self.unlock();
+        let create = |name: &[u8]| create_node(&self.dir, name, node);
+        let temp = if self.staged {
+            create(name).map(|()| None)
+        } else {
+            commit::retry_names(create).map(|(temp, ())| Some(temp))
+        };
+        let temp = temp.map_err(failed(Act::Create))?;
+        // The kernel takes the umask from it.
+        let have = Attributes { mode: None, ..self.created(0, who) };
+        Ok(Draft { made: (), temp, have })
+    }
+
+    /// Makes a further name of `from` in `dir`.
+    pub(crate) fn create_link(
+        &self,
+        name: &[u8],
+        dir: &Dir,
+        from: &[u8],
+    ) -> rustix::io::Result<Option<Vec<u8>>> {
+        self.unlock();
+        let link = |name: &[u8]| dir.link(from, &self.dir, name);
+        if self.staged {
+            link(name).map(|()| None)
+        } else {
+            commit::retry_names(link).map(|(temp, ())| Some(temp))
+        }
+    }
+
+    /// Creates a directory under a temporary name, to be filled and then published; or, if `at_once`, at its own name.
+    pub(crate) fn create_directory(
+        &self,
+        name: &[u8],
+        at_once: bool,
+        who: &Who,
+    ) -> Result<Draft<Directory>, Failed> {
+        self.unlock();
+        let (temp, dir) = if at_once {
+            self.dir.create_dir(name, PRIVATE_DIRECTORY).map_err(failed(Act::Create))?;
+            (None, self.dir.open_dir(name).map_err(failed(Act::Open))?)
+        } else {
+            let (temp, dir) = commit::create_temp_dir(&self.dir).map_err(failed(Act::Create))?;
+            (Some(temp), dir)
+        };
+        let have = self.created(PRIVATE_DIRECTORY, who);
+        Ok(Draft { made: Directory::new(dir, !at_once, self)?, temp, have })
+    }
+
+    /// Takes back what is not complete. Best effort: what stays is known by its name.
+    pub(crate) fn discard(&self, temp: Option<&[u8]>, name: &[u8]) {
+        let _ = self.dir.remove_file(temp.unwrap_or(name));
+    }
+}
+
+fn create_node(dir: &Dir, name: &[u8], node: Node<'_>) -> rustix::io::Result<()> {
+    match node {
+        Node::Symlink(target) => dir.create_symlink(name, target),
+        Node::Fifo => dir.create_fifo(name, PRIVATE_FILE),
+        Node::Socket => dir.create_socket(name, PRIVATE_FILE),
+        Node::CharDevice(device) => dir.create_device(name, FileKind::CharDevice, PRIVATE_FILE, device),
+        Node::BlockDevice(device) => dir.create_device(name, FileKind::BlockDevice, PRIVATE_FILE, device),
+    }
+}

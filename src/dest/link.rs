@@ -1,0 +1,104 @@
+//! A further name of an entry that is there: a hard link, and a copy where there can be none. For every verb.
+
+use super::capabilities::Capability;
+use super::copy::{CopyHands, Existing, copy_entry};
+use super::dir::Directory;
+use super::{Failed, failed};
+use crate::account::Cause;
+use crate::error::Act;
+use crate::tree::Device;
+
+/// A new name that is complete, and not published.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Linked {
+    /// Its temporary name, if it is not at its own.
+    pub(crate) temp: Option<Vec<u8>>,
+    /// It is an inode of its own.
+    pub(crate) is_copy: bool,
+}
+
+/// Makes `name` in `to` a further name of `from`, or a copy of it where the file system has no hard links, or the inode as
+/// many names as it can have.
+pub(crate) fn link_or_copy(
+    hands: &mut CopyHands<'_, '_>,
+    from: Existing<'_>,
+    to: &Directory,
+    name: &[u8],
+) -> Result<Linked, Failed> {
+    if hands.can.has(Capability::HardLinks) {
+        match to.create_link(name, from.dir, from.name) {
+            Ok(temp) => {
+                if let Some(inode) = from.inode {
+                    to.check_link(temp.as_deref().unwrap_or(name), inode)?;
+                }
+                return Ok(Linked { temp, is_copy: false });
+            }
+            Err(errno) if hands.can.refuses(Capability::HardLinks, errno) => {}
+            Err(errno) => return Err(failed(Act::Link)(errno)),
+        }
+    }
+    hands.lacks.extend(hands.can.hard_links_lack());
+    let temp = copy_entry(hands, from, to, name)?;
+    Ok(Linked { temp, is_copy: true })
+}
+
+impl Directory {
+    /// Checks that the link `at` leads to `inode`: the name that was linked to can have been given to something else
+    /// meanwhile, and then the link is taken back.
+    pub(crate) fn check_link(&self, at: &[u8], inode: (Device, u64)) -> Result<(), Failed> {
+        let linked = self.dir.stat(at).map_err(failed(Act::Stat))?;
+        if linked.id() == inode {
+            return Ok(());
+        }
+        self.dir.remove_file(at).map_err(failed(Act::Remove))?;
+        Err(Failed::Entry(Act::Link, Cause::Replaced))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods)] // a test makes its own files
+
+    use super::*;
+    use crate::dest::capabilities::{Capabilities, Insist, Lack};
+    use crate::dest::content::{Copier, Flow, Ways};
+    use crate::sys::Dir;
+    use crate::tree::attributes::Who;
+    use std::num::NonZeroUsize;
+
+    #[test]
+    fn where_there_are_no_hard_links_a_copy_serves_and_that_is_reported_once() {
+        for (lacks, is_copy) in [(&[][..], false), (&[Capability::HardLinks], true)] {
+            let temp = tempfile::tempdir().unwrap();
+            std::fs::write(temp.path().join("a"), "content").unwrap();
+            let dir = Dir::open(temp.path()).unwrap();
+            let stat = dir.stat_self().unwrap();
+            let who = Who { uid: stat.uid, gid: stat.gid, groups: vec![stat.gid], umask: 0o022 };
+            let to = Directory::live(dir, &stat, &who);
+            let can = Capabilities::without(lacks, Insist::default());
+            let ways = Ways { sparse: false, preallocate: false, threads: NonZeroUsize::MIN };
+            let mut copier = Copier::new(ways, &can.copying);
+            let inode = to.dir.stat(b"a").unwrap().id();
+            let mut all_lacks = Vec::new();
+            for name in [&b"b"[..], b"c"] {
+                let mut hands = CopyHands {
+                    copier: &mut copier,
+                    moved: &mut |_| Flow::Continue(()),
+                    who: &who,
+                    can: &can,
+                    fsync: false,
+                    act: Act::Link,
+                    lacks: Vec::new(),
+                };
+                let from = Existing { dir: &to.dir, name: b"a", inode: Some(inode) };
+                let linked = link_or_copy(&mut hands, from, &to, name).unwrap();
+                assert_eq!(linked.is_copy, is_copy);
+                all_lacks.extend(hands.lacks);
+                to.publish(&linked.temp.unwrap(), name).unwrap();
+                assert_eq!(std::fs::read(temp.path().join("b")).unwrap(), b"content");
+                assert_eq!(to.dir.stat(name).unwrap().id() == inode, !is_copy);
+            }
+            assert_eq!(all_lacks, if is_copy { vec![Lack::HardLinks] } else { vec![] });
+        }
+    }
+}
