@@ -92,6 +92,11 @@ impl Directory {
         Ok(made)
     }
 
+    /// One below a staged directory that has inherited nothing.
+    pub(super) fn staged(dir: Dir) -> Self {
+        Directory { dir, staged: true, inherits: false.into(), locked: None }
+    }
+
     /// A staged root, which has what it has inherited from the directory that it lies in taken away.
     pub(super) fn new_root(dir: Dir, who: &Who) -> rustix::io::Result<Self> {
         let mut root = Directory { dir, staged: true, inherits: OnceLock::new(), locked: None };

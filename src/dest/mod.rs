@@ -9,39 +9,30 @@
 //!
 //! Only the topmost new directory has a temporary name; what is below one is staged with it.
 
-#![allow(dead_code, unused_imports)] // until unpack uses it all
-
 pub(crate) mod attributes;
 pub(crate) mod backup;
 pub(crate) mod barrier;
+mod by_path;
 pub(crate) mod capabilities;
+mod complete;
 pub(crate) mod content;
 pub(crate) mod copy;
-mod destination;
 pub(crate) mod dir;
 pub(crate) mod draft;
-mod file;
-mod finish;
 pub(crate) mod link;
-mod node;
-mod owner;
+mod maker;
+mod owners;
 mod publish;
 pub(crate) mod remove;
-mod settle;
 pub(crate) mod stale;
+pub(crate) mod target;
 
+pub(crate) use by_path::{Destination, PendingDirectory, Settings};
 pub(crate) use capabilities::{Capabilities, Lack};
 pub use capabilities::{Capability, Insist};
-pub(crate) use destination::{Destination, PendingDirectory, Settings};
 pub(crate) use dir::Directory;
-pub(crate) use file::{Applier, LargeFile};
-pub(crate) use owner::Owners;
-
-/// Names that the engine of mirrors still uses.
-pub(crate) mod target {
-    pub(crate) use super::dir::Directory as Target;
-    pub(crate) use super::draft::{Draft, Node};
-}
+pub(crate) use maker::{LargeFile, Maker};
+pub(crate) use owners::Owners;
 
 use crate::account::Cause;
 use crate::error::Act;

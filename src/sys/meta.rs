@@ -3,7 +3,7 @@
 use crate::tree::{Device, Timestamp};
 pub(crate) use crate::tree::{FileKind, Stat};
 use rustix::fs::{
-    self, AtFlags, FileType, Gid, Mode, StatxFlags, StatxTimestamp, Timespec, Timestamps, UTIME_OMIT, Uid,
+    self, AtFlags, FileType, Mode, StatxFlags, StatxTimestamp, Timespec, Timestamps, UTIME_OMIT,
 };
 use rustix::io::{Errno, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -80,29 +80,9 @@ pub(super) fn times(atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Times
     Timestamps { last_access: spec(atime), last_modification: spec(mtime) }
 }
 
-/// fchown(2).
-pub(crate) fn set_owner(fd: impl AsFd, uid: u32, gid: u32) -> Result<()> {
-    fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-}
-
 /// fchmod(2).
 pub(crate) fn set_mode(fd: impl AsFd, mode: u32) -> Result<()> {
     fs::fchmod(fd, Mode::from_raw_mode(mode))
-}
-
-/// futimens(3).
-pub(crate) fn set_mtime(fd: impl AsFd, mtime: Timestamp) -> Result<()> {
-    fs::futimens(fd, &times(None, Some(mtime)))
-}
-
-/// fchownat(2) on an entry that is not opened: a symlink, fifo or device.
-pub(crate) fn set_owner_at(dir: impl AsFd, name: &[u8], uid: u32, gid: u32) -> Result<()> {
-    fs::chownat(dir, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)
-}
-
-/// utimensat(2) on an entry that is not opened.
-pub(crate) fn set_mtime_at(dir: impl AsFd, name: &[u8], mtime: Timestamp) -> Result<()> {
-    fs::utimensat(dir, name, &times(None, Some(mtime)), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Sets the mode of a fifo or device, which is not opened: fchmodat2(2) (Linux 6.6), or chmod(2) on the `/proc` name of

@@ -3,6 +3,7 @@
 //! On a file system without them, EOPNOTSUPP on reading means an empty list.
 
 use crate::tree::Xattr;
+use crate::tree::metadata::is_second_view;
 use rustix::fs::{self, XattrFlags};
 use rustix::io::{Errno, Result};
 use std::ffi::CString;
@@ -95,10 +96,11 @@ fn collect(list: &[u8], mut value: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Resu
     Ok(xattrs.into())
 }
 
-/// `system.` attributes other than ACLs are a file system's own view of its state (`system.nfs4_acl`,
+/// What XFS shows a second time is not read. `system.` attributes other than ACLs are a file system's own view of its state (`system.nfs4_acl`,
 /// `system.cifs_acl`), which cannot be carried to another one.
 fn is_stored(name: &[u8]) -> bool {
-    !name.starts_with(b"system.") || name.starts_with(b"system.posix_acl_")
+    let is_view = name.starts_with(b"system.") && !name.starts_with(b"system.posix_acl_");
+    !is_view && !is_second_view(name)
 }
 
 /// Calls with a buffer, and with larger ones as long as ERANGE says that it is too small.

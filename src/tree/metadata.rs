@@ -64,9 +64,20 @@ impl Xattr {
         *self.name == *ACL_ACCESS || *self.name == *ACL_DEFAULT
     }
 
+    /// Whether this shows something a second time that another attribute holds: XFS lists ACLs as `trusted.SGI_ACL_*`, too,
+    /// for root. Such an attribute is never read, kept or removed by itself.
+    pub fn is_second_view(&self) -> bool {
+        is_second_view(&self.name)
+    }
+
     /// Whether any owner of a file may set it: the `user.` namespace and ACLs. The others (`security.`, `trusted.`) can
     /// grant privileges, as setuid does.
     pub fn is_unprivileged(&self) -> bool {
         self.name.starts_with(b"user.") || self.is_acl()
     }
+}
+
+/// Whether an attribute of this name shows what another one holds ([`Xattr::is_second_view`]).
+pub(crate) fn is_second_view(name: &[u8]) -> bool {
+    name.starts_with(b"trusted.SGI_ACL_")
 }

@@ -8,14 +8,13 @@ use super::Run;
 use super::select::Choice;
 use crate::archive::index::Record;
 use crate::dest::{Destination, Owners};
-use crate::plan::attributes::{add_xattrs, changes};
 use crate::plan::policy::{Compare, Policy};
 use crate::plan::same::Precision;
 use crate::plan::step::{self, Action, Seen};
 use crate::pool;
 use crate::sys::{Dir, Handle, process};
-use crate::tree::attributes::{Attributes, Changes};
-use crate::tree::{Device, Digest, Entry, FileKind, Kind, RelPath, Stat, Timestamp, Xattr};
+use crate::tree::attributes::Changes;
+use crate::tree::{Device, Digest, Entry, FileKind, Kind, RelPath, Stat, Timestamp};
 use crate::walk::content::Reader;
 use crate::walk::{Found, Stamp};
 use std::collections::HashMap;
@@ -171,29 +170,11 @@ impl<'a> Looking<'a> {
         digest.is_ok_and(|digest| Some(digest) == expected) && content.check(&found).is_ok()
     }
 
+    /// What must be set on an inode that is there; `None` where that cannot be found out.
     fn changes(&mut self, dir: &Dir, entry: &Entry, stat: &Stat) -> Option<Changes> {
         let handle = Handle::Named(dir, entry.path.as_path().file_name());
-        metadata_changes(self.destination, (entry, stat), handle, &mut self.owners)
+        self.destination.changes_to_old(entry, stat, handle, &mut self.owners).ok()
     }
-}
-
-/// What must be set on an inode of the entry's kind; `None` where that cannot be found out.
-pub(super) fn metadata_changes(
-    destination: &Destination,
-    (entry, stat): (&Entry, &Stat),
-    handle: Handle<'_>,
-    owners: &mut Owners,
-) -> Option<Changes> {
-    let have = handle.xattrs().ok()?;
-    let (wanted, precision) = (destination.wanted(entry, owners), precision(destination, stat));
-    let mut changes = changes(&wanted, &Attributes::of(stat), &precision);
-    // Labels that a security module gives to every inode by itself are not missing in the archive.
-    let is_label =
-        |xattr: &Xattr| xattr.name.starts_with(b"security.") && *xattr.name != *b"security.capability";
-    let sets = |xattr: &Xattr| destination.sets(xattr);
-    let may_go = |xattr: &Xattr| sets(xattr) && !is_label(xattr);
-    add_xattrs(&mut changes, (&entry.meta.xattrs, sets), (&have, may_go));
-    Some(changes)
 }
 
 /// How exactly the archive's times can be compared with those of an inode of the destination.

@@ -1,84 +1,245 @@
 //! Removes from a tree what its archive does not have.
 //!
 //! The last thing of a run, and only of one without any error. What the selection leaves out stays, and so does every
-//! directory above it. Nothing on another mount is touched, and no symlink is followed.
+//! directory above it. Nothing on another mount is touched, and no symlink is followed. What may go is decided by
+//! [`crate::plan::removal`], and [`crate::dest::remove`] does it.
 
-use super::Run;
-use super::remove::{Remover, close, kind_of, let_owner_write};
-use crate::account::Report;
+use super::{Run, Select};
+use crate::account::{Aspects, Change, Deed, Ledger, Report};
+use crate::dest::remove::{Level, Place, Removal, kind_of, remove};
+use crate::dest::stale::remove_stale;
+use crate::dest::{Destination, Directory};
 use crate::error::Act;
+use crate::plan::removal::{self, EntryFacts, Meant, Role};
 use crate::pool;
-use crate::sys::Names;
-use crate::sys::{Dir, FileKind};
-use crate::tree::{RelPath, RelPathBuf};
+use crate::sys::{Dir, FileKind, Handle, Names, commit};
+use crate::tree::attributes::Who;
+use crate::tree::{Device, RelPath, RelPathBuf};
 use crate::walk::Verdict;
+use rustix::io::Errno;
+use std::os::fd::AsFd;
 
 /// What an archive has, by path: whether it is a directory.
 pub(super) type Held<'a> = dyn Fn(RelPath<'_>) -> Option<bool> + Sync + 'a;
 
-/// What is removed, and from where.
-pub(super) struct Deletion<'a> {
-    pub(super) run: &'a Run<'a>,
-    pub(super) held: &'a Held<'a>,
-}
-
-impl Deletion<'_> {
-    /// Removes everything below `root` that the archive does not have.
-    pub(super) fn everything(&self, root: &Dir) -> Report {
-        let removers = pool::crawl(
-            self.run.options.threads,
-            RelPathBuf::default(),
-            || Remover::new(self.run, root),
-            |remover, path, found| self.directory(remover, root, path.as_path(), found),
-        );
-        let mut report = Report::default();
-        report.merge_all(removers.into_iter().map(|remover| remover.report));
-        report
-    }
-
-    fn directory(
-        &self,
-        remover: &mut Remover<'_>,
-        root: &Dir,
-        path: RelPath<'_>,
-        found: &mut Vec<RelPathBuf>,
-    ) {
-        if self.run.cancel.is_set() {
-            return;
-        }
-        let opened = root.open_dir_beneath(path);
-        let (dir, names) = match opened.and_then(|dir| Ok((Names::of(&dir, &mut remover.buffer)?, dir))) {
-            Ok((names, dir)) => (dir, names),
-            Err(errno) => return remover.fail(path, Act::List, errno),
-        };
-        let mut closed = None;
+/// Removes everything below the destination's root that the archive does not have.
+pub(super) fn extraneous(run: &Run<'_>, destination: &Destination, held: &Held<'_>) -> Report {
+    each_directory(run, destination, held, |remover, directory, path, names| {
         for number in 0..names.len() as u32 {
             let Ok(child) = path.join(names.name(number)) else { continue };
             let child = child.as_path();
-            let Some(kind) = kind_of(&dir, &names, number) else { continue };
-            let Some(is_directory) = (self.held)(child) else {
-                closed = closed.or_else(|| let_owner_write(&dir));
-                remover.remove(&dir, child, kind);
-                continue;
-            };
-            let is_meant = || remover.select().verdict(child, true) != Verdict::Drop;
-            if is_directory && kind == FileKind::Directory && is_meant() {
-                found.push(child.to_buf());
+            if held(child).is_none() {
+                let kind = kind_of(&directory.dir, names, number);
+                remove(remover, Place { directory, path: child }, kind, &());
             }
         }
-        close(&dir, closed);
+    })
+}
+
+/// Removes what killed runs have left in the directories that the archive has. This run holds the destination.
+pub(super) fn stale(run: &Run<'_>, destination: &Destination) {
+    let clear = |remover: &mut Remover<'_>, path: RelPath<'_>| {
+        let Ok(dir) = destination.root().open_dir_beneath(path) else { return };
+        let (Ok(stat), Ok(names)) = (dir.stat_self(), Names::of(&dir, &mut remover.buffer)) else { return };
+        let directory = Directory::live(dir, &stat, &destination.who);
+        for name in names.iter().filter(|name| commit::is_temp_name(name)) {
+            remove_stale(&directory, name, &destination.who);
+        }
+        lock_again(&directory);
+    };
+    let paths = destination.found_paths();
+    pool::scatter(
+        run.options.threads,
+        paths.into_iter(),
+        || Remover::new(run, destination),
+        |remover, path| clear(remover, path.as_path()),
+    );
+}
+
+/// Removes the directories that the archive has something else in the place of.
+pub(super) fn blocking(run: &Run<'_>, destination: &Destination) -> Report {
+    let mut remover = Remover::new(run, destination);
+    for path in destination.blocked() {
+        let path = path.as_path();
+        match live(destination, path.split().0) {
+            Ok(directory) => {
+                remove(&mut remover, Place { directory: &directory, path }, Some(FileKind::Directory), &());
+                lock_again(&directory);
+            }
+            Err(errno) => remover.fail(path, Act::Open, errno),
+        }
+    }
+    remover.ledger.report
+}
+
+/// Calls `visit` for every directory that both sides have and that is meant, on all threads.
+fn each_directory(
+    run: &Run<'_>,
+    destination: &Destination,
+    held: &Held<'_>,
+    visit: impl Fn(&mut Remover<'_>, &Directory, RelPath<'_>, &Names) + Sync,
+) -> Report {
+    let removers = pool::crawl(
+        run.options.threads,
+        RelPathBuf::default(),
+        || Remover::new(run, destination),
+        |remover, path: RelPathBuf, found| {
+            let path = path.as_path();
+            if run.stop.is_set() {
+                return;
+            }
+            let opened = live(destination, path)
+                .and_then(|directory| Ok((Names::of(&directory.dir, &mut remover.buffer)?, directory)));
+            let (names, directory) = match opened {
+                Ok(opened) => opened,
+                Err(errno) => return remover.fail(path, Act::List, errno),
+            };
+            visit(remover, &directory, path, &names);
+            for number in 0..names.len() as u32 {
+                let Ok(child) = path.join(names.name(number)) else { continue };
+                let is_meant = || remover.select().verdict(child.as_path(), true) != Verdict::Drop;
+                let is_directory = || kind_of(&directory.dir, &names, number) == Some(FileKind::Directory);
+                if held(child.as_path()) == Some(true) && is_meant() && is_directory() {
+                    found.push(child);
+                }
+            }
+            lock_again(&directory);
+        },
+    );
+    let mut report = Report::default();
+    report.merge_all(removers.into_iter().map(|remover| remover.ledger.report));
+    report
+}
+
+fn live(destination: &Destination, path: RelPath<'_>) -> Result<Directory, Errno> {
+    let dir = destination.root().open_dir_beneath(path)?;
+    let stat = dir.stat_self()?;
+    Ok(Directory::live(dir, &stat, &destination.who))
+}
+
+/// Gives a directory the mode back that it had.
+fn lock_again(directory: &Directory) {
+    if let Some(mode) = directory.mode_before() {
+        // Best effort: it was set by this process a moment ago.
+        let _ = Handle::Open(directory.dir.as_fd()).set_mode(mode);
     }
 }
 
-/// Removes the directories at `paths`, which the archive has something else in the place of.
-pub(super) fn blocking(run: &Run<'_>, root: &Dir, paths: &[RelPathBuf]) -> Report {
-    let mut remover = Remover::new(run, root);
-    for path in paths {
-        let (parent, _) = path.as_path().split();
-        match root.open_dir_beneath(parent) {
-            Ok(dir) => drop(remover.remove(&dir, path.as_path(), FileKind::Directory)),
-            Err(errno) => remover.fail(path.as_path(), Act::Open, errno),
+/// One thread's removing.
+struct Remover<'a> {
+    run: &'a Run<'a>,
+    who: &'a Who,
+    mount: (Device, u64),
+    buffer: Vec<u8>,
+    ledger: Ledger<'a>,
+}
+
+impl<'a> Remover<'a> {
+    fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
+        let mount = destination.root().stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
+        Remover { run, who: &destination.who, mount, buffer: Vec::new(), ledger: Ledger::new(run.observer) }
+    }
+
+    fn select(&self) -> &'a Select {
+        &self.run.options.select
+    }
+
+    fn facts(&self, path: RelPath<'_>, is_directory: bool) -> EntryFacts {
+        let meant = match self.select().verdict(path, is_directory) {
+            Verdict::Keep => Meant::Yes,
+            Verdict::Pass => Meant::OnlyBelow,
+            Verdict::Drop => Meant::No,
+        };
+        EntryFacts { is_directory, meant, ..EntryFacts::default() }
+    }
+
+    fn open(&mut self, dir: &Dir, name: &[u8]) -> Result<(Directory, (Device, u64), Names), Errno> {
+        let dir = dir.open_dir(name)?;
+        let (stat, names) = (dir.stat_self()?, Names::of(&dir, &mut self.buffer)?);
+        Ok((Directory::live(dir, &stat, self.who), stat.mount_id(), names))
+    }
+
+    /// Takes account of a removal. Whether the entry is gone.
+    fn removed(&mut self, path: RelPath<'_>, kind: FileKind, removed: Result<(), Errno>) -> bool {
+        match removed {
+            Ok(()) => {
+                let (deed, differs) = (Deed::Delete, Aspects::default());
+                self.ledger.change(&Change {
+                    path,
+                    kind,
+                    deed,
+                    is_new: false,
+                    differs,
+                    target: None,
+                    size: 0,
+                });
+                true
+            }
+            Err(Errno::NOENT) => true,
+            Err(errno) => {
+                self.fail(path, Act::Delete, errno);
+                false
+            }
         }
     }
-    remover.report
+
+    fn fail(&mut self, path: RelPath<'_>, act: Act, errno: Errno) {
+        self.ledger.fail_or_stop(self.run.side(), path, act, errno);
+    }
+}
+
+impl Removal for Remover<'_> {
+    type Scope = ();
+
+    fn is_ending(&self) -> bool {
+        self.run.stop.is_set()
+    }
+
+    fn keeps(&self, _: Place<'_>, _: Option<FileKind>, (): &()) -> bool {
+        false
+    }
+
+    fn enter(&mut self, place: Place<'_>, (): &()) -> Option<Level<()>> {
+        let facts = self.facts(place.path, true);
+        if matches!(removal::decide(facts), removal::Removal::Stay(_)) {
+            return None;
+        }
+        match self.open(&place.directory.dir, place.name()) {
+            Ok((directory, mount, names)) => {
+                let role = if mount == self.mount { Role::Plain } else { Role::OtherFileSystem };
+                if let removal::Removal::Stay(why) = removal::decide(EntryFacts { role, ..facts }) {
+                    why.reason().into_iter().for_each(|why| self.ledger.skip(place.path, why));
+                    return None;
+                }
+                Some(Level::new(place.path, directory, names, ()))
+            }
+            Err(errno) => {
+                self.fail(place.path, Act::List, errno);
+                None
+            }
+        }
+    }
+
+    fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, (): &()) -> bool {
+        let Some(kind) = kind else { return true };
+        if removal::decide(self.facts(place.path, false)) != removal::Removal::Remove {
+            return false;
+        }
+        place.directory.unlock();
+        let removed = place.directory.dir.remove_file(place.name());
+        self.removed(place.path, kind, removed)
+    }
+
+    fn directory(&mut self, place: Place<'_>, (): &()) -> bool {
+        if removal::decide(self.facts(place.path, true)) != removal::Removal::Remove {
+            return false;
+        }
+        place.directory.unlock();
+        let removed = place.directory.dir.remove_dir(place.name());
+        self.removed(place.path, FileKind::Directory, removed)
+    }
+
+    fn stays(&mut self, _: RelPath<'_>, directory: &Directory) {
+        lock_again(directory);
+    }
 }

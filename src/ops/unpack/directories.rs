@@ -25,9 +25,10 @@ pub(super) fn make(run: &Run<'_>, destination: &Destination, mut entries: Vec<&E
 pub(super) fn complete(run: &Run<'_>, destination: &Destination, new: &[PendingDirectory]) -> Report {
     let depth = |directory: &PendingDirectory| directory.entry.path.as_path().depth();
     by_depth(run, destination, new, depth, |hand, directory| {
-        if let Err(failed) = hand.applier.complete_directory(directory) {
-            run.fail(&mut hand.report, &directory.entry, failed);
+        if let Err(failed) = hand.maker.complete_directory(directory) {
+            hand.fail(directory.entry.path.as_path(), failed);
         }
+        hand.report_lacks();
         Ok(())
     })
 }
@@ -58,10 +59,10 @@ fn by_depth<T: Sync>(
         } else {
             let start = || Hand::new(run, destination);
             let hands = scatter(run.options.threads, level.chunks(AT_A_TIME), start, take);
-            report.merge_all(hands.into_iter().map(|hand| hand.report));
+            report.merge_all(hands.into_iter().map(|hand| hand.ledger.report));
         }
     }
-    report.merge(hand.report);
+    report.merge(hand.ledger.report);
     if let Some(halt) = lock(&halt).take() {
         report.merge(Report { end: End::Stopped(halt.at(run.path)), ..Report::default() });
     }

@@ -1,35 +1,34 @@
-//! One thread's work in the destination, and the report of it.
+//! One thread's work in the destination, and the account of it.
 
 use super::super::frames::Halt;
 use super::Run;
-use super::update::set_metadata;
-use crate::account::{Cause, Event, Report, fail_aloud};
+use crate::account::{Cause, Event, Ledger};
 use crate::archive::Fault;
-use crate::dest::{Applier, Destination, Failed, LargeFile};
-use crate::error::{Error, ends_run};
-use crate::plan::step::{self, Action, Existing};
+use crate::dest::{Destination, Failed, LargeFile, Maker};
+use crate::error::Act;
+use crate::plan::step::{Action, Existing, unpack};
+use crate::sys::Handle;
 use crate::tree::attributes::Changes;
-use crate::tree::{Entry, FileKind, Kind, Standing};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use crate::tree::{Entry, FileKind, Kind, RelPath, Standing};
+use rustix::io::Errno;
 
 /// Makes entries and keeps account of them.
 pub(super) struct Hand<'a> {
     run: &'a Run<'a>,
     destination: &'a Destination,
-    pub(super) applier: Applier<'a>,
-    pub(super) report: Report,
+    pub(super) maker: Maker<'a>,
+    pub(super) ledger: Ledger<'a>,
 }
 
 impl<'a> Hand<'a> {
     pub(super) fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
-        Hand { run, destination, applier: Applier::new(destination), report: Report::default() }
+        Hand { run, destination, maker: Maker::new(destination), ledger: Ledger::new(run.observer) }
     }
 
     /// Makes a directory.
     pub(super) fn directory(&mut self, entry: &Entry) -> Result<(), Halt> {
         if self.run.options.update.is_some() && self.is_standing_directory(entry) {
-            return match self.applier.directory(entry) {
+            return match self.maker.directory(entry) {
                 Ok(()) => {
                     self.found(entry);
                     Ok(())
@@ -37,12 +36,12 @@ impl<'a> Hand<'a> {
                 failed => self.note(entry, failed),
             };
         }
-        self.make(entry, |applier| applier.directory(entry))
+        self.make(entry, |maker| maker.directory(entry))
     }
 
     fn is_standing_directory(&mut self, entry: &Entry) -> bool {
         let path = entry.path.as_path();
-        match self.applier.standing(path) {
+        match self.maker.standing(path) {
             _ if path.is_root() => !self.destination.is_new(),
             standing => matches!(standing, Ok(Standing::Directory)),
         }
@@ -50,15 +49,15 @@ impl<'a> Hand<'a> {
 
     /// Makes a file with all of its content.
     pub(super) fn file(&mut self, entry: &Entry, data: &[u8]) -> Result<(), Halt> {
-        self.run.observer.event(Event::Moved(data.len() as u64));
-        self.make(entry, |applier| applier.file(entry, data))
+        self.ledger.tell(Event::Moved(data.len() as u64));
+        self.make(entry, |maker| maker.file(entry, data))
     }
 
     /// Makes what has no content: a link or a node.
     pub(super) fn bare(&mut self, entry: &Entry) -> Result<(), Halt> {
-        self.make(entry, |applier| match &entry.kind {
-            Kind::HardLink(target) => applier.hard_link(entry, target.as_path()),
-            _ => applier.node(entry),
+        self.make(entry, |maker| match &entry.kind {
+            Kind::HardLink(target) => maker.hard_link(entry, target.as_path()),
+            _ => maker.node(entry),
         })
     }
 
@@ -66,10 +65,10 @@ impl<'a> Hand<'a> {
     pub(super) fn begin(&mut self, entry: &Entry) -> Result<Option<LargeFile>, Halt> {
         match self.decide(entry) {
             Ok(Action::Leave) => {
-                self.keep(entry);
+                self.ledger.skip(entry.path.as_path(), IT_EXISTS);
                 Ok(None)
             }
-            Ok(_) => match self.applier.begin(entry) {
+            Ok(_) => match self.maker.begin(entry) {
                 Ok(file) => Ok(Some(file)),
                 Err(failed) => self.note(entry, Err(failed)).map(|()| None),
             },
@@ -80,37 +79,44 @@ impl<'a> Hand<'a> {
     /// Completes a large file.
     pub(super) fn finish(&mut self, file: LargeFile, entry: &Entry) -> Result<(), Halt> {
         let action = self.decide(entry).unwrap_or(Action::Replace);
-        let result = self.applier.finish(file, entry);
+        let result = self.maker.finish(file, entry);
         self.changed(entry, action, &result);
         self.note(entry, result)
     }
 
     /// Takes account of an entry that is there as it should be.
     pub(super) fn found(&mut self, entry: &Entry) {
-        self.report.counts.count(&entry.kind);
+        self.ledger.report.counts.count(&entry.kind);
         let kind = FileKind::of(&entry.kind).unwrap_or(FileKind::File);
-        self.run.observer.event(Event::Unchanged(entry.path.as_path(), kind));
+        self.ledger.tell(Event::Unchanged(entry.path.as_path(), kind));
     }
 
     /// Sets what differs on an entry that is there.
     pub(super) fn set(&mut self, entry: &Entry, changes: &Changes) -> Result<(), Halt> {
-        let result = set_metadata(self.destination, entry, changes);
-        self.report.counts.metadata_set += u64::from(result.is_ok());
+        let result = self.set_metadata(entry, changes);
+        self.ledger.report.counts.metadata_set += u64::from(result.is_ok());
         self.note(entry, result)
+    }
+
+    fn set_metadata(&mut self, entry: &Entry, changes: &Changes) -> Result<(), Failed> {
+        let (parent, name) = entry.path.as_path().split();
+        let open = |errno: Errno| Failed::Entry(Act::Open, errno.into());
+        let dir = self.destination.root().open_dir_beneath(parent).map_err(open)?;
+        self.maker.set(Handle::Named(&dir, name), changes)
     }
 
     fn make(
         &mut self,
         entry: &Entry,
-        step: impl FnOnce(&mut Applier<'a>) -> Result<(), Failed>,
+        step: impl FnOnce(&mut Maker<'a>) -> Result<(), Failed>,
     ) -> Result<(), Halt> {
         let result = match self.decide(entry) {
             Ok(Action::Leave) => {
-                self.keep(entry);
+                self.ledger.skip(entry.path.as_path(), IT_EXISTS);
                 return Ok(());
             }
             Ok(action) => {
-                let result = step(&mut self.applier);
+                let result = step(&mut self.maker);
                 self.changed(entry, action, &result);
                 result
             }
@@ -124,7 +130,7 @@ impl<'a> Hand<'a> {
         if self.run.options.update.is_none() || result.is_err() {
             return;
         }
-        let counts = &mut self.report.counts;
+        let counts = &mut self.ledger.report.counts;
         match (action, &entry.kind) {
             (_, Kind::HardLink(_)) => counts.linked += 1,
             (Action::Create, _) | (_, Kind::Directory) => counts.created += 1,
@@ -135,33 +141,43 @@ impl<'a> Hand<'a> {
 
     fn decide(&mut self, entry: &Entry) -> Result<Action, Failed> {
         let existing = if self.run.options.keep_existing { Existing::Keep } else { Existing::Replace };
-        Ok(step::unpack(&entry.kind, self.applier.standing(entry.path.as_path())?, existing))
-    }
-
-    fn keep(&mut self, entry: &Entry) {
-        self.report.counts.skipped += 1;
-        self.run.observer.event(Event::Skipped(entry.path.as_path(), "it exists"));
+        Ok(unpack(&entry.kind, self.maker.standing(entry.path.as_path())?, existing))
     }
 
     /// Takes account of what became of an entry. An error ends the run.
     pub(super) fn note(&mut self, entry: &Entry, result: Result<(), Failed>) -> Result<(), Halt> {
+        self.report_lacks();
         let path = entry.path.as_path();
         match result {
             Ok(()) => {
-                self.report.counts.count(&entry.kind);
-                self.run.observer.event(Event::Done(entry));
+                self.ledger.report.counts.count(&entry.kind);
+                self.ledger.tell(Event::Done(entry));
                 Ok(())
             }
-            Err(Failed::Cancelled) => Ok(()),
             Err(Failed::Refused(why)) => Err(Fault::Refused(format!("{}: {why}", path.display())).into()),
-            Err(Failed::Entry(act, Cause::Os(error))) if ends_run(act, &error) => {
-                let at = self.run.dst.join(OsStr::from_bytes(path.as_bytes()));
-                Err(Halt::Error(Error::io(act, &at, error)))
-            }
-            Err(Failed::Entry(act, cause)) => {
-                fail_aloud(&mut self.report, self.run.observer, path, (act, cause));
-                Ok(())
+            Err(failed @ (Failed::Entry(..) | Failed::Cancelled)) => {
+                self.fail(path, failed);
+                self.run.stop.take().map_or(Ok(()), |error| Err(Halt::Error(error)))
             }
         }
     }
+
+    /// Reports what could not be done at a path, whatever it is; what everything after it would meet stops the run.
+    pub(super) fn fail(&mut self, path: RelPath<'_>, failed: Failed) {
+        match failed {
+            Failed::Entry(act, cause) => self.ledger.fail_or_stop(self.run.side(), path, act, cause),
+            // Somebody has put a symbolic link in the way since it was made.
+            Failed::Refused(_) => self.ledger.fail(path, Act::Publish, Cause::Replaced),
+            Failed::Cancelled => {}
+        }
+    }
+
+    /// Reports, once each, what the destination was found to lack.
+    pub(super) fn report_lacks(&mut self) {
+        for lack in self.maker.take_lacks() {
+            self.ledger.tell(Event::Warning(&lack.to_string()));
+        }
+    }
 }
+
+const IT_EXISTS: &str = "it exists";

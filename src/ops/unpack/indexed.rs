@@ -105,7 +105,9 @@ fn first<'a>(
     if matches!(report.end, End::Complete) {
         for entry in &directories {
             if let Err(failed) = destination.reopen(entry) {
-                run.fail(report, entry, failed);
+                let mut hand = Hand::new(run, destination);
+                hand.fail(entry.path.as_path(), failed);
+                report.merge(hand.ledger.report);
             }
         }
     }
@@ -137,7 +139,7 @@ impl Pass<'_> {
                 report.merge(stopped(halt, run));
             }
         }
-        report.merge(hand.report);
+        report.merge(hand.ledger.report);
     }
 
     /// Whether a frame holds content of what is chosen.
@@ -174,7 +176,7 @@ impl Pass<'_> {
             },
         );
         let mut report = Report::default();
-        report.merge_all(hands.into_iter().map(|hand| hand.report));
+        report.merge_all(hands.into_iter().map(|hand| hand.ledger.report));
         report.merge(Report { end, ..Report::default() });
         for (number, large) in large {
             // Left over when the run was stopped.

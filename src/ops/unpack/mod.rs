@@ -11,7 +11,6 @@ mod large;
 mod options;
 mod prefetch;
 mod present;
-mod remove;
 mod seen;
 mod select;
 mod stamp;
@@ -19,17 +18,19 @@ mod stream;
 mod update;
 mod writers;
 
-use crate::account::{End, Observer, Report, fail_aloud};
+use crate::account::{End, Observer, Report, Side, Stop};
 use crate::cancel::Cancel;
-use crate::dest::{Destination, Failed, Owners, Settings};
+use crate::dest::{Capabilities, Destination, Owners, Settings};
 use crate::error::Error;
 use crate::ops::layers;
-use crate::sys::process;
-use crate::tree::Entry;
-use delete::{Deletion, Held};
+use crate::sys::{Handle, process};
+use crate::tree::attributes::Changes;
+use delete::Held;
+use hand::Hand;
 pub use options::{Options, Prefetch, Select, StampPlace, Update};
 use stamp::Stamp;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// Where the archive comes from.
@@ -55,11 +56,11 @@ pub fn unpack(
     process::raise_open_files();
     match archive {
         Source::Reader(reader) => {
-            let run = Run { path: Path::new("-"), dst, options, cancel, observer };
+            let run = Run::new(Path::new("-"), dst, options, cancel, observer);
             stream::unpack(&run, reader)
         }
         Source::Path(path) => {
-            let run = Run { path, dst, options, cancel, observer };
+            let run = Run::new(path, dst, options, cancel, observer);
             let files = layers::open(path, &options.deltas)?;
             // The topmost tells those below, too.
             let Some((top, file)) = files.last() else { return Ok(Report::default()) };
@@ -83,15 +84,34 @@ struct Run<'a> {
     options: &'a Options,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
+    /// What tells its threads to begin nothing more.
+    stop: Stop<'a>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        path: &'a Path,
+        dst: &'a Path,
+        options: &'a Options,
+        cancel: &'a Cancel,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Run { path, dst, options, cancel, observer, stop: Stop::new(cancel) }
+    }
+
+    /// The destination's side, for the account.
+    fn side(&self) -> Side<'_> {
+        Side { root: self.dst, stop: &self.stop }
+    }
+
     /// Opens the destination, or stages a new one.
     fn destination(&self) -> Result<Destination, Error> {
-        let Options { same_owner, same_permissions, numeric_owner, fsync, .. } = *self.options;
-        let gives_way = self.options.deletes();
-        let settings = Settings { same_owner, same_permissions, numeric_owner, fsync, gives_way };
-        let destination = Destination::open(self.dst, settings)?;
+        let Options { same_owner, same_permissions, numeric_owner, xattrs, acls, fsync, .. } = *self.options;
+        let (removes, gives_way) = (self.options.update.is_some(), self.options.deletes());
+        let settings =
+            Settings { same_owner, same_permissions, numeric_owner, xattrs, acls, removes, fsync, gives_way };
+        let can = Capabilities::without(&self.options.without, self.options.insist);
+        let destination = Destination::open(self.dst, settings, can)?;
         if self.options.update.is_some() && !destination.is_new() {
             update::hold(self, &destination)?;
         }
@@ -120,33 +140,52 @@ impl Run<'_> {
         report: &mut Report,
         held: Option<&Held<'_>>,
     ) -> Result<(), Error> {
-        destination.publish(&mut |entry, failed| self.fail(report, entry, failed))?;
+        let mut hand = Hand::new(self, destination);
+        destination.publish(&mut |path, failed| hand.fail(path, failed))?;
         let new = destination.take_new();
         report.merge(directories::complete(self, destination, &new));
+        report.merge(std::mem::take(&mut hand.ledger.report));
         if report.failures.is_empty() && self.options.deletes() {
-            report.merge(delete::blocking(self, destination.root(), &destination.blocked()));
+            report.merge(delete::blocking(self, destination));
         }
-        destination.publish_blocked(&mut |entry, failed| self.fail(report, entry, failed));
-        if let Some(held) = held.filter(|_| report.failures.is_empty() && self.options.deletes()) {
-            report.merge(Deletion { run: self, held }.everything(destination.root()));
-        }
-        let mut owners = Owners::default();
-        for entry in destination.take_found() {
-            let settled = if self.options.update.is_some() {
-                let settled = update::settle_directory(destination, &entry, &mut owners);
-                settled.map(|is_changed| report.counts.metadata_set += u64::from(is_changed))
-            } else {
-                destination.settle_directory(&entry, &mut owners)
-            };
-            if let Err(failed) = settled {
-                self.fail(report, &entry, failed);
+        destination.publish_blocked(&mut |path, failed| hand.fail(path, failed));
+        report.merge(std::mem::take(&mut hand.ledger.report));
+        if let Some(held) = held {
+            if report.failures.is_empty() && self.options.deletes() {
+                report.merge(delete::extraneous(self, destination, held));
+            } else if self.options.update.is_some() && !destination.is_new() {
+                delete::stale(self, destination);
             }
         }
-        destination.finish()
+        self.complete_found(destination, &mut hand);
+        report.merge(std::mem::take(&mut hand.ledger.report));
+        drop(hand);
+        match self.stop.take() {
+            Some(error) => Err(error),
+            None => destination.finish(),
+        }
     }
 
-    fn fail(&self, report: &mut Report, entry: &Entry, failed: Failed) {
-        let Failed::Entry(act, cause) = failed else { return };
-        fail_aloud(report, self.observer, entry.path.as_path(), (act, cause));
+    /// Gives the directories that were there their metadata.
+    fn complete_found(&self, destination: &Destination, hand: &mut Hand<'_>) {
+        let is_update = self.options.update.is_some();
+        let mut owners = Owners::default();
+        for entry in destination.take_found() {
+            let set = destination.found_directory(&entry, &mut owners).and_then(|(dir, changes)| {
+                hand.maker.set(Handle::Open(dir.as_fd()), &changes)?;
+                Ok(is_update && is_more_than_time(changes))
+            });
+            hand.report_lacks();
+            match set {
+                Ok(is_changed) => hand.ledger.report.counts.metadata_set += u64::from(is_changed),
+                Err(failed) => hand.fail(entry.path.as_path(), failed),
+            }
+        }
     }
+}
+
+/// Whether something but the time is to be set, which any change in a directory has moved.
+fn is_more_than_time(mut changes: Changes) -> bool {
+    changes.attributes.mtime = None;
+    !changes.is_empty()
 }

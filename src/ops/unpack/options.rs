@@ -1,5 +1,6 @@
 //! What can be asked of `haul unpack`.
 
+use crate::dest::{Capability, Insist};
 use crate::error::IndexUse;
 use crate::ops::Threads;
 use crate::tree::RelPathBuf;
@@ -21,6 +22,14 @@ pub struct Options {
     pub numeric_owner: bool,
     /// Leave what exists as it is, in place of replacing it.
     pub keep_existing: bool,
+    /// Set extended attributes, but for ACLs.
+    pub xattrs: bool,
+    /// Set POSIX ACLs.
+    pub acls: bool,
+    /// What the destination is taken to lack, without asking it.
+    pub without: Vec<Capability>,
+    /// What the destination must keep: without it, each entry is a failure.
+    pub insist: Insist,
     /// Return only when the tree would survive a power cut.
     pub fsync: bool,
     /// Leave alone what is in the destination already as the archive says.

@@ -185,7 +185,7 @@ impl<'a> Unpacking<'a> {
         } else if let Err(halt) = self.batch.give_up(&mut self.hand) {
             report.merge(Report { end: End::Stopped(halt.at(self.run.path)), ..Report::default() });
         }
-        report.merge(self.hand.report);
+        report.merge(self.hand.ledger.report);
         report
     }
 }

@@ -2,23 +2,19 @@
 
 use super::super::frames::Halt;
 use super::Run;
-use super::compare::{Looked, Need, look, metadata_changes};
+use super::compare::{Looked, Need, look};
 use super::groups::resolve;
 use super::hand::Hand;
 use super::select::Choice;
 use crate::account::{End, Report};
 use crate::archive::index::Record;
-use crate::dest::attributes::set;
+use crate::dest::Destination;
 use crate::error::{Act, Error, Precaution};
-use crate::dest::{Capabilities, Destination, Failed, Owners};
 use crate::ops::hold::{self, Hold};
 use crate::pool;
-use crate::sys::Handle;
 use crate::sys::Names;
-use crate::tree::attributes::Changes;
 use crate::tree::{Entry, Kind};
 use rustix::io::Errno;
-use std::os::fd::AsFd;
 use std::sync::Mutex;
 
 /// What of the choices is missing in the destination. What is there gets its metadata.
@@ -62,7 +58,7 @@ fn keep(
     let halt: Mutex<Option<Halt>> = Mutex::new(None);
     let hands = pool::scatter(
         run.options.threads,
-        kept.take_while(|_| !run.cancel.is_set() && pool::lock(&halt).is_none()),
+        kept.take_while(|_| !run.stop.is_set() && pool::lock(&halt).is_none()),
         || Hand::new(run, destination),
         |hand, (entry, looked)| match &looked.need {
             Need::Metadata(changes) => {
@@ -73,43 +69,10 @@ fn keep(
             Need::Nothing | Need::Anew => hand.found(entry),
         },
     );
-    report.merge_all(hands.into_iter().map(|hand| hand.report));
+    report.merge_all(hands.into_iter().map(|hand| hand.ledger.report));
     if let Some(halt) = pool::lock(&halt).take() {
         report.end = End::Stopped(halt.at(run.path));
     }
-}
-
-/// Sets what differs on an entry that is there.
-pub(super) fn set_metadata(
-    destination: &Destination,
-    entry: &Entry,
-    changes: &Changes,
-) -> Result<(), Failed> {
-    let (parent, name) = entry.path.as_path().split();
-    let open = |errno: Errno| Failed::Entry(Act::Open, errno.into());
-    let dir = destination.root().open_dir_beneath(parent).map_err(open)?;
-    set(Handle::Named(&dir, name), changes, &Capabilities::default()).failed.map_or(Ok(()), Err)
-}
-
-/// Sets what differs on a directory that was there, now that nothing in it changes any more. Whether that is anything
-/// but its time, which any change below it has moved.
-pub(super) fn settle_directory(
-    destination: &Destination,
-    entry: &Entry,
-    owners: &mut Owners,
-) -> Result<bool, Failed> {
-    let fail = |act| move |errno: Errno| Failed::Entry(act, errno.into());
-    let dir = destination.root().open_dir_beneath(entry.path.as_path()).map_err(fail(Act::Open))?;
-    let stat = dir.stat_self().map_err(fail(Act::Stat))?;
-    let handle = Handle::Open(dir.as_fd());
-    let changes = metadata_changes(destination, (entry, &stat), handle, owners)
-        .ok_or_else(|| fail(Act::ReadXattrs)(Errno::IO))?;
-    if changes.is_empty() {
-        return Ok(false);
-    }
-    let mut but_time = changes.clone();
-    but_time.attributes.mtime = None;
-    set(handle, &changes, &Capabilities::default()).failed.map_or(Ok(!but_time.is_empty()), Err)
 }
 
 /// Keeps other runs away from a tree that is there.

@@ -64,7 +64,7 @@ impl Writers {
                         for task in queue {
                             state.carry_out(run, &mut hand, task, &spare);
                         }
-                        hand.report
+                        hand.ledger.report
                     })
                 })
                 .collect();
@@ -111,7 +111,7 @@ impl Writers {
 impl State {
     fn carry_out(&self, run: &Run<'_>, hand: &mut Hand<'_>, task: Task, spare: &Sender<Vec<u8>>) {
         // After a halt, tasks are only taken off the queue.
-        let skip = self.halted.load(Ordering::Relaxed) || run.cancel.is_set();
+        let skip = self.halted.load(Ordering::Relaxed) || run.stop.is_set();
         let (result, mut data) = match task {
             Task::Files { files, data } => {
                 (if skip { Ok(()) } else { write_files(hand, &files, &data) }, data)

@@ -16,6 +16,7 @@ use crate::cli::show::output::{Lines, Output, Stream, Verb};
 use crate::cli::stdio;
 use crate::cli::voice::Voice;
 use clap::{Args, ValueHint};
+use haul::Insist;
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
@@ -61,6 +62,18 @@ pub(crate) struct UnpackArgs {
     /// Use the archive's user and group numbers even if it has names
     #[arg(long)]
     pub(crate) numeric_owner: bool,
+    /// Do not set extended attributes
+    #[arg(long, overrides_with = "xattrs")]
+    pub(crate) no_xattrs: bool,
+    /// Do not set POSIX ACLs
+    #[arg(long, overrides_with = "acls")]
+    pub(crate) no_acls: bool,
+    /// Set extended attributes; a file system that does not keep them is an error (by default one warning)
+    #[arg(long, overrides_with = "no_xattrs")]
+    pub(crate) xattrs: bool,
+    /// Set POSIX ACLs; a file system that does not keep them is an error (by default one warning)
+    #[arg(long, overrides_with = "no_acls")]
+    pub(crate) acls: bool,
     /// Leave existing files alone instead of replacing them
     #[arg(long, conflicts_with = "update")]
     pub(crate) keep_existing: bool,
@@ -176,6 +189,10 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
         same_permissions: either(args.same_permissions, args.no_same_permissions, environment.is_root),
         numeric_owner: args.numeric_owner,
         keep_existing: args.keep_existing,
+        xattrs: !args.no_xattrs,
+        acls: !args.no_acls,
+        without: Vec::new(),
+        insist: Insist { xattrs: args.xattrs, acls: args.acls },
         fsync: args.fsync,
         update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
         prefetch: args.prefetch.map(|list| ready::read_list(&list)).transpose()?,

@@ -1,0 +1,452 @@
+//! A destination whose entries come by path, in any order and from many threads: what an archive is unpacked into.
+//!
+//! Owns its root and which of its directories are staged. Only the topmost new directory has a temporary name; what is
+//! below it is staged with it.
+
+use super::attributes::set;
+use super::barrier::Barrier;
+use super::capabilities::{Capabilities, Lack};
+use super::dir::{Directory, PRIVATE_DIRECTORY};
+use super::owners::Owners;
+use super::remove::remove_tree;
+use super::{Failed, failed};
+use crate::error::{Act, Error};
+use crate::plan::attributes::{add_xattrs, changes};
+use crate::plan::same::Precision;
+use crate::pool::lock;
+use crate::sys::grain::grains;
+use crate::sys::output::open_parent;
+use crate::sys::{Dir, FileKind, Handle, Stat, commit, process};
+use crate::tree::attributes::{Attributes, Changes, Who};
+use crate::tree::grain::Grains;
+use crate::tree::{Device, Entry, Kind, RelPath, RelPathBuf, Standing, Xattr};
+use rustix::io::Errno;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+
+/// What is set on what is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Owners as the entries say; else those of the running user.
+    pub(crate) same_owner: bool,
+    /// Modes and privileged xattrs as the entries say; else as far as the umask lets through.
+    pub(crate) same_permissions: bool,
+    /// Owners by number, whatever names the entries have.
+    pub(crate) numeric_owner: bool,
+    /// Extended attributes, but for ACLs.
+    pub(crate) xattrs: bool,
+    /// POSIX ACLs.
+    pub(crate) acls: bool,
+    /// Take xattrs from entries that were there and are not to have them.
+    pub(crate) removes: bool,
+    /// Wait for the disk at every publication.
+    pub(crate) fsync: bool,
+    /// A directory that is not empty may give way to what is not a directory. What is to take its place waits until the
+    /// end.
+    pub(crate) gives_way: bool,
+}
+
+/// A tree that is being made or changed.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    pub(super) settings: Settings,
+    /// As the user named it.
+    path: PathBuf,
+    pub(super) root: Dir,
+    /// Where the root is to be, when it is new: it is staged then, and everything with it.
+    root_place: Option<StagedRoot>,
+    /// Whether this run has made the root.
+    owns_root: bool,
+    /// The topmost new directories, by final path, with their temporary names. Empty when the root is staged.
+    staged: RwLock<HashMap<RelPathBuf, Vec<u8>>>,
+    /// What is at a final path and may be linked to: what was made in live directories, and what was right already.
+    made: Mutex<HashMap<RelPathBuf, (Device, u64)>>,
+    /// Names that are linked to after their directory got its name: what is made there is noted in `made`, too.
+    linked_later: HashSet<RelPathBuf>,
+    /// Names that wait: with `fsync` all in live directories; else those that a directory has to give way to.
+    pub(super) barrier: Barrier,
+    /// Directories whose mode forbids their owner to change them, with that mode, while it is lifted.
+    unlocked: Mutex<HashMap<RelPathBuf, u32>>,
+    /// The directories made or found, in the order of their entries.
+    pub(super) directories: Mutex<Vec<PendingDirectory>>,
+    pub(crate) who: Who,
+    umask: u32,
+    /// What it keeps and can do.
+    pub(crate) can: Capabilities,
+    /// How exactly times are kept, once somebody asked.
+    grains: OnceLock<Grains>,
+}
+
+#[derive(Debug)]
+struct StagedRoot {
+    parent: Dir,
+    temp: Vec<u8>,
+    name: Vec<u8>,
+}
+
+/// A directory whose metadata are set at the end.
+#[derive(Debug)]
+pub(crate) struct PendingDirectory {
+    pub(crate) entry: Entry,
+    pub(super) made: Made,
+}
+
+/// What came of making a directory.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// It is new, with this mode, and under this temporary name if it is a topmost new one.
+    New { mode: u32, temp: Option<Vec<u8>> },
+    /// It was there.
+    Found,
+}
+
+impl Destination {
+    /// Opens the directory at `path`, or stages one that is to be there.
+    pub(crate) fn open(path: &Path, settings: Settings, can: Capabilities) -> Result<Self, Error> {
+        let io = |act| move |errno: Errno| Error::io(act, path, errno);
+        let (uid, gid) = process::identity();
+        // All bits where the mask is not known: then no created mode is relied on.
+        let who = Who { uid, gid, groups: process::groups(), umask: process::umask().unwrap_or(0o777) };
+        let (root, root_place) = match Dir::open(path) {
+            Ok(root) => (root, None),
+            Err(Errno::NOENT) => {
+                let (parent, name) = open_parent(path).map_err(io(Act::Create))?;
+                let (temp, root) = commit::create_temp_dir(&parent).map_err(io(Act::Create))?;
+                let root = Directory::new_root(root, &who).map_err(io(Act::Create))?.dir;
+                (root, Some(StagedRoot { parent, temp, name }))
+            }
+            Err(errno) => return Err(io(Act::Open)(errno)),
+        };
+        Ok(Destination {
+            settings,
+            path: path.to_owned(),
+            root,
+            owns_root: root_place.is_some(),
+            root_place,
+            staged: RwLock::default(),
+            made: Mutex::default(),
+            linked_later: HashSet::new(),
+            barrier: Barrier::default(),
+            unlocked: Mutex::default(),
+            directories: Mutex::default(),
+            who,
+            umask: process::umask().unwrap_or(0o022),
+            can,
+            grains: OnceLock::new(),
+        })
+    }
+
+    /// How exactly times are kept in it.
+    pub(crate) fn grains(&self) -> &Grains {
+        self.grains.get_or_init(|| grains(&self.root))
+    }
+
+    /// The destination as the user named it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The root, wherever it is now.
+    pub(crate) fn root(&self) -> &Dir {
+        &self.root
+    }
+
+    /// Whether the root is new and has no name yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.root_place.is_some()
+    }
+
+    /// What came of making the root.
+    pub(super) fn root_made(&self) -> Made {
+        if self.is_new() { Made::New { mode: PRIVATE_DIRECTORY, temp: None } } else { Made::Found }
+    }
+
+    /// Whether the metadata of the root are set. Who unpacks into an existing one did not ask for other rights on it,
+    /// unless rights were asked for.
+    pub(super) fn sets_root(&self) -> bool {
+        self.owns_root || self.settings.same_permissions
+    }
+
+    /// Names these as what will be linked to only after their directory got its name.
+    pub(crate) fn link_later(&mut self, paths: impl Iterator<Item = RelPathBuf>) {
+        self.linked_later.extend(paths);
+    }
+
+    pub(super) fn is_linked_later(&self, path: &RelPathBuf) -> bool {
+        self.linked_later.contains(path)
+    }
+
+    /// Lets what is at `path` be linked to.
+    pub(crate) fn remember(&self, path: RelPath<'_>, inode: (Device, u64)) {
+        lock(&self.made).insert(path.to_buf(), inode);
+    }
+
+    /// The inode at `path`, if it may be linked to.
+    pub(crate) fn remembers(&self, path: RelPath<'_>) -> Option<(Device, u64)> {
+        lock(&self.made).get(&path.to_buf()).copied()
+    }
+
+    /// Lets a complete directory be changed again, and notes that its metadata are to be set once more.
+    pub(crate) fn reopen(&self, entry: &Entry) -> Result<(), Failed> {
+        let directory = self.hold(entry.path.as_path())?;
+        if !entry.path.as_path().is_root() || self.sets_root() {
+            // It gets its own mode in the end, so nothing is to be given back.
+            directory.unlock();
+        }
+        self.note_directory(entry.clone(), Made::Found);
+        Ok(())
+    }
+
+    /// Notes a directory whose metadata are to be set at the end.
+    pub(super) fn note_directory(&self, entry: Entry, made: Made) {
+        lock(&self.directories).push(PendingDirectory { entry, made });
+    }
+
+    /// Forgets a directory that something else is to replace.
+    pub(crate) fn forget_directory(&self, path: RelPath<'_>) {
+        lock(&self.directories).retain(|directory| directory.entry.path.as_path() != path);
+        let staged = self.staged.write().unwrap_or_else(PoisonError::into_inner).remove(&path.to_buf());
+        if let Some(temp) = staged
+            && let Ok(held) = self.hold(path.split().0)
+        {
+            // Best effort: what cannot be removed is known by its name.
+            let _ = remove_tree(&held.dir, &temp);
+        }
+    }
+
+    /// Makes the directory at `path` in `above` if there is none; anything else there gives way at the end. In a staged
+    /// directory, which nobody else can look into, it has `mode` at once.
+    pub(super) fn make_directory(
+        &self,
+        above: &Directory,
+        path: RelPath<'_>,
+        mode: u32,
+    ) -> Result<Made, Failed> {
+        let name = path.file_name();
+        if above.staged {
+            return match above.dir.create_dir(name, mode) {
+                Ok(()) => Ok(Made::New { mode, temp: None }),
+                Err(Errno::EXIST) if standing(&above.dir, name) == Ok(Standing::Directory) => Ok(Made::Found),
+                Err(errno) => Err(failed(Act::Create)(errno)),
+            };
+        }
+        let is_staged =
+            self.staged.read().unwrap_or_else(PoisonError::into_inner).contains_key(&path.to_buf());
+        if is_staged || standing(&above.dir, name).map_err(failed(Act::Stat))? == Standing::Directory {
+            return Ok(Made::Found);
+        }
+        self.unlock(above, path.split().0);
+        let mut draft = above.create_directory(name, false, &self.who)?;
+        let temp = draft.temp.unwrap_or_default();
+        if !draft.made.is_plain() {
+            draft.made.make_plain(&self.who).map_err(failed(Act::Create))?;
+        }
+        self.staged.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_buf(), temp.clone());
+        Ok(Made::New { mode: PRIVATE_DIRECTORY, temp: Some(temp) })
+    }
+
+    /// Opens the directory whose final path is `path`, wherever it is now.
+    pub(super) fn hold(&self, path: RelPath<'_>) -> Result<Directory, Failed> {
+        self.hold_below(None, path)
+    }
+
+    /// Opens the directory whose final path is `path`, beginning at one above it that is held, if any.
+    pub(super) fn hold_below(
+        &self,
+        above: Option<(RelPath<'_>, &Directory)>,
+        path: RelPath<'_>,
+    ) -> Result<Directory, Failed> {
+        let (dir, actual, staged) = match above {
+            // What is below a staged directory has its final name.
+            Some((above, held)) if held.staged => (&held.dir, path.below(above).to_buf(), true),
+            _ => {
+                let (actual, staged) = self.actual(path);
+                (&self.root, actual, staged)
+            }
+        };
+        let dir = dir.open_dir_beneath(actual.as_path()).map_err(|errno| match errno {
+            Errno::LOOP => Failed::Refused("a directory above it is a symbolic link"),
+            errno => failed(Act::Open)(errno),
+        })?;
+        if staged {
+            return Ok(Directory::staged(dir));
+        }
+        let stat = dir.stat_self().map_err(failed(Act::Stat))?;
+        Ok(Directory::live(dir, &stat, &self.who))
+    }
+
+    /// Lets the owner of a directory change it, whatever its mode says. It has that again in the end.
+    pub(super) fn unlock(&self, directory: &Directory, path: RelPath<'_>) {
+        directory.unlock();
+        if let Some(mode) = directory.mode_before() {
+            lock(&self.unlocked).entry(path.to_buf()).or_insert(mode);
+        }
+    }
+
+    /// Gives directories that were unlocked for their owner the modes that they had.
+    pub(super) fn lock_again(&self) {
+        for (path, mode) in std::mem::take(&mut *lock(&self.unlocked)) {
+            if let Ok(dir) = self.root.open_dir_beneath(path.as_path()) {
+                // Best effort: it was set by this process a moment ago.
+                let _ = crate::sys::meta::set_mode(&dir, mode);
+            }
+        }
+    }
+
+    /// Where the directory with this final path is now, and whether it is staged.
+    fn actual(&self, path: RelPath<'_>) -> (RelPathBuf, bool) {
+        if self.is_new() {
+            return (path.to_buf(), true);
+        }
+        let staged = self.staged.read().unwrap_or_else(PoisonError::into_inner);
+        let top = path.ancestors().chain([path]).find_map(|above| {
+            let temp = staged.get(&above.to_buf())?;
+            let (parent, _) = above.split();
+            let below = &path.as_bytes()[above.as_bytes().len()..];
+            RelPathBuf::from_member_name(&[b"./", parent.as_bytes(), b"/", temp, below].concat()).ok()
+        });
+        top.map_or_else(|| (path.to_buf(), false), |actual| (actual, true))
+    }
+
+    /// Gives a staged root its name. Returns the directory that it lies in, if it had none before.
+    pub(super) fn publish_root(&mut self) -> rustix::io::Result<Option<Dir>> {
+        let Some(StagedRoot { parent, temp, name }) = &self.root_place else { return Ok(None) };
+        match parent.rename_new(temp, name) {
+            // Somebody made it meanwhile. Empty, it can be replaced, rename(2); else nothing of it is touched.
+            Err(Errno::EXIST) => parent.rename(temp, name),
+            result => result,
+        }?;
+        Ok(self.root_place.take().map(|place| place.parent))
+    }
+
+    /// The directory at `path` has its name, or never gets it.
+    pub(super) fn no_longer_staged(&self, path: RelPath<'_>) {
+        self.staged.write().unwrap_or_else(PoisonError::into_inner).remove(&path.to_buf());
+    }
+
+    /// Removes everything that has no final name yet. Best effort: what cannot be removed is known by its name.
+    pub(crate) fn abandon(&mut self) {
+        if let Some(StagedRoot { parent, temp, .. }) = &self.root_place {
+            let _ = remove_tree(parent, temp);
+        }
+        let staged = self.staged.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for (path, temp) in staged {
+            if let Ok(dir) = self.root.open_dir_beneath(path.as_path().split().0) {
+                let _ = remove_tree(&dir, &temp);
+            }
+        }
+        self.barrier.discard(|path| self.root.open_dir_beneath(path));
+        self.lock_again();
+    }
+}
+
+/// What entries are to have.
+impl Destination {
+    /// What an inode must have to be what `entry` says, as far as that is set here at all. Owners are not looked at where
+    /// the archive's are not restored.
+    pub(crate) fn wanted(&self, entry: &Entry, owners: &mut Owners) -> Attributes {
+        let ids = self.settings.same_owner;
+        let ids = ids.then(|| owners.ids(&entry.meta.owner, self.settings.numeric_owner));
+        let is_symlink = matches!(entry.kind, Kind::Symlink(_));
+        Attributes {
+            uid: ids.map(|(uid, _)| uid),
+            gid: ids.map(|(_, gid)| gid),
+            mode: (!is_symlink).then(|| self.final_mode(entry)),
+            atime: None,
+            mtime: Some(entry.meta.mtime),
+        }
+    }
+
+    /// What the umask takes from modes; the usual one where it is not known.
+    pub(super) fn umask(&self) -> u32 {
+        self.umask
+    }
+
+    fn final_mode(&self, entry: &Entry) -> u32 {
+        if self.settings.same_permissions {
+            return entry.meta.mode;
+        }
+        entry.meta.mode & 0o777 & !self.umask
+    }
+
+    /// The mode with which to create a directory in a staged one: its own, where it can be reached at once, and lets its
+    /// owner fill it.
+    pub(super) fn directory_mode(&self, entry: &Entry) -> u32 {
+        let mode = self.final_mode(entry);
+        let is_reached = mode & self.who.umask == 0 && mode <= 0o777 && entry.meta.xattrs.is_empty();
+        if is_reached && mode & PRIVATE_DIRECTORY == PRIVATE_DIRECTORY { mode } else { PRIVATE_DIRECTORY }
+    }
+
+    /// Whether an entry gets this xattr: those that grant power only where modes that grant it are set, too.
+    ///
+    /// `trusted.overlay.` is the mount state of an overlay file system; set on a directory that becomes a layer, it
+    /// could make files appear or disappear.
+    pub(crate) fn sets(&self, xattr: &Xattr) -> bool {
+        if xattr.is_acl() {
+            return self.settings.acls;
+        }
+        let privileged = self.settings.same_permissions && self.who.is_root();
+        let is_allowed =
+            xattr.is_unprivileged() || (privileged && !xattr.name.starts_with(b"trusted.overlay."));
+        self.settings.xattrs && is_allowed && !xattr.is_second_view()
+    }
+
+    /// What must be set on a new inode that was created with `have`.
+    pub(super) fn changes_to_new(
+        &self,
+        entry: &Entry,
+        wanted: &Attributes,
+        have: &Attributes,
+        handle: Handle<'_>,
+    ) -> Changes {
+        let mut changes = changes(wanted, have, &Precision::EXACT);
+        // What was created with a known owner has inherited nothing.
+        let inherited = if have.uid.is_some() { Box::default() } else { handle.xattrs().unwrap_or_default() };
+        let may_go = |xattr: &Xattr| xattr.is_acl() && self.settings.acls;
+        add_xattrs(&mut changes, (&entry.meta.xattrs, |xattr| self.sets(xattr)), (&inherited, may_go));
+        changes
+    }
+
+    /// What must be set on an inode of the entry's kind that is there, as `stat` says.
+    pub(crate) fn changes_to_old(
+        &self,
+        entry: &Entry,
+        stat: &Stat,
+        handle: Handle<'_>,
+        owners: &mut Owners,
+    ) -> Result<Changes, Errno> {
+        let have = if self.settings.xattrs || self.settings.acls { handle.xattrs()? } else { Box::default() };
+        let precision = Precision { dst: self.grains().of(stat), ..Precision::EXACT };
+        let mut changes = changes(&self.wanted(entry, owners), &Attributes::of(stat), &precision);
+        // Labels that a security module gives to every inode by itself are not missing in the archive.
+        let is_label =
+            |xattr: &Xattr| xattr.name.starts_with(b"security.") && *xattr.name != *b"security.capability";
+        let may_go = |xattr: &Xattr| self.settings.removes && self.sets(xattr) && !is_label(xattr);
+        add_xattrs(&mut changes, (&entry.meta.xattrs, |xattr| self.sets(xattr)), (&have, may_go));
+        changes.set.retain(|xattr| self.can.keeps_xattr(&xattr.name));
+        Ok(changes)
+    }
+
+    /// Sets what `changes` says. What the destination was found to lack is added to `lacks`.
+    pub(crate) fn set(
+        &self,
+        handle: Handle<'_>,
+        changes: &Changes,
+        lacks: &mut Vec<Lack>,
+    ) -> Result<(), Failed> {
+        let set = set(handle, changes, &self.can);
+        lacks.extend(set.lacks);
+        set.failed.map_or(Ok(()), Err)
+    }
+}
+
+/// What is at `name`, symlinks not followed.
+pub(super) fn standing(dir: &Dir, name: &[u8]) -> rustix::io::Result<Standing> {
+    match dir.stat(name) {
+        Ok(stat) if stat.kind == FileKind::Directory => Ok(Standing::Directory),
+        Ok(_) => Ok(Standing::Other),
+        Err(Errno::NOENT) => Ok(Standing::Nothing),
+        Err(errno) => Err(errno),
+    }
+}
