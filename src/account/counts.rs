@@ -4,7 +4,8 @@ use super::change::Deed;
 use crate::tree::Kind;
 
 /// What was done, in numbers. Each counter means the same for every verb: entries that it wrote, read or checked.
-#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Counts {
     /// Regular files.
     pub files: u64,

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// One path on which two sides differ.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Difference {
     /// The path below both roots, as shown text.
     pub path: String,
@@ -12,8 +13,9 @@ pub struct Difference {
 }
 
 /// How two entries of one path differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[allow(missing_docs)] // each is the word that it prints
 pub enum Differs {
     Missing,

@@ -10,18 +10,18 @@ use haul::ops::unpack::Source;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-/// The word for a delta, for [`Place::refuse_stream`].
+/// The word for a delta, for [`ArchivePlace::refuse_stream`].
 pub(crate) const A_DELTA: &str = "a delta";
 
 /// Where an archive is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ArchivePlace {
     /// `-`: stdin or stdout.
     Standard,
     Path(PathBuf),
 }
 
-impl Place {
+impl ArchivePlace {
     pub(crate) fn new(text: &OsStr) -> Self {
         if text == "-" { Self::Standard } else { Self::Path(text.into()) }
     }

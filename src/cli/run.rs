@@ -1,7 +1,7 @@
 //! The frame around every verb that ends with a report: signals, progress, the final output, exit status.
 
 use super::exit::Exit;
-use super::show::output::{Output, Verb};
+use super::show::output::{Verb, View};
 use super::show::progress::Progress;
 use super::show::render::Ended;
 use super::signals::Signals;
@@ -13,7 +13,7 @@ use std::time::Instant;
 /// Runs `task` and shows its outcome.
 pub(crate) fn carry_out(
     verb: Verb,
-    output: &Output,
+    output: &View,
     task: impl FnOnce(&Cancel, &Progress) -> Result<Report, Error>,
 ) -> Exit {
     let cancel = Cancel::default();

@@ -24,14 +24,14 @@ pub(crate) enum Format {
 }
 
 /// Writes the lines.
-pub(crate) struct Listing<W: Write> {
+pub(crate) struct ListWriter<W: Write> {
     out: BufWriter<W>,
     format: Format,
     /// The first error of `out`.
     failed: Option<io::Error>,
 }
 
-impl<W: Write> Listing<W> {
+impl<W: Write> ListWriter<W> {
     pub(crate) fn new(out: W, format: Format) -> Self {
         Self { out: BufWriter::with_capacity(64 << 10, out), format, failed: None }
     }
@@ -49,7 +49,7 @@ impl<W: Write> Listing<W> {
         match self.format {
             Format::Names => writeln!(self.out, "{}", shown_name(listed.entry)),
             Format::Long => writeln!(self.out, "{}", long(listed.entry)),
-            Format::Json => json::write_line(&mut self.out, &json::Line::new(listed)),
+            Format::Json => json::write_line(&mut self.out, &json::EntryLine::new(listed)),
         }
     }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn list_into(errno: i32, lines: usize) -> Result<Report, Error> {
-        let mut listing = Listing::new(Failing(errno), Format::Names);
+        let mut listing = ListWriter::new(Failing(errno), Format::Names);
         let entry = entry("some/name", Kind::file(1), 0o644);
         for _ in 0..lines {
             if let Err(error) = listing.show(Item::Entry(Listed { entry: &entry, digest: None })) {

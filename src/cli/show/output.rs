@@ -4,7 +4,7 @@ use crate::cli::voice::Voice;
 
 /// What is shown, and where.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Output {
+pub(crate) struct View {
     /// The report is one JSON object on stdout.
     pub(crate) json: bool,
     /// A bar on stderr, if that is a terminal.
@@ -27,11 +27,11 @@ pub(crate) struct Output {
     pub(crate) dry_run: bool,
 }
 
-impl Output {
+impl View {
     /// The output for this voice, if a verb has no rules of its own; `on_stdout` says that stdout has other data.
     pub(crate) fn of(voice: &Voice, on_stdout: bool) -> Self {
         let names = if voice.json || on_stdout { Stream::Stderr } else { Stream::Stdout };
-        Output {
+        View {
             json: voice.json,
             // Both would overwrite each other.
             progress: !voice.quiet && !voice.verbose,
@@ -39,7 +39,7 @@ impl Output {
             summary: !voice.quiet && !voice.json,
             names: voice.verbose.then_some(names),
             skipped: voice.verbose,
-            ..Output::default()
+            ..View::default()
         }
     }
 }

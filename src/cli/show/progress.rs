@@ -4,7 +4,7 @@
 //! events, which only add to counters; indicatif's own thread draws the line ten times a second. Failures are shown
 //! from the report, where each is named once and in order.
 
-use super::output::{Lines, Output, Stream};
+use super::output::{Lines, Stream, View};
 use super::{itemize, json};
 use crate::cli::stdio;
 use haul::account::{Change, Deed, Event, Observer};
@@ -41,10 +41,10 @@ struct Counters {
 
 impl Progress {
     /// Starts to show what `output` asks for.
-    pub(crate) fn start(output: &Output) -> Self {
+    pub(crate) fn start(output: &View) -> Self {
         let counters = Arc::new(Counters::default());
         let bar = output.progress.then(|| bar(&counters)).filter(|bar| !bar.is_hidden());
-        let Output { names, changes, unchanged, warnings, skipped, .. } = *output;
+        let View { names, changes, unchanged, warnings, skipped, .. } = *output;
         Self { counters, bar, names, changes, unchanged, warnings, skipped }
     }
 
@@ -194,7 +194,7 @@ mod tests {
     use haul::account::Aspects;
 
     fn told(events: &[Event<'_>]) -> Counters {
-        let progress = Progress::start(&Output::default());
+        let progress = Progress::start(&View::default());
         for &event in events {
             progress.event(event);
         }

@@ -4,7 +4,7 @@
 //! the summary is a line on stderr.
 
 use super::json;
-use super::output::{Output, Verb};
+use super::output::{Verb, View};
 use super::progress::per_second;
 use super::stats;
 use crate::cli::exit::Exit;
@@ -28,7 +28,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// Shows all of it.
-    pub(crate) fn show(&self, output: &Output) {
+    pub(crate) fn show(&self, output: &View) {
         self.complain();
         // The run is over and its outcome is fixed: a reader that went away changes nothing.
         let _ = self.write_results(&mut io::stdout().lock(), output);
@@ -59,7 +59,7 @@ impl Ended {
         }
     }
 
-    fn write_results(&self, out: &mut impl Write, output: &Output) -> io::Result<()> {
+    fn write_results(&self, out: &mut impl Write, output: &View) -> io::Result<()> {
         if output.json {
             let document = json::Outcome::new(self.verb.name(), &self.outcome, self.exit, self.elapsed);
             json::write_line(out, &document)?;
@@ -171,7 +171,7 @@ mod tests {
 
     fn results(ended: &Ended, as_json: bool) -> String {
         let mut out = Vec::new();
-        ended.write_results(&mut out, &Output { json: as_json, ..Output::default() }).unwrap();
+        ended.write_results(&mut out, &View { json: as_json, ..View::default() }).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn statistics_are_shown_where_they_were_asked_for() {
         let mut out = Vec::new();
-        let output = Output { stats: true, ..Output::default() };
+        let output = View { stats: true, ..View::default() };
         ended(Verb::Sync, report()).write_results(&mut out, &output).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), stats::block(&report().counts));
     }

@@ -4,10 +4,10 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::parts::filters::{FilterArgs, patterns};
 use crate::cli::parts::threads::Work;
-use crate::cli::place::{A_DELTA, Place};
+use crate::cli::place::{A_DELTA, ArchivePlace};
 use crate::cli::refusal::{Refusal, usage};
 use crate::cli::run::carry_out;
-use crate::cli::show::output::{Lines, Output, Verb};
+use crate::cli::show::output::{Lines, Verb, View};
 use crate::cli::show::steps::Shown;
 use crate::cli::voice::Voice;
 use clap::{Args, ValueHint};
@@ -120,15 +120,15 @@ pub(crate) fn run(args: &DiffArgs, voice: &Voice, environment: &Environment) -> 
 
 /// What is compared, and how the result is shown.
 #[derive(Debug)]
-struct Comparison {
-    src: Place,
-    dst: Place,
+struct DiffTask {
+    src: ArchivePlace,
+    dst: ArchivePlace,
     options: Options,
     shown: Shown,
-    output: Output,
+    output: View,
 }
 
-impl Comparison {
+impl DiffTask {
     /// Compares, shows the differences and returns the report.
     fn carry_out(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
         // Keep stdin open if an archive comes from there; at most one of the two does.
@@ -138,10 +138,10 @@ impl Comparison {
     }
 }
 
-fn resolve(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<Comparison, Refusal> {
+fn resolve(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<DiffTask, Refusal> {
     let (src_deltas, dst, dst_deltas) = sides(&args.behind, ops::is_delta)?;
-    let (src, dst) = (Place::input(&args.src, environment)?, Place::input(dst, environment)?);
-    if (&src, &dst) == (&Place::Standard, &Place::Standard) {
+    let (src, dst) = (ArchivePlace::input(&args.src, environment)?, ArchivePlace::input(dst, environment)?);
+    if (&src, &dst) == (&ArchivePlace::Standard, &ArchivePlace::Standard) {
         return usage("only one side can come from stdin");
     }
     src.refuse_stream(&[(A_DELTA, !src_deltas.is_empty())])?;
@@ -167,8 +167,8 @@ fn resolve(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<
         deltas: [src_deltas, dst_deltas],
     };
     // Only differing entries are named, not all compared ones.
-    let output = Output { names: None, ..Output::of(voice, false) };
-    Ok(Comparison { src, dst, options, shown, output })
+    let output = View { names: None, ..View::of(voice, false) };
+    Ok(DiffTask { src, dst, options, shown, output })
 }
 
 /// What follows the first side of a comparison: deltas on top of it, the second side, and deltas on top of that.

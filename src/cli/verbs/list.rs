@@ -5,11 +5,11 @@ use crate::cli::exit::Exit;
 use crate::cli::parts::filters::{FilterArgs, patterns};
 use crate::cli::parts::members::member_paths;
 use crate::cli::pipe::Pipe;
-use crate::cli::place::Place;
+use crate::cli::place::ArchivePlace;
 use crate::cli::refusal::{Refusal, usage};
 use crate::cli::run::carry_out;
-use crate::cli::show::listing::{Format, Listing};
-use crate::cli::show::output::{Output, Verb};
+use crate::cli::show::listing::{Format, ListWriter};
+use crate::cli::show::output::{Verb, View};
 use crate::cli::stdio;
 use crate::cli::voice::Voice;
 use clap::{Args, ValueHint};
@@ -53,10 +53,10 @@ Examples:
 /// Everything that one `haul list` is to do.
 #[derive(Debug)]
 struct ListTask {
-    archive: Place,
+    archive: ArchivePlace,
     select: Select,
     format: Format,
-    output: Output,
+    output: View,
 }
 
 /// Lists according to the flags.
@@ -69,7 +69,7 @@ impl ListTask {
     fn carry_out(&self, cancel: &Cancel) -> Result<Report, Error> {
         // Keeps stdin open if the archive comes from there.
         let mut stdin = None;
-        let mut listing = Listing::new(Pipe::new(stdio::output()?, cancel), self.format);
+        let mut listing = ListWriter::new(Pipe::new(stdio::output()?, cancel), self.format);
         let source = self.archive.source(&mut stdin, cancel)?;
         let outcome = list(source, &self.select, cancel, &mut |listed| listing.show(listed));
         listing.finish(outcome)
@@ -85,9 +85,8 @@ fn resolve(args: &ListArgs, voice: &Voice, environment: &Environment) -> Result<
     };
     let select = Select { paths: member_paths(&args.paths)?, filter: args.filter.compile()? };
     // The lines are the report.
-    let output =
-        Output { json: false, progress: false, summary: false, names: None, ..Output::of(voice, true) };
-    Ok(ListTask { archive: Place::input(&args.archive, environment)?, select, format, output })
+    let output = View { json: false, progress: false, summary: false, names: None, ..View::of(voice, true) };
+    Ok(ListTask { archive: ArchivePlace::input(&args.archive, environment)?, select, format, output })
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use crate::cli::parts::filters::{FilterArgs, patterns};
 use crate::cli::parts::owner::{self, Accounts};
 use crate::cli::parts::threads::Work;
 use crate::cli::pipe::Pipe;
-use crate::cli::place::Place;
+use crate::cli::place::ArchivePlace;
 use crate::cli::refusal::{Refusal, usage};
 use crate::cli::run::carry_out;
-use crate::cli::show::output::{Output, Verb};
+use crate::cli::show::output::{Verb, View};
 use crate::cli::stdio;
 use crate::cli::voice::Voice;
 use clap::{Args, ValueHint};
@@ -107,11 +107,11 @@ fn parse_level(text: &str) -> Result<i32, &'static str> {
 
 /// Everything that one `haul pack` is to do.
 #[derive(Debug)]
-struct Packing {
+struct PackTask {
     src: PathBuf,
-    dst: Place,
+    dst: ArchivePlace,
     options: Options,
-    output: Output,
+    output: View,
 }
 
 /// Packs according to the flags.
@@ -120,12 +120,12 @@ pub(crate) fn run(args: PackArgs, voice: &Voice, environment: &Environment) -> R
     Ok(carry_out(Verb::Pack, &packing.output, |cancel, progress| packing.carry_out(cancel, progress)))
 }
 
-impl Packing {
+impl PackTask {
     fn carry_out(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
         let mut stdout;
         let target = match &self.dst {
-            Place::Path(path) => Target::Path(path),
-            Place::Standard => {
+            ArchivePlace::Path(path) => Target::Path(path),
+            ArchivePlace::Standard => {
                 stdout = Pipe::new(stdio::output()?, cancel);
                 Target::Writer(&mut stdout)
             }
@@ -134,9 +134,9 @@ impl Packing {
     }
 }
 
-fn resolve(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<Packing, Refusal> {
-    let dst = Place::new(&args.archive);
-    if dst == Place::Standard {
+fn resolve(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<PackTask, Refusal> {
+    let dst = ArchivePlace::new(&args.archive);
+    if dst == ArchivePlace::Standard {
         if environment.stdout_is_terminal {
             return usage("cannot write an archive to a terminal");
         }
@@ -165,9 +165,9 @@ fn resolve(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<P
             .then_some(DeltaOptions { layers: args.delta, checksum: args.checksum }),
     };
     // A tree has few sockets, so skipped ones are named.
-    let output = Output::of(voice, dst == Place::Standard);
-    let output = Output { skipped: output.skipped || !voice.quiet, ..output };
-    Ok(Packing { src: args.dir, dst, options, output })
+    let output = View::of(voice, dst == ArchivePlace::Standard);
+    let output = View { skipped: output.skipped || !voice.quiet, ..output };
+    Ok(PackTask { src: args.dir, dst, options, output })
 }
 
 fn owner_id(typed: Option<OsString>, flag: &str, accounts: Accounts) -> Result<Option<OwnerId>, Refusal> {
@@ -196,7 +196,7 @@ mod tests {
     use crate::cli::{Cli, Command};
     use clap::Parser;
 
-    fn run_with(line: &str, environment: &Environment) -> Result<Packing, Refusal> {
+    fn run_with(line: &str, environment: &Environment) -> Result<PackTask, Refusal> {
         let words = std::iter::once("haul").chain(line.split_whitespace());
         match Cli::try_parse_from(words).unwrap() {
             Cli { voice, command: Command::Pack(args) } => resolve(args, &voice, environment),
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    fn packing(line: &str) -> Packing {
+    fn packing(line: &str) -> PackTask {
         run_with(line, &user()).unwrap()
     }
 
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn quiet_leaves_only_errors() {
-        assert_eq!(packing("pack d a -q").output, Output::default());
+        assert_eq!(packing("pack d a -q").output, View::default());
     }
 
     #[test]

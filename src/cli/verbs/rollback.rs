@@ -2,7 +2,7 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::run::carry_out;
-use crate::cli::show::output::{Output, Verb};
+use crate::cli::show::output::{Verb, View};
 use crate::cli::voice::Voice;
 use clap::{Args, ValueHint};
 use haul::ops::publish::rollback;
@@ -30,7 +30,7 @@ Examples:
 
 /// Rolls back according to the flags.
 pub(crate) fn run(args: &RollbackArgs, voice: &Voice) -> Exit {
-    carry_out(Verb::Rollback, &Output::of(voice, false), |cancel, progress| {
+    carry_out(Verb::Rollback, &View::of(voice, false), |cancel, progress| {
         rollback(&args.dst, args.wait, cancel, progress)
     })
 }

@@ -4,10 +4,10 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::parts::layers::deltas;
 use crate::cli::parts::threads::Work;
-use crate::cli::place::{A_DELTA, Place};
+use crate::cli::place::{A_DELTA, ArchivePlace};
 use crate::cli::refusal::{Refusal, usage};
 use crate::cli::run::carry_out;
-use crate::cli::show::output::{Output, Verb};
+use crate::cli::show::output::{Verb, View};
 use crate::cli::stdio;
 use crate::cli::voice::Voice;
 use clap::{Args, ValueHint};
@@ -49,11 +49,11 @@ Examples:
 
 /// Everything that one `haul verify` is to do.
 #[derive(Debug)]
-struct Verification {
-    archive: Place,
+struct VerifyTask {
+    archive: ArchivePlace,
     dir: Option<PathBuf>,
     options: Options,
-    output: Output,
+    output: View,
 }
 
 /// Verifies according to the flags.
@@ -64,7 +64,7 @@ pub(crate) fn run(args: VerifyArgs, voice: &Voice, environment: &Environment) ->
     }))
 }
 
-impl Verification {
+impl VerifyTask {
     fn carry_out(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
         // Keeps stdin open if the archive comes from there.
         let mut stdin = None;
@@ -73,7 +73,7 @@ impl Verification {
     }
 }
 
-fn resolve(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result<Verification, Refusal> {
+fn resolve(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result<VerifyTask, Refusal> {
     let (deltas, mut rest) = deltas(args.behind, stdio::is_file);
     let dir = rest.next().map(PathBuf::from);
     if let Some(more) = rest.next() {
@@ -81,9 +81,9 @@ fn resolve(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result
         return usage(format!("unexpected argument '{more}' after the directory"));
     }
     let options = Options { threads: args.work.threads(), numeric_owner: args.numeric_owner, deltas };
-    let archive = Place::input(&args.archive, environment)?;
+    let archive = ArchivePlace::input(&args.archive, environment)?;
     archive.refuse_stream(&[(A_DELTA, !options.deltas.is_empty())])?;
-    Ok(Verification { archive, dir, options, output: Output::of(voice, false) })
+    Ok(VerifyTask { archive, dir, options, output: View::of(voice, false) })
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
     use crate::cli::{Cli, Command};
     use clap::Parser;
 
-    fn run_with(line: &str, environment: &Environment) -> Result<Verification, Refusal> {
+    fn run_with(line: &str, environment: &Environment) -> Result<VerifyTask, Refusal> {
         let words = std::iter::once("haul").chain(line.split_whitespace());
         match Cli::try_parse_from(words).unwrap() {
             Cli { voice, command: Command::Verify(args) } => resolve(args, &voice, environment),

@@ -17,7 +17,7 @@ use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::publish::{self, Common};
 use crate::cli::refusal::Refusal;
 use crate::cli::run::carry_out;
-use crate::cli::show::output::{Lines, Output, Verb};
+use crate::cli::show::output::{Lines, Verb, View};
 use crate::cli::voice::Voice;
 use haul::Insist;
 use haul::account::{Observer, Report};
@@ -36,7 +36,7 @@ pub(crate) fn run(args: SyncArgs, voice: &Voice, environment: &Environment) -> R
 
 /// Everything that one `haul sync` is to do.
 #[derive(Debug)]
-struct Mirror {
+struct SyncTask {
     src: PathBuf,
     dst: PathBuf,
     options: Options,
@@ -49,7 +49,7 @@ struct Mirror {
     stats: bool,
 }
 
-impl Mirror {
+impl SyncTask {
     /// Makes the mirror.
     fn carry_out(&self, cancel: &Cancel, observer: &impl Observer) -> Result<Report, Error> {
         let pace = Pace::new(observer, self.rate, cancel);
@@ -59,8 +59,8 @@ impl Mirror {
     }
 
     /// What is shown.
-    fn output(&self, voice: &Voice) -> Output {
-        let common = Output::of(voice, false);
+    fn output(&self, voice: &Voice) -> View {
+        let common = View::of(voice, false);
         // A dry run is for listing.
         let itemized = self.itemize > 0 || (self.options.dry_run && !voice.quiet);
         let changes = match (voice.json, itemized, voice.verbose) {
@@ -69,7 +69,7 @@ impl Mirror {
             (false, true, _) => Some(Lines::Itemized),
             (false, false, true) => Some(Lines::Names),
         };
-        Output {
+        View {
             changes,
             unchanged: self.itemize > 1,
             stats: self.stats && !voice.json,
@@ -83,7 +83,7 @@ impl Mirror {
 }
 
 /// Applies every rule, and reads the files that the flags name.
-fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Refusal> {
+fn resolve(args: SyncArgs, environment: &Environment) -> Result<SyncTask, Refusal> {
     let mut named = NamedFiles::default();
     refuse_with_atomic(&args)?;
     let delete = changes::delete(&args.delete)?;
@@ -121,7 +121,7 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<Mirror, Refusal>
         wait: args.wait,
     };
     let rate = args.bwlimit.unwrap_or_default().0;
-    Ok(Mirror {
+    Ok(SyncTask {
         src,
         dst: args.dst,
         options,
@@ -166,7 +166,7 @@ mod tests {
     }
 
     /// Splits at blanks; a `_` in a word stands for one.
-    fn try_run(flags: &str, environment: &Environment) -> Result<(Mirror, Output), Refusal> {
+    fn try_run(flags: &str, environment: &Environment) -> Result<(SyncTask, View), Refusal> {
         let line = format!("haul sync s d {flags}");
         let words = line.split_whitespace().map(|word| word.replace('_', " "));
         match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{flags}: {error}")) {
@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    fn run(flags: &str) -> (Mirror, Output) {
+    fn run(flags: &str) -> (SyncTask, View) {
         try_run(flags, &user()).unwrap()
     }
 

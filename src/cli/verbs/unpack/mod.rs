@@ -9,10 +9,10 @@ use crate::cli::parts::layers::deltas;
 use crate::cli::parts::members::member_paths;
 use crate::cli::parts::publish::{self, Common, PublishArgs};
 use crate::cli::parts::threads::Work;
-use crate::cli::place::{A_DELTA, Place};
+use crate::cli::place::{A_DELTA, ArchivePlace};
 use crate::cli::refusal::{Refusal, usage};
 use crate::cli::run::carry_out;
-use crate::cli::show::output::{Lines, Output, Stream, Verb};
+use crate::cli::show::output::{Lines, Stream, Verb, View};
 use crate::cli::stdio;
 use crate::cli::voice::Voice;
 use clap::{Args, ValueHint};
@@ -130,13 +130,13 @@ Examples:
 
 /// Everything that one `haul unpack` is to do.
 #[derive(Debug)]
-struct Unpacking {
-    archive: Place,
+struct UnpackTask {
+    archive: ArchivePlace,
     dst: PathBuf,
     options: Options,
     sign: Sign,
     publish: Option<PublishOptions>,
-    output: Output,
+    output: View,
 }
 
 /// Unpacks according to the flags.
@@ -146,7 +146,7 @@ pub(crate) fn run(args: UnpackArgs, voice: &Voice, environment: &Environment) ->
     Ok(carry_out(verb, &unpacking.output, |cancel, progress| unpacking.carry_out(cancel, progress)))
 }
 
-impl Unpacking {
+impl UnpackTask {
     fn carry_out(&self, cancel: &Cancel, observer: &impl Observer) -> Result<Report, Error> {
         // Keeps stdin open if the archive comes from there.
         let mut stdin = None;
@@ -157,7 +157,7 @@ impl Unpacking {
     }
 }
 
-fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<Unpacking, Refusal> {
+fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result<UnpackTask, Refusal> {
     publish::refuse(
         args.publish,
         &[
@@ -174,7 +174,7 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
         Some(number) => Sign::on(number)?,
         None => Sign::Standard(if voice.json { Stream::Stderr } else { Stream::Stdout }),
     };
-    let archive = Place::input(&args.archive, environment)?;
+    let archive = ArchivePlace::input(&args.archive, environment)?;
     let Behind { deltas, dst, paths } = behind(args.dir, args.paths, stdio::is_file)?;
     archive.refuse_stream(&[
         ("--if-changed", args.if_changed.is_some()),
@@ -203,14 +203,14 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
         Common { counts_changes: args.update, threads: options.threads, fsync: args.fsync, wait: false };
     let publish = publish::options(args.publish, common);
     let output = output(voice, &options);
-    Ok(Unpacking { archive, dst, options, sign, publish, output })
+    Ok(UnpackTask { archive, dst, options, sign, publish, output })
 }
 
-fn output(voice: &Voice, options: &Options) -> Output {
-    let common = Output::of(voice, false);
+fn output(voice: &Voice, options: &Options) -> View {
+    let common = View::of(voice, false);
     if options.update.is_some() && voice.verbose && !voice.json {
         // Deleted entries are not entries of the archive.
-        return Output { changes: Some(Lines::Names), ..common };
+        return View { changes: Some(Lines::Names), ..common };
     }
     common
 }
@@ -257,7 +257,7 @@ mod tests {
     use crate::cli::{Cli, Command};
     use clap::Parser;
 
-    fn run_with(line: &str, environment: &Environment) -> Result<Unpacking, Refusal> {
+    fn run_with(line: &str, environment: &Environment) -> Result<UnpackTask, Refusal> {
         let words = std::iter::once("haul").chain(line.split_whitespace());
         match Cli::try_parse_from(words).unwrap() {
             Cli { voice, command: Command::Unpack(args) } => resolve(args, &voice, environment),
