@@ -1,7 +1,7 @@
-//! What `benches/micro.rs` times and the public interface does not reach.
+//! Functions that `benches/micro.rs` times and that the public interface does not reach.
 //!
-//! Owns thin calls into the crate, and no logic. No part of the interface: hidden from the documentation, and free to
-//! change with any release (decision 0030). Whatever can be timed through the public modules has no place here.
+//! Owns thin calls into the crate, and no logic. Not part of the interface: hidden from the documentation, and free to
+//! change with any release (decision 0030). What can be timed through the public modules does not belong here.
 
 use crate::archive::index::{self, Index, RecordRef};
 use crate::plan::policy::Policy;
@@ -20,7 +20,7 @@ pub fn encode_index(index: &Index) -> Vec<u8> {
     index::encode(&index.frames, records, index.delta.as_ref())
 }
 
-/// Whether a mirror leaves the content of `dst` as it is. `trusted` is the time before which an mtime tells a file's
+/// Whether a mirror leaves the content of `dst` as it is. Only an mtime before `trusted` can stand for a file's
 /// content.
 pub fn is_kept(src: &Stat, dst: Option<&Stat>, policy: &Policy, trusted: Timestamp) -> bool {
     let seen = |stat| Seen { stat, target: None };

@@ -1,5 +1,6 @@
-//! haul moves large file trees: it packs them into multi-threaded `.tar.zst` archives that keep all metadata, and
-//! unpacks, lists and verifies those and any other `.tar.zst`. [`ops::diff`] compares trees and archives with each other.
+//! haul moves large file trees: it packs them into `.tar.zst` archives on all processors, keeping all metadata, and
+//! unpacks, lists and verifies those and any other `.tar.zst`. [`ops::diff`] compares trees and archives with each
+//! other.
 
 pub mod account;
 pub mod archive;

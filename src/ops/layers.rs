@@ -1,4 +1,4 @@
-//! Opening archives that lie one over the other: deltas over what they are deltas of.
+//! Opens stacks of archives: a base and the deltas on top of it.
 
 use crate::archive::Fault;
 use crate::archive::layers::{Layers, Unstackable};
@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 /// The open files of a stack, the lowest first.
 pub(super) type Files<'p> = Vec<(&'p Path, File)>;
 
-/// Opens an archive and the deltas over it.
+/// Opens an archive and the deltas on top of it.
 pub(super) fn open<'p>(lowest: &'p Path, deltas: &'p [PathBuf]) -> Result<Files<'p>, Error> {
     let open =
         |path| open::input(path).map(|file| (path, file)).map_err(|errno| Error::io(Act::Open, path, errno));
     iter::once(lowest).chain(deltas.iter().map(PathBuf::as_path)).map(open).collect()
 }
 
-/// Whether there is an archive at `path` that is a delta (`haul pack --delta`): a layer over another one, and no tree by
-/// itself. Reads a few bytes at its end; what cannot be read is none.
+/// Whether there is a delta at `path` (`haul pack --delta`): a layer on top of another archive, which alone is not a
+/// tree. Reads a few bytes at its end; `false` if it cannot be read.
 pub fn is_delta(path: &Path) -> bool {
     open::input(path).is_ok_and(|file| reader::is_delta(&file).unwrap_or(false))
 }
 
-/// What the archives make together; `None` for a single one without an index.
+/// The merged view of the archives; `None` for a single one without an index.
 pub(super) fn stack<'a>(files: &'a Files<'a>) -> Result<Option<Layers<'a>>, Error> {
     let mut archives = Vec::with_capacity(files.len());
     for (path, file) in files {
@@ -46,7 +46,7 @@ pub(super) fn stack<'a>(files: &'a Files<'a>) -> Result<Option<Layers<'a>>, Erro
     })
 }
 
-/// Refuses a delta where only a whole tree will do.
+/// Refuses a delta where a whole tree is needed.
 pub(super) fn refuse_delta(path: &Path, archive: &Archive<'_>) -> Result<(), Error> {
     match archive.delta() {
         Some(_) => Err(Error::unfit(path, Unfit::IsDelta)),

@@ -1,4 +1,4 @@
-//! Which metadata an entry of a mirror is to have, and what must be set for that.
+//! Which metadata an entry of a mirror should have, and what must be set for that.
 
 use super::policy::{Keep, Policy};
 use super::same::Precision;
@@ -7,13 +7,13 @@ use crate::tree::attributes::{Attributes, Changes, Who};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{FileKind, Stat, Timestamp, Xattr};
 
-/// The names of users and groups, for maps that go by name.
+/// The names of users and groups, for maps that use names.
 pub(crate) struct Names<'a> {
     pub(crate) user: &'a dyn Fn(u32) -> Option<Box<[u8]>>,
     pub(crate) group: &'a dyn Fn(u32) -> Option<Box<[u8]>>,
 }
 
-/// What the entry made of `src` is to have, in the place of `dst` if something of its kind is there.
+/// What the entry created from `src` should have, in place of `dst` if something of its kind exists.
 pub(crate) fn wanted(
     src: &Stat,
     dst: Option<&Stat>,
@@ -48,7 +48,7 @@ fn wanted_mode(src: &Stat, dst: Option<&Stat>, keep: &Keep, umask: u32) -> Optio
     }
 }
 
-/// `mode`, executable by whoever may read it if `src` is executable by anybody, and by nobody if it is not.
+/// `mode`, executable for everyone who may read it if `src` is executable for anyone, and for no one if it is not.
 fn executable_as(src: u32, mode: u32) -> u32 {
     match (src & 0o111 != 0, mode & 0o111 != 0) {
         (true, false) => mode | ((mode & 0o444) >> 2),
@@ -64,7 +64,7 @@ pub(crate) fn changes(wanted: &Attributes, have: &Attributes, precision: &Precis
         wanted.filter(|wanted| !have.is_some_and(|have| precision.is_same_time(*wanted, have)))
     };
     let (uid, gid) = (differing(wanted.uid, have.uid), differing(wanted.gid, have.gid));
-    // chown(2) takes set-user-ID and set-group-ID away.
+    // chown(2) clears set-user-ID and set-group-ID.
     let is_lost = (uid.is_some() || gid.is_some()) && wanted.mode.is_some_and(|mode| mode & 0o6000 != 0);
     let attributes = Attributes {
         uid,
@@ -76,13 +76,13 @@ pub(crate) fn changes(wanted: &Attributes, have: &Attributes, precision: &Precis
     Changes { attributes, ..Changes::default() }
 }
 
-/// Whether the attribute takes part. Those that only root may set take part only for root.
+/// Whether the attribute is kept. Those that only root may set are kept only for root.
 pub(crate) fn takes_part(xattr: &Xattr, keep: &Keep, who: &Who) -> bool {
     if xattr.is_acl() { keep.acls } else { keep.xattrs && (who.is_root() || xattr.is_unprivileged()) }
 }
 
-/// Adds to `changes` what makes of the extended attributes `have` those of the source: which of these are sent, and which
-/// of `have` may be removed. Both are sorted by name.
+/// Adds to `changes` what turns the extended attributes `have` into those of the source, given which of these are sent
+/// and which of `have` may be removed. Both are sorted by name.
 pub(crate) fn add_xattrs(
     changes: &mut Changes,
     (src, is_sent): (&[Xattr], impl Fn(&Xattr) -> bool),
@@ -101,7 +101,7 @@ pub(crate) fn add_xattrs(
     }
 }
 
-/// What an observer is told of `changes` to an entry that has `have`.
+/// How an observer sees `changes` to an entry that has `have`.
 pub(crate) fn aspects(changes: &Changes, have: &Attributes) -> Aspects {
     let is_acl = |name: &[u8]| *name == *ACL_ACCESS || *name == *ACL_DEFAULT;
     let names = || changes.set.iter().map(|x| &x.name).chain(&changes.remove);
@@ -119,7 +119,7 @@ pub(crate) fn aspects(changes: &Changes, have: &Attributes) -> Aspects {
 }
 
 /// Whether an inode of the destination may be changed in place: not if it has more names than the source's, since one
-/// of them may lie outside of the destination.
+/// of them may be outside the destination.
 pub(crate) fn may_touch(src: &Stat, dst: &Stat, policy: &Policy) -> bool {
     let names = if policy.keep.hard_links { src.nlink } else { 1 };
     dst.kind == FileKind::Directory || dst.nlink <= names

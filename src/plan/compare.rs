@@ -1,10 +1,10 @@
-//! In what two entries of one path differ.
+//! How two entries with the same path differ.
 
 use super::same::{self, Equality, Precision, Trust};
 use crate::account::{Aspects, Differs};
 use crate::tree::{Entry, Kind};
 
-/// Which metadata are compared.
+/// Which metadata is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields {
     /// Modes.
@@ -13,11 +13,11 @@ pub struct Fields {
     pub users: bool,
     /// Groups.
     pub groups: bool,
-    /// Owners and groups by number even where both sides have names.
+    /// Owners and groups by number, even if both sides have names.
     pub numeric_owner: bool,
     /// Modification times.
     pub times: bool,
-    /// Extended attributes, but for ACLs.
+    /// Extended attributes, except ACLs.
     pub xattrs: bool,
     /// POSIX ACLs.
     pub acls: bool,
@@ -42,7 +42,7 @@ impl Default for Fields {
     }
 }
 
-/// Everything in which `dst` differs from `src`, but for the content of files of one size, which entries do not hold.
+/// How `dst` differs from `src`, except for the content of files of the same size, which entries do not hold.
 pub(crate) fn differences(src: &Entry, dst: &Entry, fields: Fields, precision: &Precision) -> Vec<Differs> {
     match known_difference(src, dst, precision) {
         Some(Differs::Kind) => vec![Differs::Kind],
@@ -50,7 +50,7 @@ pub(crate) fn differences(src: &Entry, dst: &Entry, fields: Fields, precision: &
     }
 }
 
-/// How two entries differ by what is known without reading them, but for their metadata.
+/// How two entries differ, apart from their metadata, as far as that is known without reading them.
 pub(crate) fn known_difference(src: &Entry, dst: &Entry, precision: &Precision) -> Option<Differs> {
     match same::content(src, dst, Trust::Nothing, precision) {
         Equality::Different(what) => Some(what),
@@ -58,7 +58,7 @@ pub(crate) fn known_difference(src: &Entry, dst: &Entry, precision: &Precision) 
     }
 }
 
-/// In which metadata two entries of one kind differ.
+/// How the metadata of two entries of the same kind differs.
 pub(crate) fn metadata(src: &Entry, dst: &Entry, fields: Fields, precision: &Precision) -> Aspects {
     let (a, b) = (&src.meta, &dst.meta);
     // A symlink's mode is always 0777 and cannot be set.
@@ -82,7 +82,7 @@ pub(crate) fn metadata(src: &Entry, dst: &Entry, fields: Fields, precision: &Pre
     }
 }
 
-/// The words for what metadata differ.
+/// The words for differing metadata.
 pub(crate) fn words(aspects: Aspects) -> impl Iterator<Item = Differs> {
     [
         (Differs::Mode, aspects.mode),

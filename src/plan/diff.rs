@@ -1,6 +1,7 @@
-//! What would make one entry of a tree like that of another.
+//! What would make an entry of one tree like that of another.
 //!
-//! Pure. Owns what a difference is and in which words it is told; that the contents of two files differ, it is told.
+//! Pure. Owns what counts as a difference and the words for it. The caller says whether the contents of two files
+//! differ.
 
 use super::compare::{Fields, known_difference, metadata, words};
 pub use super::same::Trust;
@@ -10,35 +11,35 @@ use crate::tree::{Entry, FileKind, Kind, RelPathBuf};
 
 /// What would make one entry of the destination like the source's.
 ///
-/// All steps together turn the destination into the source: first what is deleted, the deepest first; then, in path
-/// order, what is created and updated; then the links; then the metadata of directories, which all of that changes.
+/// All steps together turn the destination into the source: first deletions, the deepest first; then, in path order,
+/// creations and updates; then links; then the metadata of directories, which all of that changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The path below both roots.
     pub path: RelPathBuf,
     /// What the entry is in the source; in the destination, if the source has none.
     pub kind: FileKind,
-    /// What would have to be done. [`Deed::Create`] stands for a new inode, also where a name must leave a hard-link
+    /// What would have to be done. [`Deed::Create`] stands for a new inode, also if a name must leave a hard-link
     /// group; [`Deed::Update`] and [`Deed::SetMetadata`] change an inode under all its names.
     pub deed: Deed,
     /// Whether the destination has nothing of this kind there.
     pub is_new: bool,
-    /// In what the entries differ, where both sides have one of this kind.
+    /// How the entries differ, if both sides have one of this kind.
     pub differs: Aspects,
     /// The same in words.
     pub what: Vec<Differs>,
-    /// A symlink's target; for [`Deed::Link`], the path of the name that it becomes another one of.
+    /// A symlink's target; for [`Deed::Link`], the path of the entry that it is linked to.
     pub target: Option<Box<[u8]>>,
     /// Length of the source's content in bytes; of the destination's, if it is deleted.
     pub size: u64,
-    /// Bytes of content that only the source has, a changed file's whole length among them.
+    /// Bytes of content that only the source has, including the whole length of a changed file.
     pub added_bytes: u64,
     /// Bytes of content that only the destination has.
     pub removed_bytes: u64,
 }
 
 impl Step {
-    /// The step as an observer of a mirror would be told of it.
+    /// The step as a mirror would report it to an observer.
     pub fn change(&self) -> Change<'_> {
         Change {
             path: self.path.as_path(),
@@ -67,13 +68,13 @@ pub(crate) struct Rules {
     pub(crate) precision: Precision,
 }
 
-/// Whether the contents of two entries must be looked at before they are known to be the same.
+/// Whether the contents of two entries must be read to know whether they are the same.
 pub(crate) fn needs_content(src: &Entry, dst: &Entry, rules: Rules) -> bool {
     matches!(same::content(src, dst, rules.trust, &rules.precision), Equality::Compare(_))
 }
 
-/// What would make `dst` like `src`, two entries of one path; `None` when it is already. `other_content` says that the
-/// contents were compared and differ.
+/// What would make `dst` like `src`, two entries with the same path; `None` if it already is. `other_content` says that
+/// the contents were compared and differ.
 pub(crate) fn step(src: Name<'_>, dst: Name<'_>, other_content: bool, rules: Rules) -> Option<Step> {
     let (kind, old_kind) = (file_kind(src.inode), file_kind(dst.inode));
     let same_kind = kind == old_kind;
@@ -91,7 +92,7 @@ pub(crate) fn step(src: Name<'_>, dst: Name<'_>, other_content: bool, rules: Rul
     }
 }
 
-/// The step for two entries of one kind, each of which stands for its inode.
+/// The step for two entries of the same kind, each of which stands for its inode.
 fn compared(src: Name<'_>, dst: &Entry, other_content: bool, rules: Rules) -> Option<Step> {
     let of_kind = known_difference(src.entry, dst, &rules.precision);
     let is_size = of_kind == Some(Differs::Size);
@@ -110,13 +111,13 @@ fn compared(src: Name<'_>, dst: &Entry, other_content: bool, rules: Rules) -> Op
     Some(Step { differs, removed_bytes, ..step })
 }
 
-/// The step for what only the source has.
+/// The step for an entry that only the source has.
 pub(crate) fn create(src: Name<'_>) -> Step {
     let deed = if matches!(src.entry.kind, Kind::HardLink(_)) { Deed::Link } else { Deed::Create };
     Step { is_new: true, ..told(src, deed, vec![Differs::Missing]) }
 }
 
-/// The step for what only the destination has.
+/// The step for an entry that only the destination has.
 pub(crate) fn delete(dst: Name<'_>) -> Step {
     let step = told(dst, Deed::Delete, vec![Differs::Extra]);
     Step { target: None, added_bytes: 0, removed_bytes: dst.entry.kind.size(), ..step }
@@ -143,7 +144,7 @@ fn told(name: Name<'_>, deed: Deed, what: Vec<Differs>) -> Step {
 }
 
 fn file_kind(inode: &Entry) -> FileKind {
-    // A link whose first name an archive does not hold; only files are linked, as a rule.
+    // A link whose first name is not in an archive; usually only files are linked.
     FileKind::of(&inode.kind).unwrap_or(FileKind::File)
 }
 

@@ -1,4 +1,4 @@
-//! Two sorted lists of names, in lock-step.
+//! Joins two sorted lists of names, in lock-step.
 
 use std::cmp::Ordering;
 

@@ -1,7 +1,7 @@
 //! Decides what to do with an entry; does nothing.
 //!
-//! Pure functions over values: no I/O, no state. What one entry needs depends on the entry, on what is at its place,
-//! and on the policy.
+//! Pure functions over values: no I/O, no state. What an entry needs depends on the entry, on what the destination has
+//! in its place, and on the policy.
 
 pub(crate) mod acl;
 pub(crate) mod attributes;

@@ -1,44 +1,44 @@
-//! What a mirror is to be like: the options that decisions depend on.
+//! What a mirror should be like: the options that decisions depend on.
 //!
-//! Values only. Each field is one rule of the mirror that a front end can choose; nothing of rsync's behaviour is taken
-//! for granted where an option has to say.
+//! Values only. Each field is one rule of the mirror that a front end can choose; nothing of rsync's behaviour is
+//! assumed where an option can decide.
 
 pub use crate::rules::chmod::{Chmod, ChmodError, ChmodFault};
 pub use crate::rules::ids::{IdMap, IdMapError, IdMapFault, LookUp};
 
-/// Everything that the decision about one entry depends on, beside the entry.
+/// Everything that the decision about one entry depends on, besides the entry.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// When a regular file counts as unchanged.
     pub compare: Compare,
     /// Times that differ by at most this many nanoseconds are equal. With 0, a time that the destination's file system
-    /// may have cut to a coarser unit is still equal to the full one.
+    /// may have rounded down to a coarser unit still counts as equal.
     pub modify_window: u64,
-    /// Leave regular files alone that are newer than the source's.
+    /// Leave regular files alone if they are newer than the source's.
     pub update: bool,
-    /// Make nothing that is not there yet.
+    /// Create nothing that does not exist yet.
     pub existing: bool,
-    /// Leave alone what is there already, but for directories.
+    /// Leave existing entries alone, except directories.
     pub ignore_existing: bool,
-    /// Of regular files, take only those of at most so many bytes.
+    /// Copy only regular files of at most this many bytes.
     pub max_size: Option<u64>,
-    /// Of regular files, take only those of at least so many bytes.
+    /// Copy only regular files of at least this many bytes.
     pub min_size: Option<u64>,
-    /// A directory that is not empty gives way to what is no directory.
+    /// Let other entries replace non-empty directories.
     pub force: bool,
-    /// Which metadata are kept, and how they are changed.
+    /// Which metadata is kept, and how it is changed.
     pub keep: Keep,
-    /// What becomes of symlinks.
+    /// How symlinks are treated.
     pub symlinks: Symlinks,
 }
 
 /// When a regular file of the same length counts as unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compare {
-    /// When its time is the same.
+    /// If its time is the same.
     #[default]
     Quick,
-    /// When its content is the same.
+    /// If its content is the same.
     Checksum,
     /// Always.
     SizeOnly,
@@ -46,36 +46,36 @@ pub enum Compare {
     Never,
 }
 
-/// Which metadata of an entry the destination gets.
+/// Which metadata of an entry is kept.
 #[derive(Debug, Clone)]
 pub struct Keep {
     /// Modes. Without it new entries get the source's mode less the umask, and old ones keep theirs.
     pub modes: bool,
-    /// Without `modes`: whether a file can be executed at all.
+    /// Without `modes`: whether a file is executable at all.
     pub executability: bool,
     /// Owners. Only root can give a file away.
     pub users: bool,
-    /// Groups. Who is not root can choose among their own.
+    /// Groups. A user other than root can choose among their own.
     pub groups: bool,
     /// Modification times.
     pub times: bool,
-    /// Not those of directories.
+    /// Except those of directories.
     pub omit_dir_times: bool,
-    /// Not those of symlinks.
+    /// Except those of symlinks.
     pub omit_link_times: bool,
     /// Access times.
     pub atimes: bool,
-    /// Extended attributes, but for ACLs.
+    /// Extended attributes, except ACLs.
     pub xattrs: bool,
     /// POSIX ACLs.
     pub acls: bool,
-    /// Which names are one inode.
+    /// Hard links: which names are one inode.
     pub hard_links: bool,
-    /// Device nodes; without it they are left out.
+    /// Device nodes; otherwise they are left out.
     pub devices: bool,
-    /// Fifos and sockets; without it they are left out.
+    /// Fifos and sockets; otherwise they are left out.
     pub specials: bool,
-    /// Nobody has a name where owners and groups are changed (`--numeric-ids`).
+    /// Ignore names when owners and groups are changed (`--numeric-ids`).
     pub numeric_ids: bool,
     /// Changes of modes.
     pub chmod: Chmod,
@@ -110,14 +110,14 @@ impl Default for Keep {
     }
 }
 
-/// What becomes of symlinks.
+/// How symlinks are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Symlinks {
-    /// Leave out those that point outside of the tree (`--safe-links`).
+    /// Leave out those that point outside the tree (`--safe-links`).
     pub safe: bool,
-    /// Take what they point to in their place (`--copy-links`).
+    /// Use what they point to instead (`--copy-links`).
     pub copy: bool,
-    /// The same for those that point outside of the tree (`--copy-unsafe-links`).
+    /// The same for those that point outside the tree (`--copy-unsafe-links`).
     pub copy_unsafe: bool,
     /// The same for those that point to a directory (`--copy-dirlinks`).
     pub copy_dirs: bool,

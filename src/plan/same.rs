@@ -174,14 +174,15 @@ mod tests {
         Timestamp { seconds, nanos }
     }
 
-    /// What `sync` and `unpack --update` ask with where nothing is known of the destination.
+    /// The precision of `sync` and `unpack --update` if nothing is known about the destination.
     const COARSE: Precision = Precision { dst: Grain::Unknown, ..Precision::EXACT };
-    /// What `diff` and `verify` ask with of an archive whose members have whole seconds only.
+    /// The precision of `diff` and `verify` for an archive whose members have only whole seconds.
     const STREAM: Precision = Precision { src: Grain::Unit(Grain::SECOND), ..Precision::EXACT };
     const WINDOW: Precision = Precision { window: 2_000_000_000, ..Precision::EXACT };
 
-    /// Each time of a destination against one of a source: by exact clocks (`pack --base`; all verbs on file systems that
-    /// are known), by a destination's unknown one, by one of microseconds, and by an archive of whole seconds.
+    /// Each time of a destination against one of a source: with exact clocks (`pack --base`; all verbs on known file
+    /// systems), with an unknown clock of the destination, with one of microseconds, and with an archive of whole
+    /// seconds.
     #[test]
     fn two_times_are_the_same_as_far_as_both_sides_can_keep_them() {
         let src = at(1_700_000_001, 123_456_789);
@@ -205,10 +206,10 @@ mod tests {
                 assert_eq!(precision.is_same_time(src, dst), expected, "{dst:?} {precision:?}");
             }
         }
-        // A coarse destination is not finer than its source, a coarse source may well be coarser than its destination.
+        // A coarse destination is never finer than its source, but a coarse source may be coarser than its destination.
         assert!(!COARSE.is_same_time(at(5, 0), at(5, 1)) && STREAM.is_same_time(at(5, 0), at(5, 1)));
         assert!(!STREAM.is_same_time(at(5, 1), at(5, 0)) && !STREAM.is_same_time(at(6, 0), at(5, 1)));
-        // Before 1970 a clock cuts downwards, too.
+        // Before 1970, a clock rounds down, too.
         let (before, cut) = (at(-1, 999_999_999), at(-1, 0));
         assert!(COARSE.is_same_time(before, cut) && !COARSE.is_same_time(at(-1, 0), at(-2, 0)));
     }
@@ -226,7 +227,7 @@ mod tests {
         assert!(!all.is_newer(at(i64::MIN, 0), at(i64::MAX, 0)));
     }
 
-    /// Every kind with every other, and files by what is believed of them.
+    /// Every kind with every other, and files with every kind of trust.
     #[test]
     fn two_entries_are_the_same_as_the_table_says() {
         let file = |size, seconds| Facts::File { size, mtime: at(seconds, 0) };

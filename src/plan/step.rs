@@ -1,7 +1,7 @@
-//! What is done with one name.
+//! Decides what is done with one name.
 //!
-//! Owns every decision between "both sides were looked at" and the first system call that changes something. Whether two
-//! contents are the same is [`super::same`]'s.
+//! Owns every decision between "both sides were looked at" and the first system call that changes something.
+//! [`super::same`] decides whether two contents are the same.
 
 pub(crate) use super::same::Seen;
 
@@ -15,21 +15,21 @@ const LARGE_BYTES: u64 = 1 << 20;
 /// What to do about an entry of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Nothing: the options leave it out.
+    /// Nothing: it is excluded by the options.
     Leave,
     /// Its content is right. Its metadata may not be.
     Keep,
-    /// Metadata cannot tell whether the content is right: compare it.
+    /// Metadata alone cannot tell whether the content is right: compare it.
     Compare,
-    /// Nothing is there: make it.
+    /// Nothing is there: create it.
     Create,
-    /// What is there is of another kind: make it, and let it take the place.
+    /// An entry of another kind is there: create it and replace that.
     Replace,
-    /// What is there has other content: a file's data, a symlink's target, a device's numbers.
+    /// The existing entry has other content: a file's data, a symlink's target, a device's numbers.
     Update,
 }
 
-/// The action for `src` where `dst` is.
+/// The action for `src` if the destination has `dst`.
 pub(crate) fn decide(src: Seen<'_>, dst: Option<Seen<'_>>, policy: &Policy, precision: &Precision) -> Action {
     if !takes_part(src.stat, policy) {
         return Action::Leave;
@@ -51,7 +51,7 @@ pub(crate) fn decide(src: Seen<'_>, dst: Option<Seen<'_>>, policy: &Policy, prec
     content(src, dst, policy, precision)
 }
 
-/// The action for two entries of one kind: `Keep`, `Update` or `Compare`.
+/// The action for two entries of the same kind: `Keep`, `Update` or `Compare`.
 pub(crate) fn content(src: Seen<'_>, dst: Seen<'_>, policy: &Policy, precision: &Precision) -> Action {
     let trust = match policy.compare {
         Compare::Never if src.stat.kind == FileKind::File => return Action::Update,
@@ -78,15 +78,15 @@ fn takes_part(src: &Stat, policy: &Policy) -> bool {
     }
 }
 
-/// What is to become of entries that exist in the destination already.
+/// How entries that already exist in the destination are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Existing {
     Replace,
     Keep,
 }
 
-/// The action for a member of an archive where the destination has `dst`. Nothing is compared: what is there is made
-/// anew, but for directories.
+/// The action for a member of an archive if the destination has `dst`. Nothing is compared: existing entries are
+/// replaced, except directories.
 pub(crate) fn unpack(src: &Kind, dst: Standing, existing: Existing) -> Action {
     match (dst, existing, src) {
         (Standing::Nothing, _, _) => Action::Create,
@@ -96,8 +96,8 @@ pub(crate) fn unpack(src: &Kind, dst: Standing, existing: Existing) -> Action {
     }
 }
 
-/// Whether a directory of the source is left alone where the destination has `dst`, which may be a symlink that counts
-/// as a directory.
+/// Whether a directory of the source is left alone if the destination has `dst`, which may be a symlink that counts as
+/// a directory.
 pub(crate) fn leaves_directory(dst: Standing, policy: &Policy) -> bool {
     match dst {
         Standing::Nothing => policy.existing,
@@ -106,13 +106,13 @@ pub(crate) fn leaves_directory(dst: Standing, policy: &Policy) -> bool {
     }
 }
 
-/// The action once the contents were compared.
+/// The action after the contents were compared.
 pub(crate) fn compared(is_same: bool) -> Action {
     if is_same { Action::Keep } else { Action::Update }
 }
 
-/// The action where files are only appended to: nothing can be added to `dst` that would make it what it is to be, if
-/// it is as long as the source already.
+/// The action if files are only appended to: if `dst` is already as long as the source, nothing can be appended to make
+/// it right.
 pub(crate) fn appending(action: Action, src: &Stat, dst: &Stat) -> Action {
     match action {
         Action::Update if src.kind == FileKind::File && dst.size >= src.size => Action::Leave,
@@ -120,21 +120,20 @@ pub(crate) fn appending(action: Action, src: &Stat, dst: &Stat) -> Action {
     }
 }
 
-/// For what an alternate, a tree beside the two that are mirrored, may serve.
+/// What an alternate, another tree that may have the content of entries, may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Serves {
     Nothing,
-    /// For the whole entry, if it has all of it, metadata too.
+    /// The whole entry, if content and metadata are the same.
     Entry,
-    /// For that, or else for the content.
+    /// That, or else only the content.
     Content,
 }
 
-/// For what an alternate may serve where `action` is to be done and the destination has something of kind `dst`.
+/// What an alternate may be used for, if `action` is to be done and the destination has something of kind `dst`.
 ///
-/// Where a file is there already, no copy is made of an alternate's (as with rsync's `--link-dest` and
-/// `--compare-dest`, which so save space in a destination that was begun without them). To a file, what is of another
-/// kind gives way.
+/// If a file already exists, an alternate's file is not copied (as with rsync's `--link-dest` and `--compare-dest`,
+/// which this way save space in a destination that was begun without them). A file replaces an entry of another kind.
 pub(crate) fn alternates(action: Action, src: FileKind, dst: Option<FileKind>) -> Serves {
     match (action, src, dst) {
         (Action::Leave, ..) => Serves::Nothing,
@@ -145,29 +144,29 @@ pub(crate) fn alternates(action: Action, src: FileKind, dst: Option<FileKind>) -
     }
 }
 
-/// What is done with an entry whose content is right.
+/// What to do with an entry whose content is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// Nothing: its metadata are right, too.
+    /// Nothing: its metadata is right, too.
     AsItIs,
-    /// Its metadata are set.
+    /// Its metadata is set.
     InPlace,
-    /// It is made anew: its inode has names that are not this entry's, and perhaps not this mirror's.
+    /// It is created again: its inode has names that are not this entry's, and perhaps not this mirror's.
     Anew,
 }
 
-/// What is known of an entry whose content is right.
+/// What is known about an entry whose content is right.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeptFacts {
-    /// Its metadata are right.
+    /// Its metadata is right.
     pub(crate) is_right: bool,
-    /// No other inode of the source is served by its inode.
+    /// Its inode does not stand for another inode of the source.
     pub(crate) is_own: bool,
-    /// Its inode has no names outside of the mirror.
+    /// Its inode has no names outside the mirror.
     pub(crate) may_touch: bool,
 }
 
-/// What is done with an entry whose content is right.
+/// What to do with an entry whose content is right.
 pub(crate) fn kept(entry: KeptFacts) -> Kept {
     match (entry.is_own, entry.is_right, entry.may_touch) {
         (true, true, _) => Kept::AsItIs,
@@ -179,39 +178,39 @@ pub(crate) fn kept(entry: KeptFacts) -> Kept {
 /// How files may be written.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Writing {
-    /// Into the file that is there, where it differs.
+    /// Into the existing file, where it differs.
     pub(crate) inplace: bool,
-    /// A shorter file is taken for the beginning of the longer one.
+    /// A shorter file is treated as the beginning of the longer one.
     pub(crate) append: bool,
-    /// A large file outlives an interruption.
+    /// A large file survives an interruption.
     pub(crate) partial: bool,
-    /// A large file is put together from blocks of its old content.
+    /// A large file is built from blocks of its old content.
     pub(crate) delta: bool,
 }
 
 /// How a file gets its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Filling {
-    /// What is missing is added to the file that is there.
+    /// What is missing is appended to the existing file.
     Append,
-    /// What differs is written into the file that is there.
+    /// What differs is written into the existing file.
     InPlace,
-    /// In a file that outlives the run, which a later one finds.
+    /// In a file that survives the run, so that a later one can continue it.
     InParts,
-    /// A new file, from blocks of the old one and what is new.
+    /// A new file, from blocks of the old one and new content.
     FromOld,
     /// A new file.
     Fresh,
 }
 
 impl Filling {
-    /// Whether the file that is there is written into.
+    /// Whether the existing file is written into.
     pub(crate) fn is_in_place(self) -> bool {
         matches!(self, Filling::Append | Filling::InPlace)
     }
 }
 
-/// How a file gets its content where the destination has `dst`.
+/// How a file gets its content if the destination has `dst`.
 pub(crate) fn filling(how: Writing, src: &Stat, dst: Option<&Stat>) -> Filling {
     match dst.filter(|dst| dst.kind == FileKind::File) {
         Some(dst) if how.append && dst.size < src.size => Filling::Append,
@@ -222,33 +221,33 @@ pub(crate) fn filling(how: Writing, src: &Stat, dst: Option<&Stat>) -> Filling {
     }
 }
 
-/// What is done with a further name of an inode.
+/// What to do with another name of an inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkStep {
-    /// It waits until the first name is there.
+    /// It waits until the first name exists.
     Defer,
-    /// It is one already.
+    /// It is already a name of it.
     Keep,
-    /// The options leave it out.
+    /// It is excluded by the options.
     Leave,
-    /// It becomes one.
+    /// It becomes a name of it.
     Link,
 }
 
-/// What is known of a further name of an inode.
+/// What is known about another name of an inode.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LinkFacts {
-    /// Something has this name.
+    /// Something already has this name.
     pub(crate) is_there: bool,
-    /// It is the first name's inode.
+    /// That is the first name's inode.
     pub(crate) is_linked: bool,
-    /// The first name is there, so that it can be linked to.
+    /// The first name exists, so it can be linked to.
     pub(crate) first_is_there: bool,
     /// More names come later in the run.
     pub(crate) may_wait: bool,
 }
 
-/// What is done with a further name of an inode.
+/// What to do with another name of an inode.
 pub(crate) fn link(name: LinkFacts, policy: &Policy) -> LinkStep {
     if !name.first_is_there && name.may_wait {
         LinkStep::Defer
@@ -485,7 +484,7 @@ mod tests {
         for (name, policy, expected) in [
             (LinkFacts { first_is_there: false, ..new }, &plain, Defer),
             (LinkFacts { first_is_there: false, ..new }, &existing, Defer),
-            // At the end nothing is to come: linking says what is wrong.
+            // At the end nothing more comes: linking reports the error.
             (LinkFacts { first_is_there: false, may_wait: false, ..new }, &plain, Link),
             (linked, &plain, Keep),
             (linked, &ignore, Keep),

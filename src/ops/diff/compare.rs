@@ -1,4 +1,4 @@
-//! Compares what both sides have of one path, on all threads.
+//! Compares what both sides have at each path, on all threads.
 
 use super::Run;
 use super::tree::{Node, Tree};
@@ -47,7 +47,7 @@ fn is_read(path: RelPath<'_>, unread: &HashSet<RelPathBuf>) -> bool {
 }
 
 impl Run<'_> {
-    /// By which rules two nodes of one path are compared.
+    /// The rules by which two nodes with the same path are compared.
     fn rules(&self, sides: [&Tree; 2], nodes: [&Node; 2]) -> Rules {
         let (src, dst) = (sides[0].source_grain(nodes[0]), sides[1].grain(nodes[1]));
         let precision = Precision { src, dst, ..Precision::EXACT };
@@ -55,7 +55,7 @@ impl Run<'_> {
     }
 }
 
-/// How much there is to be done: the bytes are those that must be read.
+/// How much there is to do: the bytes are those that must be read.
 fn planned<'a>(
     run: &Run<'_>,
     pairs: impl Iterator<Item = Pair<'a, Node, Node>>,
@@ -74,18 +74,18 @@ fn planned<'a>(
     Event::Planned { entries, bytes }
 }
 
-/// One thread's comparing.
+/// One thread's comparison.
 struct Comparer<'a> {
     run: &'a Run<'a>,
     sides: [&'a Tree; 2],
-    /// Of each side that is a directory.
+    /// For each side that is a directory.
     readers: [Option<Reader<'a>>; 2],
     buffer: Vec<u8>,
     report: Report,
     steps: Vec<Step>,
 }
 
-/// What has been learned of one node.
+/// What has been learned about one node.
 struct Seen<'a> {
     entry: Cow<'a, Entry>,
     digest: Option<Digest>,
@@ -126,7 +126,7 @@ impl<'a> Comparer<'a> {
         Ok(step(name(&src.entry), name(&dst.entry), wants_content && src.digest != dst.digest, rules))
     }
 
-    /// Reads of a file in a directory what the scan has not.
+    /// Reads what the scan has not read of a file in a directory.
     fn look<'n>(
         &mut self,
         side: usize,
@@ -150,7 +150,7 @@ impl<'a> Comparer<'a> {
         let mut digest = None;
         if wants_content {
             let read = content.digest(found, &mut self.buffer).map_err(|error| (Act::Read, error.into()));
-            // A file that was changed meanwhile is told as such, also where it became shorter.
+            // A file that changed in the meantime is reported as changed, even if it became shorter.
             content.check(found).map_err(|cause| (Act::Read, cause))?;
             digest = Some(read?);
             self.run.observer.event(Event::Moved(found.stamp.size));

@@ -1,9 +1,8 @@
-//! Atomic publish: a new tree is built beside the old one and takes its place in one step.
+//! Atomic publish: builds a new tree next to the old one and replaces the old one in one step.
 //!
-//! Owns the order of the steps, and that no other is taken when one fails; the tree itself is built by `sync` or
-//! `unpack`, which know nothing of it. Under the name of the destination there is the whole old or the whole new tree
-//! at every moment, also when the process dies; what it leaves then lies in the store (`store`), where the next run
-//! finds it.
+//! Owns the order of the steps, and stops at the first one that fails; `sync` or `unpack` builds the tree itself and
+//! knows nothing about publishing. The name of the destination leads to the whole old or the whole new tree at every
+//! moment, even if the process dies; what it then leaves is in the store (`store`), where the next run finds it.
 
 mod clear;
 mod place;
@@ -27,53 +26,53 @@ use store::Store;
 /// How to publish.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How the new tree takes the place of the old one.
+    /// How the new tree replaces the old one.
     pub by: By,
-    /// What becomes of the old tree's files in the new one.
+    /// How files are taken from the old tree.
     pub reuse: Reuse,
     /// How many old trees are kept.
     pub keep: usize,
     /// Worker threads.
     pub threads: Threads,
-    /// Leave the old tree in its place when the report counts no change. For builders that count changes, as mirrors do.
+    /// Keep the old tree if the report counts no change. For builders that count changes, as mirrors do.
     pub only_changed: bool,
-    /// Return only when the new tree would survive a power cut, and under its name.
+    /// Return only when the new tree would survive a power cut under its name.
     pub fsync: bool,
-    /// Wait for another run that holds the destination, in place of giving up at once.
+    /// Wait for another run that holds the destination, instead of giving up at once.
     pub wait: bool,
 }
 
-/// How a tree takes the place of another.
+/// How a tree replaces another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum By {
-    /// The two directories change places, renameat2(2).
+    /// The two directories are exchanged, renameat2(2).
     #[default]
     Exchange,
     /// The name is a symlink, and a new one is renamed over it.
     Symlink,
 }
 
-/// What becomes of files of the old tree that the new one has, too.
+/// How unchanged files are taken from the old tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reuse {
-    /// Reflinks where the file system has them, else hard links.
+    /// Reflinks if the file system has them, otherwise hard links.
     #[default]
     Auto,
-    /// They share their blocks; an error where the file system cannot do that.
+    /// They share blocks; an error if the file system cannot do that.
     Reflink,
-    /// They are one inode: who writes into it, or changes its metadata, changes both trees.
+    /// They are one inode: writing into it, or changing its metadata, changes both trees.
     Hardlink,
     /// They are copied.
     Copy,
 }
 
-/// Lets `build` make a tree, and puts it in the place of `dst`.
+/// Lets `build` make a tree, and replaces `dst` with it.
 ///
-/// `build` is given a directory that holds all that `dst` holds, or, where there is no `dst`, a path where nothing is
-/// yet. Unless it reports that it is complete, without a failure, `dst` stays as it is and the report ends with the
-/// error that says so. Failures of a report that is complete concern old trees only, which could not be removed.
+/// `build` gets a directory that holds everything in `dst` or, if there is no `dst`, a path where nothing exists yet.
+/// Unless it reports a complete run without failures, `dst` stays as it is and the report ends with an error that says
+/// so. Failures in a complete report are only about old trees that could not be removed.
 ///
-/// An error says that nothing was done: another run holds the destination, or `dst` is nothing that can be replaced.
+/// An error means that nothing was done: another run holds the destination, or `dst` cannot be replaced.
 pub fn publish(
     dst: &Path,
     options: &Options,
@@ -120,7 +119,7 @@ fn attempt(
         retire::retire(store, options.keep, current, &mut report);
         return Ok(report);
     }
-    // What the copy has made, too, which the builder need not know of.
+    // Including what the copy has created, which the builder need not know about.
     if options.fsync
         && let Err(errno) = commit::sync_fs(&store.dir)
     {
@@ -138,11 +137,11 @@ fn attempt(
     Ok(report)
 }
 
-/// What is in the destination's place, held by this run.
+/// What is in the destination's place, locked by this run.
 struct There {
     /// The old tree, if there is one.
     tree: Option<place::Tree>,
-    /// Which version the destination's symlink leads to.
+    /// The version that the destination's symlink leads to.
     current: Option<u64>,
 }
 
@@ -161,12 +160,12 @@ fn interrupted(mut report: Report) -> Report {
     report
 }
 
-/// The report of a run that could not make the new tree whole.
+/// The report of a run that could not complete the new tree.
 fn unpublished(mut report: Report, place: &Place<'_>) -> Report {
     if matches!(report.end, End::Complete) {
         let failed = report.failures.len();
         let cause = std::io::Error::other(format!(
-            "{failed} {} failed, so nothing is published and it stays as it is",
+            "{failed} {} failed, so nothing was published and the old tree is unchanged",
             if failed == 1 { "entry" } else { "entries" },
         ));
         report.end = End::Stopped(Error::io(Act::Publish, place.path, cause));

@@ -1,4 +1,4 @@
-//! The destination: the name that is to lead from the old tree to the new one.
+//! The destination: the name that leads to the old tree, and later to the new one.
 
 use super::{By, Options, There};
 use crate::account::Observer;
@@ -21,14 +21,14 @@ pub(super) struct Place<'a> {
 
 /// The old tree.
 pub(super) struct Tree {
-    /// Where it is: the place itself, also if that is a symlink.
+    /// Where it is: the place itself, even if that is a symlink.
     pub(super) path: PathBuf,
-    /// Open, and so held, until it is replaced.
+    /// Open, and so locked, until it is replaced.
     _root: Dir,
 }
 
 impl<'a> Place<'a> {
-    /// Opens the directory in which `path` lies.
+    /// Opens the directory that contains `path`.
     pub(super) fn open(path: &'a Path) -> Result<Self, Error> {
         if path.file_name().is_none() {
             return Err(Precaution::NoName { path: path.to_owned() }.into());
@@ -38,7 +38,7 @@ impl<'a> Place<'a> {
         Ok(Place { path, parent, name })
     }
 
-    /// The name of the store beside it.
+    /// The name of the store next to it.
     pub(super) fn store_name(&self) -> Vec<u8> {
         [b".", &self.name[..], b".haul"].concat()
     }
@@ -48,7 +48,7 @@ impl<'a> Place<'a> {
         self.path.with_file_name(OsStr::from_bytes(&self.store_name()))
     }
 
-    /// What is there of this name.
+    /// What has this name now.
     pub(super) fn stat(&self) -> Result<Option<Stat>, Error> {
         match self.parent.stat(&self.name) {
             Ok(stat) => Ok(Some(stat)),
@@ -57,7 +57,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Which version in the store it leads to, if it is a symlink to one.
+    /// The version in the store that it leads to, if it is a symlink to one.
     pub(super) fn current(&self) -> Result<Option<u64>, Error> {
         match self.parent.read_link(&self.name) {
             Ok(target) => Ok(version_in(&target, &self.store_name())),
@@ -66,7 +66,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// What is there, if it can be replaced in the way that is asked for. `None` if the run was asked to stop.
+    /// What is there, if it can be replaced in the requested way. `None` if the run was asked to stop.
     pub(super) fn there(
         &self,
         options: &Options,
@@ -107,7 +107,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// A mount goes where its mount point goes: what is in it would be copied, and it would be part of the old tree.
+    /// A mount moves with its mount point: its content would be copied, and it would become part of the old tree.
     pub(super) fn refuse_mounts(&self, root: &Dir, by: By) -> Result<(), Error> {
         let stat = |dir: &Dir| dir.stat_self().map_err(|errno| Error::io(Act::Stat, self.path, errno));
         let (here, above) = (stat(root)?, stat(&self.parent)?);
@@ -130,7 +130,7 @@ pub(super) fn version_in(target: &[u8], store: &[u8]) -> Option<u64> {
 /// The number of a version by its name.
 pub(super) fn version(name: &[u8]) -> Option<u64> {
     let number = std::str::from_utf8(name).ok()?.parse::<u64>().ok()?;
-    // `+1` and `01` are no names of ours.
+    // `+1` and `01` are not names of versions.
     (number.to_string().as_bytes() == name).then_some(number)
 }
 

@@ -1,10 +1,10 @@
-//! What becomes of old trees.
+//! Removes old trees.
 
 use super::store::Store;
 use crate::account::{End, Report};
 use crate::error::Act;
 
-/// Removes all versions but the newest `keep`, and the one that is in use. What cannot be removed is a failure; the
+/// Removes all versions except the newest `keep` and the one in use. A version that cannot be removed is a failure; the
 /// next run tries again.
 pub(super) fn retire(store: &Store, keep: usize, current: Option<u64>, report: &mut Report) {
     let versions = match store.versions() {
@@ -22,7 +22,7 @@ pub(super) fn retire(store: &Store, keep: usize, current: Option<u64>, report: &
     }
 }
 
-/// Of `versions`, which are in ascending order, those that are to go.
+/// Which of `versions`, in ascending order, are to be removed.
 fn surplus(versions: &[u64], keep: usize, current: Option<u64>) -> Vec<u64> {
     let old: Vec<_> = versions.iter().copied().filter(|&version| Some(version) != current).collect();
     old[..old.len().saturating_sub(keep)].to_vec()

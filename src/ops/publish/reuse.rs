@@ -1,4 +1,4 @@
-//! The new tree begins as a copy of the old one, which is a mirror like any other.
+//! Copies the old tree as the beginning of the new one: an ordinary mirror.
 
 use super::place::Tree;
 use super::store::Store;
@@ -19,7 +19,7 @@ pub(super) fn copy(
     observer: &dyn Observer,
 ) -> Result<Report, Error> {
     let mut how = sync::Options::new(options.threads);
-    // Who is not root cannot give files away, and links need not be given.
+    // A user other than root cannot change owners of copies, and links keep theirs.
     how.policy.keep.users = process::identity().0 == 0;
     if links(tree, store, options.reuse)? {
         let dir = process::absolute(&tree.path);
@@ -36,7 +36,7 @@ pub(super) fn copy(
     Ok(report)
 }
 
-/// Whether files are linked, and not copied.
+/// Whether files are linked instead of copied.
 fn links(tree: &Tree, store: &Store, reuse: Reuse) -> Result<bool, Error> {
     Ok(match reuse {
         Reuse::Hardlink => true,
@@ -53,7 +53,7 @@ fn links(tree: &Tree, store: &Store, reuse: Reuse) -> Result<bool, Error> {
     })
 }
 
-/// Learns whether files of this file system can share blocks.
+/// Finds out whether files of this file system can share blocks.
 fn try_reflink(store: &Store) -> SysResult<()> {
     let tried = store.try_out(|dir| {
         let (one, other) = (dir.create_file(b"a", 0o600)?, dir.create_file(b"b", 0o600)?);
@@ -61,13 +61,13 @@ fn try_reflink(store: &Store) -> SysResult<()> {
         copy::reflink(&dir.open_file(b"a")?, &other, 1)
     });
     tried.map_err(|errno| match errno {
-        // What ioctl(2) says where there is no such request.
+        // The error of ioctl(2) if there is no such request.
         Errno::NOTTY => Errno::OPNOTSUPP,
         errno => errno,
     })
 }
 
-/// Passes on what went wrong, and not what is done: the user asked for another tree than this one.
+/// Passes on failures, but not progress: this is not the tree that the user asked for.
 struct Quiet<'a>(&'a dyn Observer);
 
 impl Observer for Quiet<'_> {

@@ -1,4 +1,4 @@
-//! `haul rollback`: the newest version that was kept comes back.
+//! `haul rollback`: brings back the newest kept version.
 
 use super::place::Place;
 use super::store::{Opened, Store};
@@ -10,10 +10,10 @@ use crate::sys::FileKind;
 use rustix::io::Errno;
 use std::path::Path;
 
-/// Puts the newest version that was kept in the place of `dst`, in one step. The tree that was there is kept in its
-/// stead, so that a second call takes the first one back.
+/// Exchanges `dst` with the newest kept version, in one step. The replaced tree is kept, so a second call undoes the
+/// first one.
 ///
-/// An error says that nothing was done: no version is kept, or another run holds the destination.
+/// An error means that nothing was done: no version is kept, or another run holds the destination.
 pub fn rollback(dst: &Path, wait: bool, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
     let place = Place::open(dst)?;
     match Store::open(&place, wait, cancel, observer)? {

@@ -1,6 +1,6 @@
-//! The one step in which the new tree takes the place of the old one.
+//! The single step in which the new tree replaces the old one.
 //!
-//! Before it, nothing that a reader sees is changed; after it, nothing can fail that would have to be taken back.
+//! Before it, nothing visible to readers is changed; after it, nothing can fail that would have to be undone.
 
 use super::place::Place;
 use super::store::{BACK, NEW, NEXT, Store, out_name};
@@ -9,7 +9,7 @@ use crate::sys::{Dir, commit};
 use rustix::io::{Errno, Result as SysResult};
 use std::path::Path;
 
-/// Lets the new tree and the old one change places. The old one, if there was one, becomes the newest version.
+/// Exchanges the new tree with the old one. The old one, if there was one, becomes the newest version.
 pub(super) fn exchange(
     place: &Place<'_>,
     store: &Store,
@@ -40,14 +40,14 @@ pub(super) fn exchange(
     Ok(None)
 }
 
-/// Makes the new tree a version, and lets the destination's symlink lead to it. The number of the version.
+/// Makes the new tree a version, and points the destination's symlink to it. Returns the number of the version.
 pub(super) fn link(
     place: &Place<'_>,
     store: &Store,
     current: Option<u64>,
     fsync: bool,
 ) -> Result<Option<u64>, Error> {
-    // Higher than the one in use, even if that one was removed by hand.
+    // Higher than the one in use, even if that was removed by hand.
     let last = store.versions()?.last().copied().max(current).unwrap_or(0);
     let name = (last + 1).to_string().into_bytes();
     let swapped = store
@@ -56,7 +56,7 @@ pub(super) fn link(
         .and_then(|()| store.dir.rename_new(NEW, &name))
         .and_then(|()| replace_link(place, store, NEXT))
         .inspect_err(|_| {
-            // What is left is cleared by the next run.
+            // The next run clears what is left.
             let _ = store.dir.rename(&name, NEW);
             let _ = store.dir.remove_file(NEXT);
         });
@@ -65,7 +65,7 @@ pub(super) fn link(
     Ok(Some(last + 1))
 }
 
-/// Lets a version and the destination change places.
+/// Exchanges a version with the destination.
 pub(super) fn exchange_back(
     place: &Place<'_>,
     store: &Store,
@@ -81,8 +81,8 @@ pub(super) fn exchange_back(
     settle(place, store, true)
 }
 
-/// Lets the destination's symlink lead to a version that was published before, and that becomes the newest one: what
-/// is replaced next is to be the newest of those that are kept.
+/// Points the destination's symlink to an earlier version, which becomes the newest one: the next replaced tree must be
+/// the newest of those that are kept.
 pub(super) fn link_back(place: &Place<'_>, store: &Store, version: &[u8]) -> Result<(), Error> {
     let newest = store.next_version()?;
     store
@@ -94,7 +94,7 @@ pub(super) fn link_back(place: &Place<'_>, store: &Store, version: &[u8]) -> Res
     settle(place, store, true)
 }
 
-/// Renames a symlink in the store over the destination; over nothing else than a symlink or nothing.
+/// Renames a symlink in the store over the destination, which must be a symlink or not exist.
 fn replace_link(place: &Place<'_>, store: &Store, link: &[u8]) -> SysResult<()> {
     store.dir.rename_into(link, &place.parent, &place.name)
 }
@@ -103,7 +103,7 @@ fn target(place: &Place<'_>, version: &[u8]) -> Vec<u8> {
     [&place.store_name()[..], b"/", version].concat()
 }
 
-/// Waits until both directories' names would survive a power cut, if that is asked for.
+/// Waits until the names in both directories would survive a power cut, if requested.
 fn settle(place: &Place<'_>, store: &Store, fsync: bool) -> Result<(), Error> {
     let sync =
         |dir: &Dir, path: &Path| commit::sync_file(dir).map_err(|errno| Error::io(Act::Sync, path, errno));
@@ -123,7 +123,7 @@ fn cannot_exchange(place: &Place<'_>, errno: Errno) -> Error {
     Error::Unsupported { path: place.path.to_owned(), feature: Feature::Exchange, source: errno.into() }
 }
 
-/// Learns whether the file system can exchange directories, before a tree is built in vain.
+/// Finds out whether the file system can exchange directories, before a tree is built in vain.
 pub(super) fn try_exchange(place: &Place<'_>, store: &Store) -> Result<(), Error> {
     let tried = store.try_out(|dir| {
         dir.create_dir(b"a", 0o700)?;

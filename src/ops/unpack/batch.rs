@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 /// Larger files are written in stretches, by several threads.
 const LARGE_BYTES: u64 = 1 << 20;
-/// How much is handed to a writer at a time.
+/// How much is passed to a writer at a time.
 const BATCH_BYTES: usize = 512 << 10;
-/// How many files are handed to a writer at a time.
+/// How many files are passed to a writer at a time.
 const BATCH_FILES: usize = 128;
 
-/// What was gathered and not handed on.
+/// What was gathered and not passed on yet.
 pub(super) struct Batch<'a> {
     writers: &'a Writers,
     current: Current,
@@ -23,13 +23,13 @@ pub(super) struct Batch<'a> {
     data: Vec<u8>,
 }
 
-/// What is done with the content that comes.
+/// What is done with arriving content.
 enum Current {
-    /// It is passed over.
+    /// It is skipped.
     Nothing,
     /// It is gathered.
     Small(Entry),
-    /// It is handed on, so many bytes so far.
+    /// It is passed on; the number of bytes so far.
     Large(Arc<Large>, u64),
 }
 
@@ -38,7 +38,7 @@ impl<'a> Batch<'a> {
         Batch { writers, current: Current::Nothing, files: Vec::new(), data: Vec::new() }
     }
 
-    /// The content of this file comes next.
+    /// Begins a file: its content comes next.
     pub(super) fn begin(&mut self, entry: Entry, hand: &mut Hand<'_>) -> Result<(), Halt> {
         if entry.kind.stored_bytes() <= LARGE_BYTES {
             self.current = Current::Small(entry);
@@ -70,7 +70,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The current member is complete.
+    /// Ends the current member, which is complete.
     pub(super) fn end(&mut self, hand: &mut Hand<'_>) -> Result<(), Halt> {
         if matches!(self.current, Current::Large(..)) {
             self.hand_on_stretch()?;
@@ -92,12 +92,12 @@ impl<'a> Batch<'a> {
         self.writers.wait()
     }
 
-    /// The current member does not come to its end.
+    /// Ends the current member, which is not complete.
     pub(super) fn give_up(self, hand: &mut Hand<'_>) -> Result<(), Halt> {
         match self.current {
             Current::Large(large, _) => {
                 large.give_up();
-                // It is removed by whoever lets go of it last.
+                // The last thread that releases it removes it.
                 Large::release(large, hand)
             }
             Current::Nothing | Current::Small(_) => Ok(()),

@@ -1,16 +1,17 @@
-//! Hard-link groups of an archive, and the inodes that a tree has in their places.
+//! Hard-link groups of an archive, and the inodes that a tree has in their place.
 //!
-//! Pure. A group is right when all its names lead to one inode and no other entry's name does. An inode with names that
-//! are not its group's is never changed in place: one of them may lie outside of the tree, or may be about to get a
-//! content of its own.
+//! Pure. A group is right if all its names lead to one inode and no other entry's name does. An inode with names
+//! outside its group is never changed in place: one of them may be outside the tree, or may be about to get other
+//! content.
 
 use super::compare::{Inode, Looked, Need};
 use crate::tree::{Entry, Kind, RelPath};
 use std::collections::{HashMap, HashSet};
 
-/// Decides what each name needs, now that all are known: groups are joined and parted. Returns the first names of groups.
+/// Decides what each name needs, now that all are known: groups are joined and split. Returns the first names of
+/// groups.
 ///
-/// `entries` and `looked` have the records' numbers.
+/// `entries` and `looked` are indexed by the records' numbers.
 pub(super) fn resolve(entries: &[Option<&Entry>], looked: &mut [Looked]) -> HashSet<usize> {
     let leaders = leaders(entries);
     part(entries, &leaders, looked);
@@ -47,7 +48,7 @@ pub(super) fn leaders(entries: &[Option<&Entry>]) -> HashMap<usize, usize> {
     numbered().filter_map(leader).collect()
 }
 
-/// Lets an inode stay with the first entry that it is right for; others are made anew.
+/// Keeps an inode for the first entry that it is right for; other entries are created again.
 fn part(entries: &[Option<&Entry>], leaders: &HashMap<usize, usize>, looked: &mut [Looked]) {
     let mut taken: HashMap<Inode, usize> = HashMap::new();
     for (number, one) in looked.iter_mut().enumerate() {
@@ -83,7 +84,7 @@ mod tests {
     use crate::tree::{Device, Metadata, Owner, RelPathBuf, Timestamp};
     use std::sync::Arc;
 
-    /// `a`, `b -> a` and so on, and of each what it needs by itself, its inode, and how many names that has.
+    /// `a`, `b -> a` and so on, and for each what it alone needs, its inode, and how many names that has.
     fn resolved(names: &[(&str, Need, u64, u32)]) -> Vec<Need> {
         let path = |text: &str| RelPathBuf::from_member_name(text.as_bytes()).unwrap();
         let entry = |text: &str| {

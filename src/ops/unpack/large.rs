@@ -23,13 +23,13 @@ pub(super) struct Large {
 enum Opened {
     NotYet,
     Open(Arc<LargeFile>),
-    /// A failure was told; nothing more is written, and it is removed.
+    /// A failure was reported; nothing more is written, and it is removed.
     Failed(Arc<LargeFile>),
-    /// Nothing is to be written: something exists and stays, or it could not be begun.
+    /// Nothing is written: an existing entry stays, or the file could not be begun.
     Not,
 }
 
-/// The chosen files that lie in more than one frame.
+/// The chosen files that span more than one frame.
 pub(super) fn large_files(archive: &Layers<'_>, choices: &[Choice]) -> HashMap<usize, Large> {
     let parts = |number: &usize| archive.is_split(*number) && choices[*number] != Choice::Left;
     let large = |number: usize| {
@@ -51,12 +51,12 @@ pub(super) fn part(
     if let Some(file) = opened(hand, large, entry)?
         && let Err(failed) = file.write(entry, stored, data)
     {
-        // Told once, by the first thread that fails.
+        // Reported once, by the first thread that fails.
         if large.fail() {
             hand.note(entry, Err(failed))?;
         }
     }
-    // Nobody holds the file any more once this is true: every other thread was here before.
+    // Once this is true, no other thread holds the file: every other thread was here before.
     if large.digests.add(record, stored, data).map_err(Fault::from)?
         && let Some(file) = large.close(entry)
     {
@@ -77,7 +77,7 @@ fn opened(hand: &mut Hand<'_>, large: &Large, entry: &Entry) -> Result<Option<Ar
 }
 
 impl Large {
-    /// Gives the file up; `false` when it was before.
+    /// Gives up the file; `false` if it was given up before.
     fn fail(&self) -> bool {
         let mut file = self.lock();
         match std::mem::replace(&mut *file, Opened::Not) {
@@ -92,7 +92,7 @@ impl Large {
         }
     }
 
-    /// Takes the file, which nobody else holds; removes it when it was given up.
+    /// Takes the file, which no other thread holds; removes it if it was given up.
     pub(super) fn close(&self, entry: &Entry) -> Option<LargeFile> {
         match std::mem::replace(&mut *self.lock(), Opened::Not) {
             Opened::Open(file) => Arc::into_inner(file),

@@ -1,7 +1,7 @@
-//! `--update` without an index: which of the entries that come by are there already.
+//! `--update` without an index: which entries of the stream already exist.
 //!
-//! As little is known of what is still to come, an inode with several names is changed in place only as one of a group
-//! that is right as it is.
+//! As later entries are not known yet, an inode with several names is changed in place only if its group is right as it
+//! is.
 
 use super::super::frames::Halt;
 use super::Run;
@@ -11,11 +11,11 @@ use crate::dest::Destination;
 use crate::tree::{Entry, Kind, RelPathBuf};
 use std::collections::HashMap;
 
-/// What is there, of what came by so far.
+/// What exists, of the entries so far.
 pub(super) struct Present<'a> {
     destination: &'a Destination,
     looking: Looking<'a>,
-    /// Inodes that are right for an entry, those of several names only.
+    /// Inodes with several names that are right for an entry.
     taken: HashMap<Inode, RelPathBuf>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Present<'a> {
         Present { destination, looking: Looking::new(run, destination), taken: HashMap::new() }
     }
 
-    /// Whether the entry is there; then its metadata are set, too.
+    /// Whether the entry exists; then its metadata is set, too.
     pub(super) fn keep(&mut self, entry: &Entry, hand: &mut Hand<'_>) -> Result<bool, Halt> {
         let Looked { need, inode } = self.looking.one(entry);
         let Some((inode, names)) = inode else { return Ok(false) };
@@ -48,7 +48,7 @@ impl<'a> Present<'a> {
         Ok(true)
     }
 
-    /// Lets an inode be this entry's, unless it is another's.
+    /// Assigns an inode to this entry, unless it belongs to another.
     fn take(&mut self, inode: Inode, entry: &Entry) -> bool {
         *self.taken.entry(inode).or_insert_with(|| entry.path.clone()) == entry.path
     }

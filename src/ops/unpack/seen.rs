@@ -1,10 +1,10 @@
-//! The names that an archive has given so far.
+//! The names of an archive so far.
 
 use crate::tree::RelPath;
 use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What is known of a name.
+/// What is known about a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) is_dir: bool,
@@ -12,13 +12,13 @@ pub(super) struct Known {
     pub(super) is_taken: bool,
 }
 
-/// The names seen, by hash: some 16 bytes each. Two names with one hash would pass for one, which costs a wait, and for
-/// a link to be tried that the kernel then refuses; nothing is ever decided by this alone that could leave the root.
+/// The names seen, by hash: about 16 bytes each. Two names with the same hash count as one, which costs a wait, and an
+/// attempt to link that the kernel then refuses; nothing that could leave the root is decided by this alone.
 #[derive(Debug, Default)]
 pub(super) struct Seen(HashMap<u64, Known>);
 
 impl Seen {
-    /// Notes a name, and returns what was known of it. What is above it is a directory, if nothing else is known.
+    /// Records a name, and returns what was known about it. Names above it are directories, if nothing else is known.
     pub(super) fn insert(&mut self, path: RelPath<'_>, known: Known) -> Option<Known> {
         let mut above = path.parent();
         while let Some(directory) = above.filter(|above| !self.0.contains_key(&key(*above))) {
@@ -28,7 +28,7 @@ impl Seen {
         self.0.insert(key(path), known)
     }
 
-    /// Whether no name was seen but the root's.
+    /// Whether no name but the root's was seen.
     pub(super) fn is_empty(&self) -> bool {
         self.0.keys().all(|&name| name == key(RelPath::ROOT))
     }
@@ -37,9 +37,9 @@ impl Seen {
         self.0.get(&key(path)).copied()
     }
 
-    /// The first of the names above `path` that is known and no directory.
+    /// The first of the names above `path` that is known not to be a directory.
     pub(super) fn not_a_directory_above<'p>(&self, path: RelPath<'p>) -> Option<RelPath<'p>> {
-        // All of them: one that was a directory can have become something else.
+        // All of them are checked: one that was a directory may have become something else.
         path.ancestors().find(|&above| self.get(above).is_some_and(|known| !known.is_dir))
     }
 }

@@ -1,7 +1,7 @@
-//! `--if-changed`: a note beside a tree of which archive it is, so that the next run need not look.
+//! `--if-changed`: a stamp next to a tree that says which archive it is, so that the next run need not look.
 //!
-//! Owns what the note says and when it is believed. It is removed before anything is changed and written after everything
-//! else, so it is never there beside a tree that is half one archive and half another.
+//! Owns what the stamp says and when it is trusted. It is removed before anything is changed and written after
+//! everything else, so there is never a stamp next to a tree that is half one archive and half another.
 
 use super::{Options, Run, StampPlace};
 use crate::archive::Fault;
@@ -16,17 +16,17 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// The note of one tree.
+/// The stamp of one tree.
 pub(super) struct Stamp {
     path: PathBuf,
-    /// What it says of the archive and the options.
+    /// What it says about the archive and the options.
     what: String,
     fsync: bool,
 }
 
 impl Stamp {
-    /// The note that belongs to this run, whether it is there or not; `None` if none is asked for, or the archive has no
-    /// index, without which it cannot be told from another.
+    /// The stamp for this run, whether it exists or not; `None` if none is requested, or if the archive has no index,
+    /// which would identify it.
     pub(super) fn of(run: &Run<'_>, (archive, file): (&Path, &File)) -> Result<Option<Self>, Error> {
         let Some(place) = &run.options.if_changed else { return Ok(None) };
         let path = match place {
@@ -40,14 +40,14 @@ impl Stamp {
         Ok(Some(Stamp { path, what, fsync: run.options.fsync }))
     }
 
-    /// Whether the tree at `dst` is what the run would make of it, as far as the note says.
+    /// Whether the tree at `dst` is the result of this run, according to the stamp.
     pub(super) fn holds(&self, dst: &Path) -> bool {
         let (Ok(said), Ok(root)) = (open::read_whole(&self.path), Dir::open(dst)) else { return false };
         let is = |durable| self.text(&root, durable).is_ok_and(|text| text.as_bytes() == said);
         is(true) || (!self.fsync && is(false))
     }
 
-    /// Removes the note before the tree is changed. Fails where none could be written in the end.
+    /// Removes the stamp before the tree is changed. Fails if none could be written in the end.
     pub(super) fn remove(&self) -> Result<(), Error> {
         let io = |act| move |errno: Errno| Error::io(act, &self.path, errno);
         let place = Place::open(&self.path).map_err(io(Act::Create))?;
@@ -59,7 +59,7 @@ impl Stamp {
         Ok(())
     }
 
-    /// Notes that the tree below `root` is complete.
+    /// Writes the stamp for the complete tree below `root`.
     pub(super) fn write(&self, root: &Dir) -> Result<(), Error> {
         let io = |act| move |errno: Errno| Error::io(act, &self.path, errno);
         let text = self.text(root, self.fsync).map_err(io(Act::Stat))?;
@@ -71,7 +71,7 @@ impl Stamp {
         output.publish(self.fsync).map_err(io(Act::Publish))
     }
 
-    /// What the note says of a tree. One that was not synced is true only until the system is started again.
+    /// What the stamp says about a tree. Without a sync it is valid only until the next boot.
     fn text(&self, root: &Dir, durable: bool) -> rustix::io::Result<String> {
         let stat = root.stat_self()?;
         let born = meta::birth(root.as_fd())?.unwrap_or_default();
@@ -91,7 +91,7 @@ impl Stamp {
     }
 }
 
-/// `.NAME.haul-stamp` beside the directory NAME.
+/// `.NAME.haul-stamp` next to the directory NAME.
 fn beside(dst: &Path) -> Option<PathBuf> {
     let name = dst.file_name()?;
     let mut stamp = std::ffi::OsString::from(".");
@@ -100,7 +100,7 @@ fn beside(dst: &Path) -> Option<PathBuf> {
     Some(dst.with_file_name(stamp))
 }
 
-/// What of the options, and of who runs, decides what the tree becomes.
+/// The options and the properties of the user that affect the resulting tree.
 fn options_digest(options: &Options) -> u128 {
     let umask = (!options.same_permissions).then(process::umask);
     let who = (process::identity(), umask, env!("CARGO_PKG_VERSION"));
