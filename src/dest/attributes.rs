@@ -1,9 +1,9 @@
-//! Sets metadata of one entry, in the one order.
+//! Sets the metadata of one entry, in the only right order.
 //!
 //! Owner first, since chown(2) clears set-user-ID and file capabilities; then extended attributes, while the mode still
-//! lets the owner write them; then the mode; then ACLs, whose mask the group bits of a mode would overwrite (acl(5)); the
-//! times last. Where the mode that an entry has forbids its owner to set extended attributes, it is lifted for that long.
-//! What the destination cannot keep is left out alone, and takes nothing else with it.
+//! lets the owner write them; then the mode; then ACLs, whose mask the group bits of a mode would overwrite (acl(5));
+//! the times last. If an entry's mode forbids its owner to set extended attributes, it is made writable for that time.
+//! Only what the destination cannot keep is left out, nothing else.
 
 use super::Failed;
 use super::capabilities::{Capabilities, Capability, Lack};
@@ -16,16 +16,16 @@ use rustix::io::Errno;
 /// In a mode: the owner may write.
 const OWNER_WRITE: u32 = 0o200;
 
-/// What came of setting.
+/// The result of setting metadata.
 #[derive(Debug, Default)]
 pub(crate) struct Set {
-    /// The first thing that could not be set. The others were.
+    /// The first thing that could not be set. All others were set.
     pub(crate) failed: Option<Failed>,
-    /// What the destination was found to lack, and so was left out.
+    /// What was left out because the destination lacks it.
     pub(crate) lacks: Vec<Lack>,
 }
 
-/// Sets what `changes` says, as far as the destination keeps it.
+/// Sets what `changes` says, if the destination keeps it.
 pub(crate) fn set(handle: Handle<'_>, changes: &Changes, can: &Capabilities) -> Set {
     let mut set = Set::default();
     let wanted = &changes.attributes;
@@ -33,7 +33,7 @@ pub(crate) fn set(handle: Handle<'_>, changes: &Changes, can: &Capabilities) -> 
     if (wanted.uid.is_some() || wanted.gid.is_some()) && can.has(Capability::Owners) {
         let result = handle.set_owner(wanted.uid, wanted.gid);
         if result.is_err() {
-            // Set-user-ID for somebody else than meant would be a gift to them.
+            // Set-user-ID for another owner than intended would grant that owner rights.
             mode = mode.map(|mode| mode & 0o1777);
         }
         set.note(Act::SetOwner, result);
@@ -55,15 +55,15 @@ fn is_symlink(handle: Handle<'_>) -> bool {
     handle.stat().is_ok_and(|stat| stat.kind == FileKind::Symlink)
 }
 
-/// Lets the owner write, as setting `user.` attributes needs it (xattr(7)), where the mode does not. Returns the mode
-/// that it had.
+/// Makes the entry writable for its owner, as setting `user.` attributes requires (xattr(7)), if it is not. Returns the
+/// mode that it had.
 fn lift(handle: Handle<'_>) -> Option<u32> {
     let stat = handle.stat().ok().filter(|stat| stat.mode & OWNER_WRITE == 0)?;
     handle.set_mode(stat.mode | OWNER_WRITE).ok().map(|()| stat.mode)
 }
 
 impl Set {
-    /// Removes and sets all extended attributes but ACLs. Returns the mode that the entry is to have again.
+    /// Removes and sets all extended attributes except ACLs. Returns the mode to restore.
     fn plain_xattrs(&mut self, handle: Handle<'_>, changes: &Changes, can: &Capabilities) -> Option<u32> {
         let mut lifted = None;
         let mut with_permission = |act: &dyn Fn() -> rustix::io::Result<()>| match act() {
@@ -88,7 +88,7 @@ impl Set {
             return;
         }
         match handle.set_times(wanted.atime, wanted.mtime) {
-            // Some file systems keep no times of symlinks, which is nothing to report.
+            // Some file systems keep no times of symlinks, which is not reported.
             Err(Errno::OPNOTSUPP) if is_symlink(handle) => {
                 can.refuses(Capability::SymlinkTimes, Errno::OPNOTSUPP);
             }

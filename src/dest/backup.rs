@@ -1,7 +1,7 @@
 //! Backups of what is replaced or removed.
 //!
-//! Owns where a backup lies and how an entry gets there: as a further name, by a rename, or as a copy where the backups are
-//! on another file system. Only when the backup is whole does the entry give way.
+//! Owns where a backup is and how an entry gets there: as another name, by a rename, or as a copy if the backups are on
+//! another file system. The entry is replaced or removed only after its backup is complete.
 
 use super::attributes::set;
 use super::copy::{CopyHands, Existing, copy_entry};
@@ -17,15 +17,15 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Where what is replaced or removed goes.
+/// Where replaced and removed entries go.
 #[derive(Debug)]
 pub(crate) struct BackupPlace {
-    /// `None` if backups lie beside what they are backups of.
+    /// `None` if backups are next to their originals.
     dir: Option<BackupDir>,
     suffix: Vec<u8>,
 }
 
-/// A directory for backups, made when the first one comes.
+/// A directory for backups, created with the first one.
 #[derive(Debug)]
 struct BackupDir {
     path: PathBuf,
@@ -40,13 +40,13 @@ impl BackupDir {
         open::create_dirs(&self.path)?;
         let dir = Dir::open(&self.path)?;
         let id = dir.stat_self()?.id();
-        // Another thread may have been faster: then that one's serves.
+        // Another thread may have been faster: then its directory is used.
         Ok(&self.opened.get_or_init(|| (dir, id)).0)
     }
 }
 
-/// What the directories of the backups are made like: each is as open as its like in the mirror, since what nobody else
-/// can reach there is not to be read here.
+/// How the directories of the backups are created: each has the permissions of its counterpart in the mirror, so that
+/// nobody can read here what they could not reach there.
 pub(crate) struct Like<'a> {
     /// Opens a directory of the mirror by its path.
     pub(crate) open: &'a dyn Fn(RelPath<'_>) -> rustix::io::Result<Dir>,
@@ -54,7 +54,7 @@ pub(crate) struct Like<'a> {
 }
 
 impl BackupPlace {
-    /// Backups below `dir`, or beside their entries if it is `None`, under names that end in `suffix`.
+    /// Backups below `dir`, or next to their entries if it is `None`, under names that end in `suffix`.
     pub(crate) fn open(dir: Option<PathBuf>, suffix: &[u8]) -> Result<Self, Error> {
         let suffix = suffix.to_vec();
         let Some(path) = dir else { return Ok(BackupPlace { dir: None, suffix }) };
@@ -69,12 +69,12 @@ impl BackupPlace {
         Ok(BackupPlace { dir: Some(BackupDir { path, opened }), suffix })
     }
 
-    /// Whether this name is a backup beside its entry, which is not removed for having none in the source.
+    /// Whether this name is a backup next to its entry, which is not removed although the source does not have it.
     pub(crate) fn made(&self, name: &[u8]) -> bool {
         self.is_beside() && name.len() > self.suffix.len() && name.ends_with(&self.suffix)
     }
 
-    /// Whether backups lie beside what they are backups of.
+    /// Whether backups are next to their originals.
     pub(crate) fn is_beside(&self) -> bool {
         self.dir.is_none()
     }
@@ -104,8 +104,8 @@ impl BackupPlace {
         }
     }
 
-    /// Makes the backup a further name of the entry, so that the entry is there until something takes its place. Where
-    /// there are no links it is moved, and copied where the backups are on another file system.
+    /// Makes the backup another name of the entry, so that the entry exists until something replaces it. Without hard
+    /// links it is moved, and if the backups are on another file system it is copied.
     pub(crate) fn link_away(
         &self,
         hands: &mut CopyHands<'_, '_>,
@@ -122,13 +122,13 @@ impl BackupPlace {
         });
         match linked {
             Err(Errno::XDEV) => copy_away(hands, from, name, to, &backup),
-            // It is gone.
+            // It has vanished.
             Err(Errno::NOENT) => Ok(()),
             result => result.map_err(failed(Act::BackUp)),
         }
     }
 
-    /// Makes the backup a copy: what the entry is written into in place must not be the backup.
+    /// Makes the backup a copy: a file that is updated in place must not be its own backup.
     pub(crate) fn copy_away(
         &self,
         hands: &mut CopyHands<'_, '_>,
@@ -175,7 +175,7 @@ fn copy_away(
     }
 }
 
-/// Makes the directories on the way to `path` below `root`.
+/// Creates the directories on the way to `path` below `root`.
 fn make_like(
     hands: &CopyHands<'_, '_>,
     root: &Dir,
@@ -194,12 +194,12 @@ fn make_like(
             let model = (like.open)(way.as_path())?;
             let mut attributes =
                 Attributes { atime: None, mtime: None, ..Attributes::of(&model.stat_self()?) };
-            // What comes into it is still to be made.
+            // Its contents are still to be created.
             let is_root = hands.who.is_root();
             attributes.mode = attributes.mode.map(|mode| if is_root { mode } else { mode | OWNER_CHANGES });
             let mut acls = xattr::of(model.as_fd())?.into_vec();
             acls.retain(|xattr| xattr.is_acl() && like.acls);
-            // Best effort: it is open to its owner only until then.
+            // Best effort: until then it is accessible only to its owner.
             let changes = Changes { attributes, set: acls, ..Changes::default() };
             let _ = set(Handle::Open(dir.as_fd()), &changes, hands.can);
         }

@@ -1,9 +1,9 @@
-//! What waits until it is on the disk: names, and the metadata of directories that those names change.
+//! What waits for the disk: names, and the metadata of directories that those names change.
 //!
-//! With `--fsync` everything new in a live directory waits under its temporary name for one barrier, syncfs(2), and gets its
-//! name after it; so what has a name after a power cut is complete. A barrier that failed is never tried again: the kernel
-//! reports a lost write once (promise 9 of the design). Without `--fsync`, what waits here is what a directory has to give
-//! way to that may go only at the end.
+//! With `--fsync` everything new in a live directory waits under its temporary name for one barrier, syncfs(2), and
+//! gets its name after it; so everything that has a name after a power cut is complete. A failed barrier is never tried
+//! again: the kernel reports a lost write only once (promise 9 of the design). Without `--fsync`, only entries wait
+//! here that replace a directory which may be removed only at the end.
 
 use super::publish::replace;
 use super::{Failed, failed};
@@ -19,30 +19,30 @@ use std::sync::Mutex;
 /// What waits. Shared by all threads of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Barrier {
-    /// Final paths, and the temporary names beside them.
+    /// Final paths, and the temporary names in the same directory.
     names: Mutex<BTreeMap<RelPathBuf, Vec<u8>>>,
     times: Mutex<HashMap<RelPathBuf, Timestamp>>,
     metadata: Mutex<Vec<(RelPathBuf, Changes)>>,
 }
 
-/// What becomes of a name that finds a directory in its place that is not empty.
+/// What happens to a name that finds a non-empty directory in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blocked {
     /// It fails.
     Fails,
-    /// It goes on waiting: the directory may be removed.
+    /// It keeps waiting: the directory may be removed.
     Waits,
 }
 
 impl Barrier {
-    /// What is complete under the name `temp` is to be at `path`. Returns what was to be there before: the source has that
-    /// name twice, and the last one counts.
+    /// Queues what is complete under the name `temp` for `path`. Returns what was queued for it before: the source has
+    /// that name twice, and the last one counts.
     #[must_use]
     pub(crate) fn publish_later(&self, path: RelPath<'_>, temp: Vec<u8>) -> Option<Vec<u8>> {
         lock(&self.names).insert(path.to_buf(), temp)
     }
 
-    /// The temporary name of what is to be at `path`, if it waits.
+    /// The temporary name of what waits for `path`, if anything does.
     pub(crate) fn waiting(&self, path: RelPath<'_>) -> Option<Vec<u8>> {
         lock(&self.names).get(&path.to_buf()).cloned()
     }
@@ -52,13 +52,13 @@ impl Barrier {
         lock(&self.names).keys().cloned().collect()
     }
 
-    /// The directory at `path` is to have this time again, if nothing else is said of it. The first time counts: names
-    /// that are published change what is there later.
+    /// Queues this time for the directory at `path`, unless other metadata is queued for it. The first time counts:
+    /// publishing names changes what is there later.
     pub(crate) fn restore_time(&self, path: RelPath<'_>, mtime: Timestamp) {
         lock(&self.times).entry(path.to_buf()).or_insert(mtime);
     }
 
-    /// The directory at `path` is to get these metadata.
+    /// Queues this metadata for the directory at `path`.
     pub(crate) fn set_later(&self, path: RelPath<'_>, changes: Changes) {
         lock(&self.metadata).push((path.to_buf(), changes));
     }
@@ -68,8 +68,8 @@ impl Barrier {
         commit::sync_fs(root)
     }
 
-    /// Gives everything that waits its name. `open` opens the directory of a path; `fail` is told of what could not be
-    /// published, which is removed.
+    /// Gives everything that waits its name. `open` opens the directory of a path; `fail` is called for everything that
+    /// could not be published, which is then removed.
     pub(crate) fn publish(
         &self,
         blocked: Blocked,
@@ -84,7 +84,7 @@ impl Barrier {
                     Ok(())
                 }
                 Err(errno) => {
-                    // The error of the rename is the one to report.
+                    // Report the error of the rename.
                     let _ = dir.remove_file(&temp);
                     Err(failed(Act::Publish)(errno))
                 }
@@ -96,7 +96,7 @@ impl Barrier {
         }
     }
 
-    /// Removes everything that waits. Best effort: what stays is known by its name.
+    /// Removes everything that waits. Best effort: what stays is recognised by its name.
     pub(crate) fn discard(&self, open: impl Fn(RelPath<'_>) -> Result<Dir>) {
         for (path, temp) in self.take_names() {
             if let Ok(dir) = open(path.as_path().split().0) {
@@ -105,8 +105,8 @@ impl Barrier {
         }
     }
 
-    /// What directories are to get now, the deepest first. Times that are to be as before come before everything that is
-    /// said of a directory otherwise.
+    /// The metadata to set on directories now, the deepest first. Restored times come before any other metadata of a
+    /// directory.
     pub(crate) fn take_metadata(&self) -> Vec<(RelPathBuf, Changes)> {
         let mut metadata = std::mem::take(&mut *lock(&self.metadata));
         metadata.sort_by(|a, b| b.0.cmp(&a.0));

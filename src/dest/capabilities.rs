@@ -1,8 +1,8 @@
 //! What a destination keeps and can do: one value for all threads of a run.
 //!
-//! Owns what is known of it, and how that is learned: from the caller, who may know better than any trial, and from what
-//! the system refuses. Makes no call itself. Everything that has another way, or can be left out, asks here first, so that
-//! no call is made for every entry that is known to fail, and each lack is reported once ([`Lack`]).
+//! Owns what is known about it, and how that is learned: from the caller, who may know better than any trial, and from
+//! what the system refuses. Makes no call itself. Every step that has an alternative, or can be left out, asks here
+//! first, so that no call that is known to fail is made for every entry, and each lack is reported once ([`Lack`]).
 
 use super::content::Learned;
 use crate::tree::Xattr;
@@ -11,10 +11,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// After so many refusals that may have been one entry's fault, a capability counts as missing.
+/// After this many refusals that may be about single entries, a capability counts as missing.
 const ENOUGH: u8 = 8;
 
-/// Something that not every file system keeps or can do.
+/// Something that not every file system can keep or do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Capability {
@@ -28,13 +28,13 @@ pub enum Capability {
     SymlinkTimes,
     /// Has symbolic links.
     Symlinks,
-    /// Has hard links. Without them each name of a file is a copy.
+    /// Has hard links. Without them, each name of a file is a copy.
     HardLinks,
     /// Keeps extended attributes of any namespace.
     Xattrs,
     /// Keeps POSIX ACLs.
     Acls,
-    /// Lets two names change places at one moment, renameat2(2).
+    /// Exchanges two names atomically, renameat2(2).
     Exchange,
     /// Shares blocks between files, `FICLONERANGE`.
     Reflink,
@@ -44,23 +44,23 @@ pub enum Capability {
 
 const COUNT: usize = Capability::KernelCopy as usize + 1;
 
-/// What is known of a destination. Shared by all threads; a late view costs one more call.
+/// What is known about a destination. Shared by all threads; seeing a change late costs one more call.
 #[derive(Debug, Default)]
 pub(crate) struct Capabilities {
     /// How often each was refused.
     refusals: [AtomicU8; COUNT],
-    /// Whether the lack was reported.
+    /// Whether the lack has been reported.
     reported: [AtomicBool; COUNT],
     /// The namespaces of extended attributes, or single names, that were refused.
     xattrs: Mutex<Vec<Box<[u8]>>>,
     has_refused_xattrs: AtomicBool,
-    /// What the caller does not want to go without: then each entry that lacks it has failed.
+    /// What the caller insists on: an entry that lacks it has failed.
     insists: Insist,
-    /// What copying content between two files was refused, by the device of the source.
+    /// Which ways of copying content were refused, by the device of the source.
     pub(crate) copying: Learned,
 }
 
-/// What is not to be left out where the destination cannot keep it: every entry that lacks it is a failure then.
+/// What must not be left out even if the destination cannot keep it: every entry that lacks it is then a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Insist {
     /// Extended attributes.
@@ -69,7 +69,7 @@ pub struct Insist {
     pub acls: bool,
 }
 
-/// Something that the destination was found to lack, the first time: as a sentence for its user.
+/// Something that the destination lacks, found for the first time, as a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lack {
     /// Extended attributes of this namespace, or of this name.
@@ -79,7 +79,7 @@ pub(crate) enum Lack {
 }
 
 impl Capabilities {
-    /// Those of a destination that is taken to lack these, without asking it.
+    /// Those of a destination that is assumed to lack these, without asking it.
     pub(crate) fn without(lacks: &[Capability], insists: Insist) -> Self {
         let lacks_one = |capability| lacks.contains(&capability);
         let copying = Learned::without(lacks_one(Capability::Reflink), lacks_one(Capability::KernelCopy));
@@ -90,16 +90,17 @@ impl Capabilities {
         capabilities
     }
 
-    /// Whether it is not known to be missing.
+    /// Whether it may be there: it is not known to be missing.
     pub(crate) fn has(&self, capability: Capability) -> bool {
         self.refusals[capability as usize].load(Ordering::Relaxed) < ENOUGH
     }
 
-    /// Takes note that a call that needs `capability` ended with this error. Whether that is a refusal, so that another way
-    /// is to be taken.
+    /// Records that a call that needs `capability` failed with this error. Returns whether that is a refusal, so that
+    /// another way should be taken.
     ///
-    /// What says that the system cannot do it is believed at once; what may be about the entry at hand, such as EPERM for
-    /// one that may not be changed, when it has come a few times. EMLINK is about one inode, and EXDEV about two file systems: they are never believed.
+    /// An error that means that the system cannot do it counts at once. One that may be about the entry at hand, such
+    /// as EPERM for an immutable one, counts after a few times. EMLINK is about one inode, and EXDEV about two file
+    /// systems: they never count.
     pub(crate) fn refuses(&self, capability: Capability, errno: Errno) -> bool {
         let weight = match errno {
             Errno::MLINK | Errno::XDEV if capability == Capability::HardLinks => 0,
@@ -117,7 +118,7 @@ impl Capabilities {
         self.is_first(Capability::HardLinks).then_some(Lack::HardLinks)
     }
 
-    /// Whether this attribute is not known to be refused.
+    /// Whether this attribute may be kept: it is not known to be refused.
     pub(crate) fn keeps_xattr(&self, name: &[u8]) -> bool {
         let needed = if is_acl(name) { Capability::Acls } else { Capability::Xattrs };
         self.has(needed)
@@ -125,7 +126,7 @@ impl Capabilities {
                 || !self.refused_xattrs().iter().any(|unit| **unit == *unit_of(name)))
     }
 
-    /// Takes note that setting this attribute was refused: EOPNOTSUPP, which is about its namespace. `Err` where it must not
+    /// Records that setting this attribute was refused: EOPNOTSUPP, which is about its namespace. `Err` if it must not
     /// be left out.
     pub(crate) fn refuse_xattr(&self, xattr: &Xattr) -> Result<Option<Lack>, Errno> {
         if if xattr.is_acl() { self.insists.acls } else { self.insists.xattrs } {
@@ -154,8 +155,8 @@ fn is_acl(name: &[u8]) -> bool {
     name.starts_with(b"system.posix_acl_")
 }
 
-/// What is refused together with this attribute: its namespace, xattr(7); both ACLs; of `security.` and `system.`, which
-/// several parts of the kernel share, the name alone.
+/// What is refused together with this attribute: its namespace, xattr(7); both ACLs; in `security.` and `system.`,
+/// which several parts of the kernel share, only the name.
 fn unit_of(name: &[u8]) -> &[u8] {
     const ACLS: &[u8] = b"system.posix_acl_";
     if is_acl(name) {

@@ -1,7 +1,7 @@
-//! An entry copied from one place of the destination to another: where there are no hard links, and for backups on another
-//! file system.
+//! Copies an entry from one place of the destination to another: where there are no hard links, and for backups on
+//! another file system.
 //!
-//! A copy appears whole under its name or not at all, with everything that belongs to its entry.
+//! A copy appears complete under its name, with all metadata, or not at all.
 
 use super::attributes::set;
 use super::capabilities::{Capabilities, Lack};
@@ -19,26 +19,26 @@ use crate::tree::{Device, Xattr};
 use std::fs::File;
 use std::os::fd::AsFd;
 
-/// What copying an entry takes, beside the entry.
+/// What copying an entry needs, besides the entry.
 pub(crate) struct CopyHands<'h, 'a> {
     pub(crate) copier: &'h mut Copier<'a>,
     pub(crate) moved: &'h mut Moved<'h>,
     pub(crate) who: &'h Who,
     pub(crate) can: &'h Capabilities,
-    /// What is copied may be gone from the disk before the run has ended, so the copy must be there first.
+    /// The original may be removed from the disk before the run ends, so the copy must be on the disk first.
     pub(crate) fsync: bool,
     /// What was done, for the error.
     pub(crate) act: Act,
-    /// What the destination was found to lack.
+    /// What the destination lacks.
     pub(crate) lacks: Vec<Lack>,
 }
 
-/// An entry that is there.
+/// An existing entry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Existing<'a> {
     pub(crate) dir: &'a Dir,
     pub(crate) name: &'a [u8],
-    /// Which inode it must be, where that is known.
+    /// Which inode it must be, if that is known.
     pub(crate) inode: Option<(Device, u64)>,
 }
 
@@ -98,7 +98,7 @@ impl CopyHands<'_, '_> {
         if is_same { Ok(()) } else { Err(Failed::Entry(self.act, Cause::Changed)) }
     }
 
-    /// A file system that keeps no extended attributes takes the rest.
+    /// A file system without extended attributes keeps the rest.
     fn attributes(
         &mut self,
         handle: Handle<'_>,
@@ -114,7 +114,7 @@ impl CopyHands<'_, '_> {
     }
 }
 
-/// Everything that this user can give a copy.
+/// All metadata that this user can set on a copy.
 fn all_of(stat: &Stat, who: &Who) -> Attributes {
     let may_give_group = who.is_root() || who.groups.contains(&stat.gid);
     let is_owner = who.is_root() || who.uid == stat.uid;

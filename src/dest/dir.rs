@@ -1,8 +1,8 @@
-//! A directory of the destination that is held: staged or live, locked, inheriting.
+//! An open directory of the destination: staged or live, locked, inheriting.
 //!
-//! Owns what is known of it, and nothing of what is made in it ([`super::draft`]). In a *staged* directory, which has no
-//! final name yet and which nobody else can look into, everything is made at its own name with the fewest calls. In a
-//! *live* one everything is made under a temporary name and renamed ([`super::publish`]).
+//! Owns what is known about it, and nothing about what is created in it ([`super::draft`]). In a *staged* directory,
+//! which has no final name yet and is not accessible to others, everything is created under its own name with the
+//! fewest calls. In a *live* one everything is created under a temporary name and renamed ([`super::publish`]).
 
 use super::{Failed, failed};
 use crate::error::Act;
@@ -13,23 +13,23 @@ use crate::tree::stat::{OWNER_CHANGES, SET_GROUP_ID};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
-/// What a directory is created with until it is complete.
+/// The mode of a directory until it is complete.
 pub(super) const PRIVATE_DIRECTORY: u32 = 0o700;
 
 /// A directory of the destination.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) dir: Dir,
-    /// It has no final name yet.
+    /// Whether it has no final name yet.
     pub(crate) staged: bool,
-    /// Whether what is made in it gets an ACL (acl(5), default ACLs) or a group (set-group-ID) that it was not given:
-    /// asked for when the first thing is made.
+    /// Whether new entries in it inherit an ACL (acl(5), default ACLs) or a group (set-group-ID): looked up when the
+    /// first one is created.
     inherits: OnceLock<bool>,
     locked: Option<Locked>,
 }
 
-/// Its owner may not write in it. It is only made writable when something is to change in it: one that is right is left
-/// as it is.
+/// Its owner may not write to it. It is made writable only when something in it must change: a correct one is left
+/// alone.
 #[derive(Debug)]
 struct Locked {
     mode: u32,
@@ -37,41 +37,41 @@ struct Locked {
 }
 
 impl Directory {
-    /// A directory that is there, and what `stat` said of it.
+    /// An existing directory with this `stat`.
     pub(crate) fn live(dir: Dir, stat: &Stat, who: &Who) -> Self {
         let locked =
             stat.is_closed_to(who.uid).then(|| Locked { mode: stat.mode, unlocked: OnceLock::new() });
         Directory { dir, staged: false, inherits: inheritance(stat), locked }
     }
 
-    /// Lets the owner write in it, before something is made or removed. Best effort: what follows tells if it is not
-    /// possible.
+    /// Makes it writable for its owner, before something is created or removed. Best effort: if that fails, the next
+    /// call reports it.
     pub(crate) fn unlock(&self) {
         let Some(locked) = &self.locked else { return };
         locked.unlocked.get_or_init(|| {
-            // It may have got another mode since.
+            // Its mode may have changed since.
             let mode = self.dir.stat_self().map_or(locked.mode, |stat| stat.mode);
             let _ = Handle::Open(self.dir.as_fd()).set_mode(mode | OWNER_CHANGES);
         });
     }
 
-    /// The mode that it had, if it was unlocked: it is to have it again in the end, if it is to have no other.
+    /// The mode that it had, if it was unlocked: to be restored in the end, unless it gets another one.
     pub(crate) fn mode_before(&self) -> Option<u32> {
         self.locked.as_ref().filter(|locked| locked.unlocked.get().is_some()).map(|locked| locked.mode)
     }
 
-    /// Whether it is known that what is made in it inherits nothing; a new directory then has inherited nothing itself.
+    /// Whether new entries in it are known to inherit nothing; a new directory then has inherited nothing itself.
     pub(crate) fn is_plain(&self) -> bool {
         self.inherits.get() == Some(&false)
     }
 
-    /// Whether what is made in it has its group.
+    /// Whether new entries in it get its group.
     pub(crate) fn gives_group(&self) -> bool {
-        // What inherits nothing was not made in a directory with that bit.
+        // A directory that inherits nothing was not created in one with that bit.
         !self.is_plain() && self.dir.stat_self().is_ok_and(|stat| stat.mode & SET_GROUP_ID != 0)
     }
 
-    /// Lets what is made in it have its group from now on, or the user's.
+    /// Sets whether new entries in it get its group, or the user's.
     pub(crate) fn inherit_group(&mut self, inherit: bool) -> Result<(), Failed> {
         let mode = self.dir.stat_self().map_err(failed(Act::Stat))?.mode;
         if (mode & SET_GROUP_ID != 0) == inherit {
@@ -83,7 +83,7 @@ impl Directory {
         Ok(())
     }
 
-    /// One that was made in `above` just now, under a temporary name if it is staged.
+    /// A directory that was just created in `above`, under a temporary name if it is staged.
     pub(super) fn new(dir: Dir, staged: bool, above: &Directory) -> Result<Self, Failed> {
         let mut made = Directory { dir, staged, inherits: false.into(), locked: None };
         if above.inherits() {
@@ -97,15 +97,15 @@ impl Directory {
         Directory { dir, staged: true, inherits: false.into(), locked: None }
     }
 
-    /// A staged root, which has what it has inherited from the directory that it lies in taken away.
+    /// A staged root, after removing what it inherited from its parent directory.
     pub(super) fn new_root(dir: Dir, who: &Who) -> rustix::io::Result<Self> {
         let mut root = Directory { dir, staged: true, inherits: OnceLock::new(), locked: None };
         root.make_plain(who)?;
         Ok(root)
     }
 
-    /// Takes from a new directory what it has inherited: ACLs, and set-group-ID with the group of the directory above. What
-    /// is made below it then has nothing that it was not given.
+    /// Removes what a new directory has inherited: ACLs, and set-group-ID with the parent's group. Entries below it
+    /// then inherit nothing.
     pub(super) fn make_plain(&mut self, who: &Who) -> rustix::io::Result<()> {
         for acl in [ACL_DEFAULT, ACL_ACCESS] {
             xattr::remove(self.dir.as_fd(), acl)?;
@@ -119,7 +119,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes the ACLs away that it was created with, so that what is made below it has nothing that it was not given.
+    /// Removes the ACLs that it was created with, so that entries below it inherit nothing.
     pub(crate) fn drop_acls(&mut self) -> Result<(), Failed> {
         if self.is_plain() {
             return Ok(());
@@ -132,14 +132,14 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether what is made in it gets an ACL or a group that it was not given.
+    /// Whether new entries in it inherit an ACL or a group.
     pub(super) fn inherits(&self) -> bool {
         let has_default_acl =
             || xattr::of(self.dir.as_fd()).is_ok_and(|xattrs| xattrs.iter().any(|x| *x.name == *ACL_DEFAULT));
         *self.inherits.get_or_init(has_default_acl)
     }
 
-    /// What is known of something that was just created in it with this mode.
+    /// The attributes of an entry that was just created in it with this mode, as far as they are known.
     pub(super) fn created(&self, mode: u32, who: &Who) -> Attributes {
         if self.inherits() {
             return Attributes::default();
@@ -148,7 +148,7 @@ impl Directory {
     }
 }
 
-/// Whether what is made in a directory inherits, as far as `stat` of it tells.
+/// Whether new entries in a directory inherit, judged by its `stat`.
 fn inheritance(stat: &Stat) -> OnceLock<bool> {
     if stat.mode & SET_GROUP_ID != 0 { true.into() } else { OnceLock::new() }
 }

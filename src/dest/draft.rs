@@ -1,7 +1,7 @@
-//! Something new in a directory of the destination that has no name yet, or is not complete.
+//! A new entry in a directory of the destination that has no name yet, or is not complete.
 //!
-//! Owns how a file, a node, a directory or a further name is created, so that it can be filled and given its attributes
-//! ([`super::attributes`]) before anybody sees it. Gives it no name: [`super::publish`] does.
+//! Owns how a file, a node, a directory or another name is created, so that it can be filled and get its attributes
+//! ([`super::attributes`]) before anyone sees it. [`super::publish`] gives it its name.
 
 use super::dir::{Directory, PRIVATE_DIRECTORY};
 use super::{Failed, failed};
@@ -11,20 +11,20 @@ use crate::tree::attributes::{Attributes, Who};
 use crate::tree::{Device, Kind};
 use std::fs::File;
 
-/// What a file is created with until it is complete.
+/// The mode of a file until it is complete.
 const PRIVATE_FILE: u32 = 0o600;
 
-/// Something new that is not complete.
+/// A new entry that is not complete.
 #[derive(Debug)]
 pub(crate) struct Draft<T> {
     pub(crate) made: T,
-    /// Its temporary name, if it is not at its own.
+    /// Its temporary name, if it does not have its own.
     pub(crate) temp: Option<Vec<u8>>,
-    /// What it was created with, as far as that is known.
+    /// The attributes that it was created with, as far as they are known.
     pub(crate) have: Attributes,
 }
 
-/// What has no content, or has it in its inode.
+/// An entry without content, or with its content in the inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Node<'a> {
     Symlink(&'a [u8]),
@@ -35,7 +35,7 @@ pub(crate) enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// What stat(2) and readlink(2) say of one. `None` for what has content.
+    /// From the results of stat(2) and readlink(2). `None` for an entry with content.
     pub(crate) fn of_stat(stat: &Stat, target: Option<&'a [u8]>) -> Option<Self> {
         Some(match (stat.kind, target) {
             (FileKind::Symlink, Some(target)) => Node::Symlink(target),
@@ -47,7 +47,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// What an archive says of one. `None` for what has content, and for hard links.
+    /// From an archive's entry. `None` for an entry with content, and for hard links.
     pub(crate) fn of_kind(kind: &'a Kind) -> Option<Self> {
         Some(match kind {
             Kind::Symlink(target) => Node::Symlink(target),
@@ -60,8 +60,8 @@ impl<'a> Node<'a> {
 }
 
 impl Directory {
-    /// Creates a file for writing. In a staged directory nobody else can look into, it gets its final mode at once
-    /// where that is possible, which saves a call.
+    /// Creates a file for writing. In a staged directory, which is not accessible to others, it gets its final mode at
+    /// once if possible, which saves a call.
     pub(crate) fn create_file(
         &self,
         name: &[u8],
@@ -89,12 +89,12 @@ impl Directory {
             commit::retry_names(create).map(|(temp, ())| Some(temp))
         };
         let temp = temp.map_err(failed(Act::Create))?;
-        // The kernel takes the umask from it.
+        // The kernel applies the umask.
         let have = Attributes { mode: None, ..self.created(0, who) };
         Ok(Draft { made: (), temp, have })
     }
 
-    /// Makes a further name of `from` in `dir`.
+    /// Creates another name of `from` in `dir`.
     pub(crate) fn create_link(
         &self,
         name: &[u8],
@@ -110,7 +110,8 @@ impl Directory {
         }
     }
 
-    /// Creates a directory under a temporary name, to be filled and then published; or, if `at_once`, at its own name.
+    /// Creates a directory under a temporary name, to be filled and then published; or, if `at_once`, under its own
+    /// name.
     pub(crate) fn create_directory(
         &self,
         name: &[u8],
@@ -129,7 +130,7 @@ impl Directory {
         Ok(Draft { made: Directory::new(dir, !at_once, self)?, temp, have })
     }
 
-    /// Takes back what is not complete. Best effort: what stays is known by its name.
+    /// Removes what is not complete. Best effort: what stays is recognised by its name.
     pub(crate) fn discard(&self, temp: Option<&[u8]>, name: &[u8]) {
         let _ = self.dir.remove_file(temp.unwrap_or(name));
     }

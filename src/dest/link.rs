@@ -1,4 +1,4 @@
-//! A further name of an entry that is there: a hard link, and a copy where there can be none. For every verb.
+//! Creates another name of an existing entry, for every verb: a hard link or, if that is not possible, a copy.
 
 use super::capabilities::Capability;
 use super::copy::{CopyHands, Existing, copy_entry};
@@ -8,17 +8,17 @@ use crate::account::Cause;
 use crate::error::Act;
 use crate::tree::Device;
 
-/// A new name that is complete, and not published.
+/// A new name that is complete, but not published.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Linked {
-    /// Its temporary name, if it is not at its own.
+    /// Its temporary name, if it does not have its own.
     pub(crate) temp: Option<Vec<u8>>,
-    /// It is an inode of its own.
+    /// It is a separate inode.
     pub(crate) is_copy: bool,
 }
 
-/// Makes `name` in `to` a further name of `from`, or a copy of it where the file system has no hard links, or the inode as
-/// many names as it can have.
+/// Makes `name` in `to` another name of `from`, or a copy of it if the file system has no hard links or the inode
+/// cannot have more names.
 pub(crate) fn link_or_copy(
     hands: &mut CopyHands<'_, '_>,
     from: Existing<'_>,
@@ -43,8 +43,8 @@ pub(crate) fn link_or_copy(
 }
 
 impl Directory {
-    /// Checks that the link `at` leads to `inode`: the name that was linked to can have been given to something else
-    /// meanwhile, and then the link is taken back.
+    /// Checks that the link `at` leads to `inode`: the name that was linked to may lead to something else by now, and
+    /// then the link is removed.
     pub(crate) fn check_link(&self, at: &[u8], inode: (Device, u64)) -> Result<(), Failed> {
         let linked = self.dir.stat(at).map_err(failed(Act::Stat))?;
         if linked.id() == inode {

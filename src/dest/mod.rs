@@ -1,11 +1,11 @@
-//! Carries out one step in a destination: makes a file, a link, a directory, and sets what belongs to it.
+//! Carries out one step in a destination: creates a file, a link or a directory, and sets its metadata.
 //!
-//! Owns how things come to be at their names; decides nothing about which. Keeps promise 1 of the design: a final name
-//! is absent, completely old or completely new. There are two ways to that:
+//! Owns how entries get to their names; decides nothing about which. Keeps promise 1 of the design: a final name is
+//! absent, completely old or completely new. There are two ways:
 //!
-//! * A directory that is new is *staged*: it is made under a temporary name, filled in place with the fewest calls,
-//!   and takes its own name when everything below it is complete.
-//! * A directory that existed is *live*: what is new in it is made under a temporary name each and renamed.
+//! * A new directory is *staged*: it is created under a temporary name, filled in place with the fewest calls, and gets
+//!   its own name when everything below it is complete.
+//! * A directory that existed is *live*: each new entry in it is created under a temporary name and renamed.
 //!
 //! Only the topmost new directory has a temporary name; what is below one is staged with it.
 
@@ -41,15 +41,15 @@ use rustix::io::Errno;
 /// Why a step was not carried out.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The entry could not be made.
+    /// The entry could not be created.
     Entry(Act, Cause),
-    /// The entry must not be made: it would leave the destination.
+    /// The entry must not be created: it would leave the destination.
     Refused(&'static str),
     /// The run was asked to stop.
     Cancelled,
 }
 
-/// For `map_err`: what was being done when the system said no.
+/// For `map_err`: what was being done when the call failed.
 pub(crate) fn failed(act: Act) -> impl Fn(Errno) -> Failed {
     move |errno| Failed::Entry(act, errno.into())
 }
