@@ -1,7 +1,7 @@
-//! A destination whose entries come by path, in any order and from many threads: what an archive is unpacked into.
+//! A destination whose entries arrive by path, in any order and from many threads: what an archive is unpacked into.
 //!
-//! Owns its root and which of its directories are staged. Only the topmost new directory has a temporary name; what is
-//! below it is staged with it.
+//! Owns its root and which of its directories are staged. Only the topmost new directory has a temporary name;
+//! everything below it is staged with it.
 
 use super::attributes::set;
 use super::barrier::Barrier;
@@ -25,56 +25,56 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
-/// What is set on what is made.
+/// What is set on new entries.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Owners as the entries say; else those of the running user.
+    /// Owners from the entries; otherwise the running user.
     pub(crate) same_owner: bool,
-    /// Modes and privileged xattrs as the entries say; else as far as the umask lets through.
+    /// Modes and privileged xattrs from the entries; otherwise modes less the umask.
     pub(crate) same_permissions: bool,
-    /// Owners by number, whatever names the entries have.
+    /// Owners by number, even if the entries have names.
     pub(crate) numeric_owner: bool,
-    /// Extended attributes, but for ACLs.
+    /// Extended attributes, except ACLs.
     pub(crate) xattrs: bool,
     /// POSIX ACLs.
     pub(crate) acls: bool,
-    /// Take xattrs from entries that were there and are not to have them.
+    /// Remove xattrs that existing entries should not have.
     pub(crate) removes: bool,
     /// Wait for the disk at every publication.
     pub(crate) fsync: bool,
-    /// A directory that is not empty may give way to what is not a directory. What is to take its place waits until the
-    /// end.
+    /// Another entry may replace a non-empty directory. That entry waits until the end.
     pub(crate) gives_way: bool,
 }
 
-/// A tree that is being made or changed.
+/// A tree that is being created or changed.
 #[derive(Debug)]
 pub(crate) struct Destination {
     pub(super) settings: Settings,
     /// As the user named it.
     path: PathBuf,
     pub(super) root: Dir,
-    /// Where the root is to be, when it is new: it is staged then, and everything with it.
+    /// The final place of a new root: it is staged, and everything with it.
     root_place: Option<StagedRoot>,
-    /// Whether this run has made the root.
+    /// Whether this run has created the root.
     owns_root: bool,
-    /// The topmost new directories, by final path, with their temporary names. Empty when the root is staged.
+    /// The topmost new directories, by final path, with their temporary names. Empty if the root is staged.
     staged: RwLock<HashMap<RelPathBuf, Vec<u8>>>,
-    /// What is at a final path and may be linked to: what was made in live directories, and what was right already.
+    /// Entries at final paths that may be linked to: those created in live directories, and those that were already
+    /// right.
     made: Mutex<HashMap<RelPathBuf, (Device, u64)>>,
-    /// Names that are linked to after their directory got its name: what is made there is noted in `made`, too.
+    /// Names that are linked to after their directory has its name: entries created there are recorded in `made`, too.
     linked_later: HashSet<RelPathBuf>,
-    /// Names that wait: with `fsync` all in live directories; else those that a directory has to give way to.
+    /// Names that wait: with `fsync` all in live directories; otherwise those that replace a directory.
     pub(super) barrier: Barrier,
-    /// Directories whose mode forbids their owner to change them, with that mode, while it is lifted.
+    /// Directories that are temporarily writable, with the mode that forbids their owner to change them.
     unlocked: Mutex<HashMap<RelPathBuf, u32>>,
-    /// The directories made or found, in the order of their entries.
+    /// The directories created or found, in the order of their entries.
     pub(super) directories: Mutex<Vec<PendingDirectory>>,
     pub(crate) who: Who,
     umask: u32,
-    /// What it keeps and can do.
+    /// What it can keep and do.
     pub(crate) can: Capabilities,
-    /// How exactly times are kept, once somebody asked.
+    /// How precisely times are kept, once asked.
     grains: OnceLock<Grains>,
 }
 
@@ -85,28 +85,28 @@ struct StagedRoot {
     name: Vec<u8>,
 }
 
-/// A directory whose metadata are set at the end.
+/// A directory whose metadata is set at the end.
 #[derive(Debug)]
 pub(crate) struct PendingDirectory {
     pub(crate) entry: Entry,
     pub(super) made: Made,
 }
 
-/// What came of making a directory.
+/// The result of creating a directory.
 #[derive(Debug)]
 pub(super) enum Made {
-    /// It is new, with this mode, and under this temporary name if it is a topmost new one.
+    /// It is new, with this mode, and with this temporary name if it is a topmost new one.
     New { mode: u32, temp: Option<Vec<u8>> },
-    /// It was there.
+    /// It existed.
     Found,
 }
 
 impl Destination {
-    /// Opens the directory at `path`, or stages one that is to be there.
+    /// Opens the directory at `path`, or stages a new one for that path.
     pub(crate) fn open(path: &Path, settings: Settings, can: Capabilities) -> Result<Self, Error> {
         let io = |act| move |errno: Errno| Error::io(act, path, errno);
         let (uid, gid) = process::identity();
-        // All bits where the mask is not known: then no created mode is relied on.
+        // All bits set if the mask is not known: then no created mode is relied on.
         let who = Who { uid, gid, groups: process::groups(), umask: process::umask().unwrap_or(0o777) };
         let (root, root_place) = match Dir::open(path) {
             Ok(root) => (root, None),
@@ -137,7 +137,7 @@ impl Destination {
         })
     }
 
-    /// How exactly times are kept in it.
+    /// How precisely times are kept in it.
     pub(crate) fn grains(&self) -> &Grains {
         self.grains.get_or_init(|| grains(&self.root))
     }
@@ -157,18 +157,18 @@ impl Destination {
         self.root_place.is_some()
     }
 
-    /// What came of making the root.
+    /// The result of creating the root.
     pub(super) fn root_made(&self) -> Made {
         if self.is_new() { Made::New { mode: PRIVATE_DIRECTORY, temp: None } } else { Made::Found }
     }
 
-    /// Whether the metadata of the root are set. Who unpacks into an existing one did not ask for other rights on it,
-    /// unless rights were asked for.
+    /// Whether the metadata of the root is set. A user who unpacks into an existing root does not want its permissions
+    /// changed, unless permissions were asked for.
     pub(super) fn sets_root(&self) -> bool {
         self.owns_root || self.settings.same_permissions
     }
 
-    /// Names these as what will be linked to only after their directory got its name.
+    /// Registers entries that will be linked to only after their directory has its name.
     pub(crate) fn link_later(&mut self, paths: impl Iterator<Item = RelPathBuf>) {
         self.linked_later.extend(paths);
     }
@@ -177,7 +177,7 @@ impl Destination {
         self.linked_later.contains(path)
     }
 
-    /// Lets what is at `path` be linked to.
+    /// Allows links to the entry at `path`.
     pub(crate) fn remember(&self, path: RelPath<'_>, inode: (Device, u64)) {
         lock(&self.made).insert(path.to_buf(), inode);
     }
@@ -187,36 +187,36 @@ impl Destination {
         lock(&self.made).get(&path.to_buf()).copied()
     }
 
-    /// Lets a complete directory be changed again, and notes that its metadata are to be set once more.
+    /// Allows a complete directory to be changed again, and records that its metadata must be set again.
     pub(crate) fn reopen(&self, entry: &Entry) -> Result<(), Failed> {
         let directory = self.hold(entry.path.as_path())?;
         if !entry.path.as_path().is_root() || self.sets_root() {
-            // It gets its own mode in the end, so nothing is to be given back.
+            // It gets its own mode in the end, so nothing must be restored.
             directory.unlock();
         }
         self.note_directory(entry.clone(), Made::Found);
         Ok(())
     }
 
-    /// Notes a directory whose metadata are to be set at the end.
+    /// Records a directory whose metadata is set at the end.
     pub(super) fn note_directory(&self, entry: Entry, made: Made) {
         lock(&self.directories).push(PendingDirectory { entry, made });
     }
 
-    /// Forgets a directory that something else is to replace.
+    /// Forgets a directory that something else replaces.
     pub(crate) fn forget_directory(&self, path: RelPath<'_>) {
         lock(&self.directories).retain(|directory| directory.entry.path.as_path() != path);
         let staged = self.staged.write().unwrap_or_else(PoisonError::into_inner).remove(&path.to_buf());
         if let Some(temp) = staged
             && let Ok(held) = self.hold(path.split().0)
         {
-            // Best effort: what cannot be removed is known by its name.
+            // Best effort: what cannot be removed is recognised by its name.
             let _ = remove_tree(&held.dir, &temp);
         }
     }
 
-    /// Makes the directory at `path` in `above` if there is none; anything else there gives way at the end. In a staged
-    /// directory, which nobody else can look into, it has `mode` at once.
+    /// Creates the directory at `path` in `above` if there is none; anything else there is replaced at the end. In a
+    /// staged directory, which is not accessible to others, it has `mode` at once.
     pub(super) fn make_directory(
         &self,
         above: &Directory,
@@ -251,14 +251,14 @@ impl Destination {
         self.hold_below(None, path)
     }
 
-    /// Opens the directory whose final path is `path`, beginning at one above it that is held, if any.
+    /// Opens the directory whose final path is `path`, starting from an open one above it, if any.
     pub(super) fn hold_below(
         &self,
         above: Option<(RelPath<'_>, &Directory)>,
         path: RelPath<'_>,
     ) -> Result<Directory, Failed> {
         let (dir, actual, staged) = match above {
-            // What is below a staged directory has its final name.
+            // Entries below a staged directory have their final names.
             Some((above, held)) if held.staged => (&held.dir, path.below(above).to_buf(), true),
             _ => {
                 let (actual, staged) = self.actual(path);
@@ -276,7 +276,7 @@ impl Destination {
         Ok(Directory::live(dir, &stat, &self.who))
     }
 
-    /// Lets the owner of a directory change it, whatever its mode says. It has that again in the end.
+    /// Makes a directory writable for its owner, whatever its mode says. The mode is restored in the end.
     pub(super) fn unlock(&self, directory: &Directory, path: RelPath<'_>) {
         directory.unlock();
         if let Some(mode) = directory.mode_before() {
@@ -284,7 +284,7 @@ impl Destination {
         }
     }
 
-    /// Gives directories that were unlocked for their owner the modes that they had.
+    /// Restores the modes of directories that were made writable for their owner.
     pub(super) fn lock_again(&self) {
         for (path, mode) in std::mem::take(&mut *lock(&self.unlocked)) {
             if let Ok(dir) = self.root.open_dir_beneath(path.as_path()) {
@@ -309,23 +309,24 @@ impl Destination {
         top.map_or_else(|| (path.to_buf(), false), |actual| (actual, true))
     }
 
-    /// Gives a staged root its name. Returns the directory that it lies in, if it had none before.
+    /// Gives a staged root its name. Returns the directory that contains it, if it had none before.
     pub(super) fn publish_root(&mut self) -> rustix::io::Result<Option<Dir>> {
         let Some(StagedRoot { parent, temp, name }) = &self.root_place else { return Ok(None) };
         match parent.rename_new(temp, name) {
-            // Somebody made it meanwhile. Empty, it can be replaced, rename(2); else nothing of it is touched.
+            // It was created in the meantime. If it is empty, rename(2) replaces it; otherwise nothing in it is
+            // touched.
             Err(Errno::EXIST) => parent.rename(temp, name),
             result => result,
         }?;
         Ok(self.root_place.take().map(|place| place.parent))
     }
 
-    /// The directory at `path` has its name, or never gets it.
+    /// Records that the directory at `path` has its name, or will never get it.
     pub(super) fn no_longer_staged(&self, path: RelPath<'_>) {
         self.staged.write().unwrap_or_else(PoisonError::into_inner).remove(&path.to_buf());
     }
 
-    /// Removes everything that has no final name yet. Best effort: what cannot be removed is known by its name.
+    /// Removes everything that has no final name yet. Best effort: what cannot be removed is recognised by its name.
     pub(crate) fn abandon(&mut self) {
         if let Some(StagedRoot { parent, temp, .. }) = &self.root_place {
             let _ = remove_tree(parent, temp);
@@ -341,10 +342,10 @@ impl Destination {
     }
 }
 
-/// What entries are to have.
+/// What entries should have.
 impl Destination {
-    /// What an inode must have to be what `entry` says, as far as that is set here at all. Owners are not looked at where
-    /// the archive's are not restored.
+    /// What an inode must have to match `entry`, as far as it is set here at all. Owners are ignored if the archive's
+    /// are not restored.
     pub(crate) fn wanted(&self, entry: &Entry, owners: &mut Owners) -> Attributes {
         let ids = self.settings.same_owner;
         let ids = ids.then(|| owners.ids(&entry.meta.owner, self.settings.numeric_owner));
@@ -358,7 +359,7 @@ impl Destination {
         }
     }
 
-    /// What the umask takes from modes; the usual one where it is not known.
+    /// The umask; the usual one if it is not known.
     pub(super) fn umask(&self) -> u32 {
         self.umask
     }
@@ -370,7 +371,7 @@ impl Destination {
         entry.meta.mode & 0o777 & !self.umask
     }
 
-    /// The mode with which to create a directory in a staged one: its own, where it can be reached at once, and lets its
+    /// The mode with which to create a directory in a staged one: its own, if that can be set at once and lets its
     /// owner fill it.
     pub(super) fn directory_mode(&self, entry: &Entry) -> u32 {
         let mode = self.final_mode(entry);
@@ -378,7 +379,7 @@ impl Destination {
         if is_reached && mode & PRIVATE_DIRECTORY == PRIVATE_DIRECTORY { mode } else { PRIVATE_DIRECTORY }
     }
 
-    /// Whether an entry gets this xattr: those that grant power only where modes that grant it are set, too.
+    /// Whether an entry gets this xattr: privileged ones only if privileged modes are set, too.
     ///
     /// `trusted.overlay.` is the mount state of an overlay file system; set on a directory that becomes a layer, it
     /// could make files appear or disappear.
@@ -401,14 +402,14 @@ impl Destination {
         handle: Handle<'_>,
     ) -> Changes {
         let mut changes = changes(wanted, have, &Precision::EXACT);
-        // What was created with a known owner has inherited nothing.
+        // An entry that was created with a known owner has inherited nothing.
         let inherited = if have.uid.is_some() { Box::default() } else { handle.xattrs().unwrap_or_default() };
         let may_go = |xattr: &Xattr| xattr.is_acl() && self.settings.acls;
         add_xattrs(&mut changes, (&entry.meta.xattrs, |xattr| self.sets(xattr)), (&inherited, may_go));
         changes
     }
 
-    /// What must be set on an inode of the entry's kind that is there, as `stat` says.
+    /// What must be set on an existing inode of the entry's kind with this `stat`.
     pub(crate) fn changes_to_old(
         &self,
         entry: &Entry,
@@ -419,7 +420,7 @@ impl Destination {
         let have = if self.settings.xattrs || self.settings.acls { handle.xattrs()? } else { Box::default() };
         let precision = Precision { dst: self.grains().of(stat), ..Precision::EXACT };
         let mut changes = changes(&self.wanted(entry, owners), &Attributes::of(stat), &precision);
-        // Labels that a security module gives to every inode by itself are not missing in the archive.
+        // Labels that a security module gives to every inode do not count as missing in the archive.
         let is_label =
             |xattr: &Xattr| xattr.name.starts_with(b"security.") && *xattr.name != *b"security.capability";
         let may_go = |xattr: &Xattr| self.settings.removes && self.sets(xattr) && !is_label(xattr);
@@ -428,7 +429,7 @@ impl Destination {
         Ok(changes)
     }
 
-    /// Sets what `changes` says. What the destination was found to lack is added to `lacks`.
+    /// Sets what `changes` says. What the destination lacks is added to `lacks`.
     pub(crate) fn set(
         &self,
         handle: Handle<'_>,

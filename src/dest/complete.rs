@@ -1,4 +1,4 @@
-//! The end of a run whose entries came by path: directories get their metadata, and what was staged its names.
+//! The end of a run whose entries arrived by path: directories get their metadata, and staged entries their names.
 
 use super::barrier::{Barrier, Blocked};
 use super::by_path::{Destination, Made, PendingDirectory};
@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 impl Destination {
-    /// Makes a directory that no entry describes, and those above it, as mkdir(1) would.
+    /// Creates a directory that no entry describes, and those above it, as mkdir(1) would.
     pub(super) fn implied_directory(&self, path: RelPath<'_>) -> Result<(), Failed> {
         for above in path.ancestors().chain([path]) {
             let (parent, _) = above.split();
@@ -27,7 +27,7 @@ impl Destination {
         Ok(())
     }
 
-    /// The entry of a directory that no archive describes: made now, by the running user, as the umask says.
+    /// The entry of a directory that no archive describes: created now, by the running user, according to the umask.
     fn implied_entry(&self, path: RelPath<'_>) -> Entry {
         let owner = Arc::new(Owner { uid: self.who.uid, gid: self.who.gid, ..Owner::default() });
         let mode = 0o777 & !self.umask();
@@ -35,11 +35,11 @@ impl Destination {
         Entry { path: path.to_buf(), kind: Kind::Directory, meta }
     }
 
-    /// Gives everything that is not a directory, and waits for its name, that name. `fail` is told of what could not be
-    /// completed.
+    /// Gives everything that waits for its name, except directories, that name. `fail` is called for everything that
+    /// could not be completed.
     ///
     /// With `fsync` there is a barrier before the first name appears, and one after the last ([`Destination::finish`]):
-    /// files whose names are known to be on the disk then are there, too.
+    /// a file whose name is on the disk is then itself on the disk, too.
     pub(crate) fn publish(&self, fail: &mut dyn FnMut(RelPath<'_>, Failed)) -> Result<(), Error> {
         self.sync(&self.root)?;
         let blocked = if self.settings.gives_way { Blocked::Waits } else { Blocked::Fails };
@@ -47,12 +47,12 @@ impl Destination {
         Ok(())
     }
 
-    /// Where a directory that is not empty stands in the way of something.
+    /// The paths where a non-empty directory blocks an entry.
     pub(crate) fn blocked(&self) -> Vec<RelPathBuf> {
         self.barrier.paths()
     }
 
-    /// Publishes what was blocked, and takes back what still finds a directory in its way.
+    /// Publishes blocked entries, and removes those that still find a directory in their place.
     pub(crate) fn publish_blocked(&self, fail: &mut dyn FnMut(RelPath<'_>, Failed)) {
         self.publish_waiting(Blocked::Fails, fail);
     }
@@ -61,8 +61,9 @@ impl Destination {
         self.barrier.publish(blocked, |path| self.hold(path).map(|directory| directory.dir), fail);
     }
 
-    /// The directories that this run has made, to be completed ([`Maker::complete_directory`]), the deepest first:
-    /// making an entry changes the mtime of the directory above it, and a mode can forbid to come to what is below.
+    /// The directories that this run has created, to be completed ([`Maker::complete_directory`]), the deepest first:
+    /// creating an entry changes the mtime of the directory above it, and a mode can make everything below
+    /// inaccessible.
     pub(crate) fn take_new(&self) -> Vec<PendingDirectory> {
         let mut directories = std::mem::take(&mut *lock(&self.directories));
         if self.is_new() && !directories.iter().any(|directory| directory.entry.path.as_path().is_root()) {
@@ -79,7 +80,7 @@ impl Destination {
         new
     }
 
-    /// The paths of the directories that were there before, and the root's.
+    /// The paths of the directories that existed before, and the root's.
     pub(crate) fn found_paths(&self) -> Vec<RelPathBuf> {
         let mut paths: Vec<_> =
             lock(&self.directories).iter().map(|directory| directory.entry.path.clone()).collect();
@@ -89,7 +90,7 @@ impl Destination {
         paths
     }
 
-    /// The directories that were there before, the deepest first, whose metadata are to be set now.
+    /// The directories that existed before, the deepest first, whose metadata is to be set now.
     pub(crate) fn take_found(&self) -> Vec<Entry> {
         self.lock_again();
         let found = std::mem::take(&mut *lock(&self.directories));
@@ -99,7 +100,7 @@ impl Destination {
         found
     }
 
-    /// Opens a directory that was there, and says what must be set on it now that nothing in it changes any more.
+    /// Opens a directory that existed, and returns what must be set on it now that nothing in it changes any more.
     pub(crate) fn found_directory(
         &self,
         entry: &Entry,
@@ -147,7 +148,8 @@ impl Maker<'_> {
         let who = &destination.who;
         let have =
             Attributes { uid: Some(who.uid), gid: Some(who.gid), mode: Some(mode), ..Attributes::default() };
-        // What was created with a known owner has inherited nothing, so its attributes are not asked for by this handle.
+        // An entry that was created with a known owner has inherited nothing, so its attributes are not read through
+        // this handle.
         let parent = self.hold(path.parent().unwrap_or(RelPath::ROOT))?;
         let named = Handle::Named(&parent.dir, path.file_name());
         let changes = destination.changes_to_new(entry, &wanted, &have, named);

@@ -92,7 +92,7 @@ impl Directory {
         Ok(made)
     }
 
-    /// One below a staged directory that has inherited nothing.
+    /// A directory below a staged one that has inherited nothing.
     pub(super) fn staged(dir: Dir) -> Self {
         Directory { dir, staged: true, inherits: false.into(), locked: None }
     }

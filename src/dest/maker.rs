@@ -1,4 +1,4 @@
-//! One thread's hand in a destination whose entries come by path: makes files, nodes, links and directories.
+//! Creates files, nodes, links and directories in a destination whose entries arrive by path; one per thread.
 
 use super::by_path::{Destination, standing};
 use super::capabilities::Lack;
@@ -22,15 +22,15 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// How many directories a thread holds.
+/// How many directories a thread keeps open.
 const MOST_HELD: usize = 3;
 
-/// One thread's hand in a destination.
+/// One thread's means to create entries in a destination.
 #[derive(Debug)]
 pub(crate) struct Maker<'a> {
     pub(super) destination: &'a Destination,
-    /// The directory of what was made last and directories above it, since what comes next is mostly in one of them or
-    /// just below. Each lies below the one before. Only the last few: descriptors can be scarce, and trees deep.
+    /// The directory of the last entry and directories above it, since the next entry is mostly in one of them or just
+    /// below. Each is below the previous one. Only the last few are kept: descriptors can be scarce, and trees deep.
     held: Vec<(RelPathBuf, Arc<Directory>)>,
     pub(super) owners: Owners,
     /// Copies what cannot be linked.
@@ -70,7 +70,7 @@ impl<'a> Maker<'a> {
         std::mem::take(&mut self.lacks)
     }
 
-    /// Makes the directory of `entry`, or enters the one that exists. Its metadata are set at the end.
+    /// Creates the directory of `entry`, or opens the existing one. Its metadata is set at the end.
     pub(crate) fn directory(&mut self, entry: &Entry) -> Result<(), Failed> {
         let path = entry.path.as_path();
         let made = match path.parent() {
@@ -84,7 +84,8 @@ impl<'a> Maker<'a> {
         Ok(())
     }
 
-    /// What is at an entry's place. In a staged directory that is what this run made, which counts as nothing.
+    /// What is in an entry's place. In a staged directory that is something that this run created, which counts as
+    /// nothing.
     pub(crate) fn standing(&mut self, path: RelPath<'_>) -> Result<Standing, Failed> {
         let (parent, name) = path.split();
         let directory = self.hold(parent)?;
@@ -94,7 +95,7 @@ impl<'a> Maker<'a> {
         standing(&directory.dir, name).map_err(failed(Act::Stat))
     }
 
-    /// Makes a file of this content: the bytes of its extents back to back, or all of it.
+    /// Creates a file with this content: the bytes of its extents back to back, or all of it.
     pub(crate) fn file(&mut self, entry: &Entry, data: &[u8]) -> Result<(), Failed> {
         let new = self.create(entry)?;
         let written = write(&new.draft.made, entry, 0, data).and_then(|()| end_hole(&new.draft.made, entry));
@@ -106,7 +107,7 @@ impl<'a> Maker<'a> {
         Ok(LargeFile { new: self.create(entry)? })
     }
 
-    /// Completes a file of which all pieces were written.
+    /// Completes a file whose pieces have all been written.
     pub(crate) fn finish(&mut self, large: LargeFile, entry: &Entry) -> Result<(), Failed> {
         let written = end_hole(&large.new.draft.made, entry).map_err(failed(Act::Write));
         self.complete(large.new, entry, written)
@@ -122,13 +123,13 @@ impl<'a> Maker<'a> {
         Ok(NewFile { draft, directory, wanted })
     }
 
-    /// Sets what belongs to a written file and lets it appear, or removes it when something went wrong.
+    /// Sets the metadata of a written file and publishes it, or removes it if something failed.
     fn complete(&mut self, new: NewFile, entry: &Entry, written: Result<(), Failed>) -> Result<(), Failed> {
         let NewFile { draft: Draft { made, temp, have }, directory, wanted } = new;
         let (_, name) = entry.path.as_path().split();
-        // The first error is the one to report.
+        // Report the first error.
         written.inspect_err(|_| directory.discard(temp.as_deref(), name))?;
-        // A file that lacks a part of its metadata is complete in content, and is kept; the failure is reported.
+        // A file without some of its metadata has complete content, and is kept; the failure is reported.
         let handle = Handle::Open(made.as_fd());
         let changes = self.destination.changes_to_new(entry, &wanted, &have, handle);
         let set = self.destination.set(handle, &changes, &mut self.lacks);
@@ -145,7 +146,7 @@ impl<'a> Maker<'a> {
         set
     }
 
-    /// Makes a symlink, fifo or device.
+    /// Creates a symlink, fifo or device.
     pub(crate) fn node(&mut self, entry: &Entry) -> Result<(), Failed> {
         let (parent, name) = entry.path.as_path().split();
         let directory = self.hold(parent)?;
@@ -168,18 +169,18 @@ impl<'a> Maker<'a> {
         set
     }
 
-    /// Makes a further name of the file at `target`, which this run must have made; a copy where there can be no link.
+    /// Creates another name of the file at `target`, which this run must have created; a copy if no link is possible.
     pub(crate) fn hard_link(&mut self, entry: &Entry, target: RelPath<'_>) -> Result<(), Failed> {
         let (parent, name) = entry.path.as_path().split();
         let directory = self.hold(parent)?;
         let (target_parent, target_name) = target.split();
         let target_directory = self.destination.hold(target_parent)?;
-        // What waits for the disk has its content under a temporary name.
+        // A file that waits for the disk has a temporary name.
         let waiting = self.destination.barrier.waiting(target);
         let from = Existing {
             dir: &target_directory.dir,
             name: waiting.as_deref().unwrap_or(target_name),
-            // In a staged directory there is only what this run made. In a live one, a name can lead to something else.
+            // A staged directory holds only what this run created. In a live one, a name may lead to something else.
             inode: if target_directory.staged {
                 None
             } else {
@@ -205,7 +206,7 @@ impl<'a> Maker<'a> {
             failure => failure,
         })?;
         if let Some(temp) = temp
-            // When the name was one of this inode already, rename(2) did nothing and left both.
+            // If the name already was one of this inode, rename(2) did nothing and left both.
             && self.publish(&directory, temp.clone(), entry.path.as_path())?
         {
             directory.dir.remove_file_if_there(&temp).map_err(failed(Act::Remove))?;
@@ -228,15 +229,15 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Gives what was made under a temporary name in a live directory its final one, or notes it for later when the
-    /// disk, or a directory that is to go, has to be waited for. Whether it has its name.
+    /// Gives what was created under a temporary name in a live directory its final name, or queues it if it must wait
+    /// for the disk or for the removal of a directory. Returns whether it has its name.
     fn publish(&self, directory: &Directory, temp: Vec<u8>, path: RelPath<'_>) -> Result<bool, Failed> {
         let settings = &self.destination.settings;
         if !settings.fsync {
             match replace(&directory.dir, &temp, path.file_name()) {
                 Err(Errno::NOTEMPTY | Errno::EXIST) if settings.gives_way => {}
                 Err(errno) => {
-                    // The error of the rename is the one to report.
+                    // Report the error of the rename.
                     let _ = directory.dir.remove_file(&temp);
                     return Err(failed(Act::Publish)(errno));
                 }
@@ -249,7 +250,7 @@ impl<'a> Maker<'a> {
         Ok(false)
     }
 
-    /// The directory at the final path `path`, made if it is missing.
+    /// The directory at the final path `path`, created if missing.
     pub(super) fn hold(&mut self, path: RelPath<'_>) -> Result<Arc<Directory>, Failed> {
         while self.held.last().is_some_and(|(held, _)| !path.is_within(held.as_path())) {
             self.held.pop();
@@ -287,7 +288,7 @@ impl<'a> Maker<'a> {
     }
 }
 
-const NOT_MADE_HERE: &str = "it links to what this run did not make";
+const NOT_MADE_HERE: &str = "its hard-link target was not created by this run";
 
 fn missing(target: RelPath<'_>) -> Failed {
     Failed::Entry(Act::Link, Cause::Missing(target.as_bytes().into()))
@@ -305,14 +306,14 @@ impl LargeFile {
 
     /// Removes the file.
     pub(crate) fn discard(self, entry: &Entry) {
-        // In a staged directory it would go with the directory.
+        // In a staged directory it would be removed with the directory.
         self.new.directory.discard(self.new.draft.temp.as_deref(), entry.path.as_path().file_name());
     }
 }
 
 impl Directory {
-    /// Runs `create`. In a staged directory a name that is taken is one that the archive holds twice, and the last one
-    /// counts: what has it is removed, unless it is a directory that is not empty.
+    /// Runs `create`. In a staged directory, a taken name means that the archive holds it twice, and the last one
+    /// counts: the first one is removed, unless it is a non-empty directory.
     fn replacing<T>(&self, name: &[u8], mut create: impl FnMut() -> Result<T, Failed>) -> Result<T, Failed> {
         match create() {
             Err(Failed::Entry(_, Cause::Os(error))) if self.staged && is(&error, Errno::EXIST) => {

@@ -1,11 +1,11 @@
-//! Whose an entry is to be, in the numbers of this system.
+//! The owner of an entry in the numbers of this system.
 
 use crate::sys::users;
 use crate::tree::Owner;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Resolves owners, each once. One for each thread.
+/// Resolves owners, each only once. One per thread.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
     known: HashMap<Arc<Owner>, (u32, u32)>,
@@ -13,7 +13,7 @@ pub(crate) struct Owners {
 }
 
 impl Owners {
-    /// The user's and the group's number: by name where the name is known here, else the number given.
+    /// The user's and the group's number: by name if the name is known here, otherwise the given number.
     pub(super) fn ids(&mut self, owner: &Arc<Owner>, numeric: bool) -> (u32, u32) {
         if numeric {
             return (owner.uid, owner.gid);

@@ -1,7 +1,7 @@
-//! From a draft to its name.
+//! Gives a draft its name.
 //!
-//! Owns how something complete takes the place of what has the name now, so that the name is never without one of the two
-//! (promise 1 of the design) as far as the file system can do that.
+//! Owns how a complete entry replaces the one that has the name now, so that the name always leads to one of the two
+//! (promise 1 of the design), if the file system can do that.
 
 use super::capabilities::{Capabilities, Capability};
 use super::dir::Directory;
@@ -12,18 +12,18 @@ use crate::sys::{Dir, FileKind};
 use rustix::io::Errno;
 
 impl Directory {
-    /// Gives what was made under `temp` its name, in the place of anything there but a directory that is not empty. What
-    /// cannot be given its name is removed.
+    /// Gives what was created under `temp` its name, replacing anything there except a non-empty directory. If that
+    /// fails, it is removed.
     pub(crate) fn publish(&self, temp: &[u8], name: &[u8]) -> Result<(), Failed> {
         replace(&self.dir, temp, name).map_err(|errno| {
-            // The error of the rename is the one to report.
+            // Report the error of the rename.
             let _ = self.dir.remove_file(temp);
             failed(Act::Publish)(errno)
         })
     }
 
-    /// Gives a directory its name. What is there and is not a directory gives way at the same moment, where the file system
-    /// can do that. What cannot be given its name is removed with everything in it.
+    /// Gives a directory its name. An entry there that is not a directory is replaced atomically, if the file system
+    /// can do that. If that fails, the directory is removed with everything in it.
     pub(crate) fn publish_directory(
         &self,
         temp: &[u8],
@@ -31,7 +31,7 @@ impl Directory {
         can: &Capabilities,
     ) -> Result<(), Failed> {
         self.give_directory_name(temp, name, can).inspect_err(|_| {
-            // Best effort: what stays is known by its name.
+            // Best effort: what stays is recognised by its name.
             let _ = remove_tree(&self.dir, temp);
         })
     }
@@ -42,13 +42,13 @@ impl Directory {
             result => return result.map_err(failed(Act::Publish)),
         }
         if self.dir.stat(name).is_ok_and(|stat| stat.kind == FileKind::Directory) {
-            // Somebody made it meanwhile; rename(2) replaces it only if it is empty.
+            // It was created in the meantime; rename(2) replaces it only if it is empty.
             return self.dir.rename(temp, name).map_err(failed(Act::Publish));
         }
         if can.has(Capability::Exchange) {
             match self.dir.exchange(temp, name) {
                 Ok(()) => return self.dir.remove_file(temp).map_err(failed(Act::Remove)),
-                // It is gone meanwhile: then there is nothing to exchange.
+                // It has vanished in the meantime: then there is nothing to exchange.
                 Err(Errno::NOENT) => {}
                 Err(errno) if can.refuses(Capability::Exchange, errno) => {}
                 Err(errno) => return Err(failed(Act::Publish)(errno)),
@@ -59,7 +59,7 @@ impl Directory {
     }
 }
 
-/// Renames over whatever is at `name`. An empty directory gives way; one that is not must not be lost.
+/// Renames over whatever is at `name`. An empty directory is replaced; a non-empty one must not be lost.
 pub(super) fn replace(dir: &Dir, temp: &[u8], name: &[u8]) -> rustix::io::Result<()> {
     match dir.rename(temp, name) {
         Err(Errno::ISDIR) => dir.remove_dir(name).and_then(|()| dir.rename(temp, name)),

@@ -1,8 +1,8 @@
-//! Removes entries of the destination with everything below them: the one loop that does.
+//! Removes entries of the destination with everything below them, in a single loop for all verbs.
 //!
-//! Owns the way through a tree that is to go: iterative, through held descriptors, so that a hostile depth costs no stack
-//! and nothing outside can be reached by swapping a directory for a symlink. What may go, and what is reported of it, is
-//! the [`Removal`]'s.
+//! Owns the walk through a tree that is to be removed: iterative, through open descriptors, so that a hostile depth
+//! costs no stack and swapping a directory for a symlink reaches nothing outside. [`Removal`] decides what may be
+//! removed, and reports it.
 
 use super::dir::Directory;
 use crate::sys::{Dir, FileKind, Names, Stat, process};
@@ -10,7 +10,7 @@ use crate::tree::attributes::Who;
 use crate::tree::{RelPath, RelPathBuf};
 use rustix::io::{Errno, Result};
 
-/// Where an entry lies that is to go.
+/// The place of an entry to remove.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) directory: &'a Directory,
@@ -24,28 +24,29 @@ impl<'a> Place<'a> {
     }
 }
 
-/// What is asked and told on the way through a tree that is to go.
+/// What the walk asks and reports.
 pub(crate) trait Removal {
-    /// What holds in a directory, such as the rules that protect what is in it.
+    /// What applies in a directory, such as the rules that protect entries in it.
     type Scope;
 
-    /// Whether nothing more is to be begun.
+    /// Whether the walk should stop.
     fn is_ending(&self) -> bool;
 
-    /// Whether an entry of a directory that is to go stays, whatever it is.
+    /// Whether an entry of a directory to remove stays, whatever it is.
     fn keeps(&self, place: Place<'_>, kind: Option<FileKind>, scope: &Self::Scope) -> bool;
 
-    /// Opens the directory at `place`, in which `scope` holds. `None` if it stays with everything in it: that is reported
-    /// already.
+    /// Opens the directory at `place`, in which `scope` applies. `None` if it stays with everything in it, which has
+    /// been reported.
     fn enter(&mut self, place: Place<'_>, scope: &Self::Scope) -> Option<Level<Self::Scope>>;
 
-    /// Removes what is not a directory, if it may go. Whether it is gone, and no longer keeps its directory.
+    /// Removes an entry other than a directory, if that is allowed. Returns whether it is gone, so that it no longer
+    /// keeps its directory.
     fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, scope: &Self::Scope) -> bool;
 
-    /// Removes a directory in which nothing is left, if it may go. Whether it is gone.
+    /// Removes an empty directory, if that is allowed. Returns whether it is gone.
     fn directory(&mut self, place: Place<'_>, scope: &Self::Scope) -> bool;
 
-    /// The directory stays, since something in it does.
+    /// Called for a directory that stays because something in it stays.
     fn stays(&mut self, path: RelPath<'_>, directory: &Directory);
 }
 
@@ -57,7 +58,7 @@ pub(crate) struct Level<S> {
     names: Names,
     next: u32,
     scope: S,
-    /// Something in it stays, and so does the directory.
+    /// Whether something in it stays, and so the directory, too.
     stays: bool,
 }
 
@@ -68,7 +69,7 @@ impl<S> Level<S> {
     }
 }
 
-/// Removes the entry at `place` and everything below it, as far as `removal` lets it go. Whether it is gone.
+/// Removes the entry at `place` and everything below it, as far as `removal` allows. Returns whether it is gone.
 pub(crate) fn remove<R: Removal>(
     removal: &mut R,
     place: Place<'_>,
@@ -102,7 +103,7 @@ pub(crate) fn remove<R: Removal>(
     }
 }
 
-/// Removes what can be removed at once, up to the next directory, which is returned.
+/// Removes entries up to the next directory, which is returned.
 fn empty<R: Removal>(removal: &mut R, level: &mut Level<R::Scope>) -> Option<Level<R::Scope>> {
     while (level.next as usize) < level.names.len() && !removal.is_ending() {
         let number = level.next;
@@ -125,12 +126,12 @@ fn empty<R: Removal>(removal: &mut R, level: &mut Level<R::Scope>) -> Option<Lev
     None
 }
 
-/// What the entry of this number is; `None` if it is gone.
+/// The kind of the entry with this number; `None` if it is gone.
 pub(crate) fn kind_of(dir: &Dir, names: &Names, number: u32) -> Option<FileKind> {
     names.kind(number).or_else(|| dir.stat(names.name(number)).ok().map(|stat| stat.kind))
 }
 
-/// Removes `name` and everything below it, whatever it is; that it is gone already is success.
+/// Removes `name` and everything below it, whatever it is; succeeds if it is already gone.
 pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
     match dir.remove_file(name) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -153,7 +154,7 @@ pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
     all.failed.map_or(Ok(()), Err)
 }
 
-/// Lets everything go, up to the first error.
+/// Allows every removal, up to the first error.
 struct Everything {
     who: Who,
     buffer: Vec<u8>,
@@ -210,7 +211,7 @@ impl Removal for Everything {
     fn stays(&mut self, _: RelPath<'_>, _: &Directory) {}
 }
 
-/// Opens the directory `name`, also where its owner, who is the running user, may not read it and may allow it.
+/// Opens the directory `name`, even if it is not readable for its owner, the running user: then it is made readable.
 fn open_unlocked(above: &Directory, name: &[u8], who: &Who) -> Result<Directory> {
     let opened = match above.dir.open_dir(name) {
         Err(Errno::ACCESS) => {
@@ -253,7 +254,7 @@ mod tests {
         remove_tree(&root, b"t").unwrap();
     }
 
-    /// Keeps what begins with `k`, and records what is asked.
+    /// Keeps entries that begin with `k`, and records the questions.
     struct Sparing {
         all: Everything,
         asked: Vec<String>,

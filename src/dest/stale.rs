@@ -1,12 +1,12 @@
-//! What a killed run has left.
+//! Removes what a killed run left.
 
 use super::dir::Directory;
 use super::remove::remove_tree;
 use crate::sys::commit;
 use crate::tree::attributes::Who;
 
-/// Removes `name` if it is what a run that was killed has left here: a temporary name, and the running user's. Whether it
-/// is gone. The caller holds the destination, so that no other run is at work in it.
+/// Removes `name` if a killed run left it here: it is a temporary name and belongs to the running user. Returns whether
+/// it is gone. The caller holds the lock on the destination, so no other run uses it.
 pub(crate) fn remove_stale(directory: &Directory, name: &[u8], who: &Who) -> bool {
     let is_ours = || directory.dir.stat(name).is_ok_and(|stat| stat.uid == who.uid);
     if !commit::is_temp_name(name) || !is_ours() {

@@ -1,4 +1,4 @@
-//! Names that the engine of mirrors uses.
+//! Names that the mirror engine uses.
 
 pub(crate) use super::dir::Directory as Target;
 pub(crate) use super::draft::{Draft, Node};

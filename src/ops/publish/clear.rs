@@ -1,4 +1,4 @@
-//! What a killed run has left: told by its name (`store`), and removed or kept.
+//! Clears what a killed run left: recognised by its name (`store`), and removed or kept.
 
 use super::place::{Place, version_in};
 use super::store::{BACK, NEW, NEXT, OUT, Store, out_name};
@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 impl Store {
-    /// Removes what a killed run has left, and keeps what had been published.
+    /// Removes what a killed run left, and keeps what had been published.
     pub(super) fn clear(&self, place: &Place<'_>) -> Result<(), Error> {
         let at = |name: &[u8], act| {
             let path = self.path.join(OsStr::from_bytes(name));

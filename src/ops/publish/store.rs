@@ -1,15 +1,15 @@
-//! The store: a hidden directory beside the destination, where new trees are built and old ones are kept.
+//! The store: a hidden directory next to the destination, where new trees are built and old ones are kept.
 //!
-//! What its names mean is what a run finds that comes after one that was killed:
+//! Its names tell the next run what a killed run left:
 //!
 //! * `new`: a tree that is being built.
-//! * `out.INODE`: where trees change places. If the directory has this inode number, it is a whole new tree that was not
-//!   published; if another, it is the old tree that has just come out of the destination.
-//! * `next`: the symlink that is to become the destination; the version that it names was not published.
-//! * `back`: the same for a version that was published before, and stays what it is.
+//! * `out.INODE`: where trees are exchanged. If the directory has this inode number, it is a complete new tree that was
+//!   not published; otherwise it is the old tree that has just come out of the destination.
+//! * `next`: the symlink that will become the destination; the version that it names was not published.
+//! * `back`: the same for a version that was published before, which stays as it is.
 //! * `1`, `2` and so on, the versions: old trees, and the one that the destination's symlink leads to.
 //!
-//! It is locked while a run is at work (decision 0013), and gone when nothing is in it.
+//! It is locked during a run (decision 0013), and removed when it is empty.
 
 use super::place::{Place, version};
 use super::{By, Options};
@@ -39,9 +39,9 @@ pub(super) struct Store {
     pub(super) name: Vec<u8>,
 }
 
-/// What came of opening a store.
+/// The result of opening a store.
 pub(super) enum Opened {
-    /// No other run is at work on it.
+    /// No other run uses it.
     Held(Store),
     /// There is none.
     Gone,
@@ -50,7 +50,7 @@ pub(super) enum Opened {
 }
 
 impl Store {
-    /// Makes it where it is missing, and holds it. `None` if the run was asked to stop while it waited for another.
+    /// Creates it if missing, and locks it. `None` if the run was asked to stop while it waited for another.
     pub(super) fn make(
         place: &Place<'_>,
         options: &Options,
@@ -63,16 +63,16 @@ impl Store {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(Error::io(Act::Create, &place.store_path(), errno)),
             }
-            // Gone again if another run was just leaving it.
+            // It may vanish again if another run is just leaving it.
             match Self::open(place, options.wait, cancel, observer)? {
                 Opened::Gone => {}
                 Opened::Stopped => return Ok(None),
                 Opened::Held(store) => {
-                    // Who is to read a version must be able to pass.
+                    // Readers of a version must be able to pass through it.
                     if options.by == By::Symlink {
                         let stat = store.dir.stat_self();
                         let opened = stat.and_then(|stat| {
-                            // What is made below inherits a group where this directory did.
+                            // New entries below it inherit a group if this directory did.
                             Handle::Open(store.dir.as_fd()).set_mode(0o755 | (stat.mode & SET_GROUP_ID))
                         });
                         opened.map_err(|errno| Error::io(Act::SetMode, &store.path, errno))?;
@@ -83,7 +83,7 @@ impl Store {
         }
     }
 
-    /// Opens and holds it.
+    /// Opens and locks it.
     pub(super) fn open(
         place: &Place<'_>,
         wait: bool,
@@ -97,7 +97,7 @@ impl Store {
             Err(Errno::NOENT) => return Ok(Opened::Gone),
             Err(errno) => return Err(io(Act::Open)(errno)),
         };
-        // Whoever else owns it could put another tree into the place of the one that is built there.
+        // Another owner could replace the tree that is built there.
         if dir.stat_self().map_err(io(Act::Stat))?.uid != process::identity().0 {
             return Err(Precaution::OtherOwner { store: path }.into());
         }
@@ -118,7 +118,7 @@ impl Store {
         self.path.join(OsStr::from_bytes(NEW))
     }
 
-    /// Tries something out in a directory that is removed again.
+    /// Tries something in a directory that is then removed.
     pub(super) fn try_out(
         &self,
         what: impl FnOnce(&Dir) -> rustix::io::Result<()>,
@@ -143,7 +143,7 @@ impl Store {
         Ok(versions)
     }
 
-    /// The name of the version that comes after all that there are.
+    /// The name of the next version.
     pub(super) fn next_version(&self) -> Result<Vec<u8>, Error> {
         let last = self.versions()?.last().copied().unwrap_or(0);
         Ok((last + 1).to_string().into_bytes())
@@ -152,7 +152,7 @@ impl Store {
     /// All names in it.
     pub(super) fn names(&self) -> Result<Vec<Vec<u8>>, Error> {
         let mut names = Vec::new();
-        // A descriptor of its own: each is read once.
+        // A separate descriptor, since each is read once.
         let listed = self
             .dir
             .open_dir(b".")
@@ -163,7 +163,7 @@ impl Store {
     /// Removes what was not published, and the store itself if it is empty.
     pub(super) fn close(self, outcome: Result<Report, Error>) -> Result<Report, Error> {
         let removed = remove_tree(&self.dir, NEW);
-        // Mostly it is not empty.
+        // It is usually not empty.
         let _ = self.parent.remove_dir(&self.name);
         let mut report = outcome?;
         if let Err(errno) = removed {
@@ -172,7 +172,7 @@ impl Store {
         Ok(report)
     }
 
-    /// What could not be done to a tree in the store.
+    /// A failure on a tree in the store.
     pub(super) fn failure(&self, name: &[u8], act: Act, errno: Errno) -> Failure {
         // Failures name paths below the destination.
         let path = [b"../", &self.name[..], b"/", name].concat().into();
@@ -180,7 +180,7 @@ impl Store {
     }
 }
 
-/// Where the tree with this inode number is, while trees change places.
+/// Where the tree with this inode number is while trees are exchanged.
 pub(super) fn out_name(inode: u64) -> Vec<u8> {
     [OUT, inode.to_string().as_bytes()].concat()
 }

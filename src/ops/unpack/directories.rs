@@ -1,5 +1,5 @@
-//! Directories, of one depth after the other: those of the same depth wait for none of each other, so all threads share
-//! in them.
+//! Handles directories, one depth after the other: those of the same depth do not depend on each other, so all threads
+//! share them.
 
 use super::super::frames::Halt;
 use super::Run;
@@ -10,18 +10,18 @@ use crate::pool::{lock, scatter};
 use crate::tree::Entry;
 use std::sync::Mutex;
 
-/// How many a thread takes at a time. They are in path order, so most are in the directory of the one before. Fewer are
-/// not worth a thread.
+/// How many a thread takes at a time. They are in path order, so most have the same parent as the previous one. Fewer
+/// are not worth a thread.
 const AT_A_TIME: usize = 64;
 
-/// Makes directories, those above first.
+/// Creates directories, parents first.
 pub(super) fn make(run: &Run<'_>, destination: &Destination, mut entries: Vec<&Entry>) -> Report {
     let depth = |entry: &&Entry| entry.path.as_path().depth();
     entries.sort_by_key(depth);
     by_depth(run, destination, &entries, depth, |hand, entry| hand.directory(entry))
 }
 
-/// Completes directories that this run has made. They come the deepest first.
+/// Completes directories that this run has created, the deepest first.
 pub(super) fn complete(run: &Run<'_>, destination: &Destination, new: &[PendingDirectory]) -> Report {
     let depth = |directory: &PendingDirectory| directory.entry.path.as_path().depth();
     by_depth(run, destination, new, depth, |hand, directory| {

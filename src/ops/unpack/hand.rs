@@ -12,7 +12,7 @@ use crate::tree::attributes::Changes;
 use crate::tree::{Entry, FileKind, Kind, RelPath, Standing};
 use rustix::io::Errno;
 
-/// Makes entries and keeps account of them.
+/// Creates entries and keeps account of them.
 pub(super) struct Hand<'a> {
     run: &'a Run<'a>,
     destination: &'a Destination,
@@ -25,7 +25,7 @@ impl<'a> Hand<'a> {
         Hand { run, destination, maker: Maker::new(destination), ledger: Ledger::new(run.observer) }
     }
 
-    /// Makes a directory.
+    /// Creates a directory.
     pub(super) fn directory(&mut self, entry: &Entry) -> Result<(), Halt> {
         if self.run.options.update.is_some() && self.is_standing_directory(entry) {
             return match self.maker.directory(entry) {
@@ -47,13 +47,13 @@ impl<'a> Hand<'a> {
         }
     }
 
-    /// Makes a file with all of its content.
+    /// Creates a file with all its content.
     pub(super) fn file(&mut self, entry: &Entry, data: &[u8]) -> Result<(), Halt> {
         self.ledger.tell(Event::Moved(data.len() as u64));
         self.make(entry, |maker| maker.file(entry, data))
     }
 
-    /// Makes what has no content: a link or a node.
+    /// Creates an entry without content: a link or a node.
     pub(super) fn bare(&mut self, entry: &Entry) -> Result<(), Halt> {
         self.make(entry, |maker| match &entry.kind {
             Kind::HardLink(target) => maker.hard_link(entry, target.as_path()),
@@ -61,7 +61,7 @@ impl<'a> Hand<'a> {
         })
     }
 
-    /// Begins a large file; `None` when nothing is to be written.
+    /// Begins a large file; `None` if nothing is to be written.
     pub(super) fn begin(&mut self, entry: &Entry) -> Result<Option<LargeFile>, Halt> {
         match self.decide(entry) {
             Ok(Action::Leave) => {
@@ -84,14 +84,14 @@ impl<'a> Hand<'a> {
         self.note(entry, result)
     }
 
-    /// Takes account of an entry that is there as it should be.
+    /// Counts an entry that is unchanged.
     pub(super) fn found(&mut self, entry: &Entry) {
         self.ledger.report.counts.count(&entry.kind);
         let kind = FileKind::of(&entry.kind).unwrap_or(FileKind::File);
         self.ledger.tell(Event::Unchanged(entry.path.as_path(), kind));
     }
 
-    /// Sets what differs on an entry that is there.
+    /// Sets what differs on an existing entry.
     pub(super) fn set(&mut self, entry: &Entry, changes: &Changes) -> Result<(), Halt> {
         let result = self.set_metadata(entry, changes);
         self.ledger.report.counts.metadata_set += u64::from(result.is_ok());
@@ -144,7 +144,7 @@ impl<'a> Hand<'a> {
         Ok(unpack(&entry.kind, self.maker.standing(entry.path.as_path())?, existing))
     }
 
-    /// Takes account of what became of an entry. An error ends the run.
+    /// Records the result for an entry. An error ends the run.
     pub(super) fn note(&mut self, entry: &Entry, result: Result<(), Failed>) -> Result<(), Halt> {
         self.report_lacks();
         let path = entry.path.as_path();
@@ -162,17 +162,17 @@ impl<'a> Hand<'a> {
         }
     }
 
-    /// Reports what could not be done at a path, whatever it is; what everything after it would meet stops the run.
+    /// Reports a failure at a path; an error that everything after it would meet stops the run.
     pub(super) fn fail(&mut self, path: RelPath<'_>, failed: Failed) {
         match failed {
             Failed::Entry(act, cause) => self.ledger.fail_or_stop(self.run.side(), path, act, cause),
-            // Somebody has put a symbolic link in the way since it was made.
+            // A directory above it has been replaced by a symbolic link since.
             Failed::Refused(_) => self.ledger.fail(path, Act::Publish, Cause::Replaced),
             Failed::Cancelled => {}
         }
     }
 
-    /// Reports, once each, what the destination was found to lack.
+    /// Reports, once each, what the destination lacks.
     pub(super) fn report_lacks(&mut self) {
         for lack in self.maker.take_lacks() {
             self.ledger.tell(Event::Warning(&lack.to_string()));
@@ -180,4 +180,4 @@ impl<'a> Hand<'a> {
     }
 }
 
-const IT_EXISTS: &str = "it exists";
+const IT_EXISTS: &str = "it already exists";

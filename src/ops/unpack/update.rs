@@ -1,4 +1,4 @@
-//! `--update`: of an archive, only what a tree does not have yet.
+//! `--update`: unpacks only what a tree does not have yet.
 
 use super::super::frames::Halt;
 use super::Run;
@@ -17,7 +17,7 @@ use crate::tree::{Entry, Kind};
 use rustix::io::Errno;
 use std::sync::Mutex;
 
-/// What of the choices is missing in the destination. What is there gets its metadata.
+/// Which chosen entries are missing in the destination. Existing ones get their metadata.
 pub(super) fn missing(
     run: &Run<'_>,
     destination: &Destination,
@@ -45,7 +45,7 @@ pub(super) fn missing(
     choices.iter().enumerate().map(is_missing).collect()
 }
 
-/// Takes account of what is there, and sets the metadata that differ.
+/// Counts existing entries, and sets the metadata that differs.
 fn keep(
     run: &Run<'_>,
     destination: &Destination,
@@ -75,16 +75,16 @@ fn keep(
     }
 }
 
-/// Keeps other runs away from a tree that is there.
+/// Locks an existing tree against other runs.
 pub(super) fn hold(run: &Run<'_>, destination: &Destination) -> Result<(), Error> {
     match hold::hold(run.dst, destination.root(), false, run.cancel, run.observer)? {
         Hold::Ours => Ok(()),
-        // Another tree was published in its place just now.
+        // Another tree was just published in its place.
         Hold::Moved | Hold::Stopped => Err(Error::io(Act::Lock, run.dst, Errno::STALE)),
     }
 }
 
-/// An archive without entries would remove everything, and is mostly a mistake.
+/// An archive without entries would remove everything, and is probably a mistake.
 pub(super) fn refuse_empty(run: &Run<'_>, destination: &Destination) -> Result<(), Error> {
     if !run.options.deletes() || destination.is_new() {
         return Ok(());

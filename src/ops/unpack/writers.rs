@@ -1,4 +1,4 @@
-//! Threads that write what the reader of a stream hands on.
+//! Threads that write what the reader of a stream passes on.
 
 use super::super::frames::Halt;
 use super::Run;
@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// The writers of one run, and the way to them. What waits for them is bounded: one task for each, and the one that it
-/// works on.
+/// The writers of one run, and the queue to them. The queue is bounded: one waiting task per writer, besides the one
+/// that it works on.
 pub(super) struct Writers {
     tasks: Sender<Task>,
     spare: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
@@ -22,22 +22,22 @@ pub(super) struct Writers {
 
 #[derive(Default)]
 struct State {
-    /// Tasks handed on and not done.
+    /// Tasks passed on and not done.
     pending: Mutex<usize>,
     idle: Condvar,
     halted: AtomicBool,
     halt: Mutex<Option<Halt>>,
 }
 
-/// Something to write.
+/// A task: something to write.
 pub(super) enum Task {
-    /// Whole files; the content of each ends in `data` where the number says.
+    /// Whole files, each with the offset in `data` where its content ends.
     Files { files: Vec<(Entry, usize)>, data: Vec<u8> },
     /// A stretch of a large file, `stored` bytes into its data.
     Stretch { large: Arc<Large>, stored: u64, data: Vec<u8> },
 }
 
-/// A large file, written by several threads. Whoever lets go of it last completes it.
+/// A large file, written by several threads. The last one to release it completes it.
 pub(super) struct Large {
     file: LargeFile,
     entry: Entry,
@@ -75,7 +75,7 @@ impl Writers {
             for hand in hands {
                 report.merge(hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
-            // A halt that nobody waited for.
+            // A halt that no thread waited for.
             if let Some(halt) = lock(&state.halt).take() {
                 report.merge(Report { end: End::Stopped(halt.at(run.path)), ..Report::default() });
             }
@@ -83,7 +83,7 @@ impl Writers {
         })
     }
 
-    /// Hands a task on, and waits while there are too many. Fails once a writer has failed.
+    /// Passes a task on, and waits while there are too many. Fails once a writer has failed.
     pub(super) fn hand_on(&self, task: Task) -> Result<(), Halt> {
         self.state.check()?;
         *lock(&self.state.pending) += 1;
@@ -102,7 +102,7 @@ impl Writers {
         self.state.check()
     }
 
-    /// An empty buffer, used before if there is one.
+    /// An empty buffer; a used one if there is one.
     pub(super) fn buffer(&self) -> Vec<u8> {
         self.spare.1.try_recv().unwrap_or_default()
     }
@@ -110,7 +110,7 @@ impl Writers {
 
 impl State {
     fn carry_out(&self, run: &Run<'_>, hand: &mut Hand<'_>, task: Task, spare: &Sender<Vec<u8>>) {
-        // After a halt, tasks are only taken off the queue.
+        // After a halt, tasks are only removed from the queue.
         let skip = self.halted.load(Ordering::Relaxed) || run.stop.is_set();
         let (result, mut data) = match task {
             Task::Files { files, data } => {
@@ -128,7 +128,7 @@ impl State {
             self.halted.store(true, Ordering::Relaxed);
         }
         data.clear();
-        // Full only while nobody needs one.
+        // Full only while no thread needs one.
         let _ = spare.try_send(data);
         *lock(&self.pending) -= 1;
         self.idle.notify_one();
@@ -165,7 +165,7 @@ impl Large {
         Large { file, entry, given_up: AtomicBool::new(false) }
     }
 
-    /// Lets whoever lets go last remove the file. `false` when that was said before.
+    /// Makes the last thread to release the file remove it. `false` if that was already requested.
     pub(super) fn give_up(&self) -> bool {
         !self.given_up.swap(true, Ordering::Relaxed)
     }
@@ -181,7 +181,7 @@ impl Large {
         }
     }
 
-    /// Lets go of a large file, and completes it if nobody else holds it.
+    /// Releases a large file, and completes it if no other thread holds it.
     pub(super) fn release(large: Arc<Large>, hand: &mut Hand<'_>) -> Result<(), Halt> {
         let Some(Large { file, entry, given_up }) = Arc::into_inner(large) else { return Ok(()) };
         if given_up.into_inner() {
