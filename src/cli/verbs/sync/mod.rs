@@ -223,7 +223,11 @@ mod tests {
         for environment in [user(), root()] {
             assert_eq!(format!("{:?}", kept(usual, &environment)), format!("{:?}", kept("", &environment)));
         }
-        assert_eq!(format!("{:?}", options("-aHAX")), format!("{:?}", options("")));
+        // They only insist: what is asked for by name is not left out where the destination cannot keep it.
+        let insist = Insist { xattrs: true, acls: true };
+        assert_eq!((options("-aHAX").insist, options("").insist), (insist, Insist::default()));
+        let all = Options { insist: Insist::default(), ..options("-aHAX") };
+        assert_eq!(format!("{all:?}"), format!("{:?}", options("")));
     }
 
     #[test]
