@@ -15,11 +15,10 @@ use haul::archive::tar::{self, Decoder, END_OF_ARCHIVE, Event, Limits};
 use haul::bench;
 use haul::delta::{Layout, Op, Search, Signature, Table};
 use haul::plan::policy::Policy;
-use haul::rules::{Given, Rules, Settings, Side};
+use haul::rules::{Given, Rules, Scope, Side, Verdict};
 use haul::tree::{
     Device, Digest, Entry, FileKind, Kind, Metadata, Owner, RelPath, RelPathBuf, Stat, Timestamp,
 };
-use haul::walk::{Filter, Rule, Verdict};
 use std::sync::Arc;
 
 /// How many entries, or pairs of them, there are.
@@ -125,12 +124,11 @@ fn delta_search_all_moved(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn filter_of_pack(bencher: Bencher<'_, '_>) {
-    let rules = (0..RULES).map(|i| Rule::exclude(pattern(i)));
-    let Ok(filter) = Filter::new(rules) else { panic!("a pattern is not understood") };
-    let entries = entries(ENTRIES);
+    let (root, entries) = (rules(), entries(ENTRIES));
     let taken = || {
         let is_taken = |entry: &&Entry| {
-            matches!(filter.decide(entry.path.as_path(), entry.kind == Kind::Directory), Verdict::Keep)
+            let is_directory = entry.kind == Kind::Directory;
+            root.verdict_below(entry.path.as_path(), is_directory, &|_| false) == Verdict::Keep
         };
         black_box(&entries).iter().filter(is_taken).count()
     };
@@ -140,19 +138,19 @@ fn filter_of_pack(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn rules_of_sync(bencher: Bencher<'_, '_>) {
-    let given: Vec<_> = (0..RULES).map(|i| Given::Exclude(pattern(i).into_bytes())).collect();
-    let Ok(root) = Rules::new(&given, Settings::default(), &mut |_| unreachable!("no file is named"))
-        .and_then(|rules| rules.root(Side::Sender, b"/", &mut |_| None))
-    else {
-        panic!("a rule is not understood")
-    };
-    let entries = entries(ENTRIES);
+    let (root, entries) = (rules(), entries(ENTRIES));
     let taken = || {
         let is_taken = |entry: &&Entry| root.transfers(entry.path.as_path(), entry.kind == Kind::Directory);
         black_box(&entries).iter().filter(is_taken).count()
     };
     assert!((1..ENTRIES).contains(&taken()));
     bencher.counter(ItemsCount::new(ENTRIES)).bench_local(taken);
+}
+
+fn rules() -> Scope {
+    let given: Vec<_> = (0..RULES).map(|i| Given::Exclude(pattern(i).into_bytes())).collect();
+    let scope = Rules::plain(&given).and_then(|rules| rules.in_archive(Side::Sender));
+    scope.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Names, suffixes and anchored paths, of which a few match.

@@ -16,7 +16,7 @@ mod pool;
 pub mod rules;
 mod sys;
 pub mod tree;
-pub mod walk;
+mod walk;
 
 pub use dest::{Capability, Insist};
 pub use sys::process::{inherited_descriptor, umask};

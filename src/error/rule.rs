@@ -45,6 +45,8 @@ pub enum RuleFault {
     Sides,
     #[error("unexpected NUL byte")]
     Nul,
+    #[error("invalid pattern: it can match nothing, since a '[' or a '\\' is not complete")]
+    Malformed,
     #[error("expected the name of a file")]
     NoFileName,
     #[error("merge files are nested more than {0} deep")]
@@ -53,6 +55,12 @@ pub enum RuleFault {
     Absent,
     #[error("cannot read the file: {}", super::Errno(.0))]
     Unreadable(io::Error),
+    #[error("rules are read from files of a directory, and this is an archive")]
+    NeedsDirectory,
+    #[error("absolute paths are those of a directory, and this is an archive")]
+    NeedsLocation,
+    #[error("only a mirror has rules about extended attributes")]
+    AboutXattrs,
 }
 
 impl fmt::Display for Origin {

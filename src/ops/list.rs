@@ -3,15 +3,15 @@
 use super::default_threads;
 use super::events::each_event;
 use super::frames::Halt;
-use super::unpack::{Select, Source};
+use super::unpack::Source;
 use crate::account::{Cause, End, Report};
 use crate::archive::reader::Archive;
 use crate::archive::tar::Event;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
+use crate::rules::{Chooser, Select, Side, Verdict};
 use crate::sys::open;
 use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
-use crate::walk::Verdict;
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
@@ -42,13 +42,15 @@ pub fn list(
     cancel: &Cancel,
     each: &mut dyn FnMut(Item<'_>) -> io::Result<()>,
 ) -> Result<Report, Error> {
+    let chosen = select.on(Side::Sender)?;
+    let lister = Lister { select, chosen, cancel };
     match archive {
-        Source::Reader(reader) => listed(Path::new("-"), reader, select, cancel, each),
+        Source::Reader(reader) => lister.listed(Path::new("-"), reader, each),
         Source::Path(path) => {
             let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
             match Archive::open(&file).map_err(|fault| fault.at(path))? {
-                Some(archive) => indexed(&archive, select, cancel, each),
-                None => listed(path, &file, select, cancel, each),
+                Some(archive) => lister.indexed(&archive, each),
+                None => lister.listed(path, &file, each),
             }
         }
     }
@@ -57,74 +59,78 @@ pub fn list(
 /// Where a listing goes.
 type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> io::Result<()>;
 
-fn indexed(archive: &Archive<'_>, select: &Select, cancel: &Cancel, each: Each<'_>) -> Result<Report, Error> {
-    let mut report = Report::default();
-    for record in archive.records() {
-        if cancel.is_set() {
-            report.end = End::Interrupted;
-            break;
-        }
-        show(&record.entry, record.digest, select, &mut report, each).map_err(shown)?;
-    }
-    let removed = archive.delta().map_or(&[][..], |delta| &delta.removed);
-    for path in removed.iter().map(|path| path.as_path()) {
-        if select.verdict(path, false) == Verdict::Keep {
-            each(Item::Removed(path)).map_err(shown)?;
-        }
-    }
-    let is_there = |path: &RelPathBuf| {
-        removed.binary_search(path).is_ok()
-            || archive.records().binary_search_by(|record| record.entry.path.cmp(path)).is_ok()
-    };
-    not_found(select, is_there, &mut report);
-    Ok(report)
+/// What a listing is of.
+struct Lister<'a> {
+    select: &'a Select,
+    chosen: Chooser<'a>,
+    cancel: &'a Cancel,
 }
 
-fn listed(
-    path: &Path,
-    reader: impl Read + Send,
-    select: &Select,
-    cancel: &Cancel,
-    each: Each<'_>,
-) -> Result<Report, Error> {
-    let mut report = Report::default();
-    let mut found = HashSet::new();
-    let end = each_event(reader, path, default_threads(), cancel, |event| {
-        let Event::Member(member) = event else { return Ok(()) };
-        if select.paths.contains(&member.entry.path) {
-            found.insert(member.entry.path.clone());
+impl Lister<'_> {
+    fn indexed(&self, archive: &Archive<'_>, each: Each<'_>) -> Result<Report, Error> {
+        let mut report = Report::default();
+        for record in archive.records() {
+            if self.cancel.is_set() {
+                report.end = End::Interrupted;
+                break;
+            }
+            self.show(&record.entry, record.digest, &mut report, each).map_err(shown)?;
         }
-        show(&member.entry, None, select, &mut report, each).map_err(|error| Halt::Error(shown(error)))
-    });
-    match end {
-        End::Stopped(error) => return Err(error),
-        End::Interrupted => report.end = end,
-        End::Complete => not_found(select, |path| found.contains(path), &mut report),
+        let removed = archive.delta().map_or(&[][..], |delta| &delta.removed);
+        for path in removed.iter().map(|path| path.as_path()) {
+            if self.chosen.verdict(path, false) == Verdict::Keep {
+                each(Item::Removed(path)).map_err(shown)?;
+            }
+        }
+        let is_there = |path: &RelPathBuf| {
+            removed.binary_search(path).is_ok()
+                || archive.records().binary_search_by(|record| record.entry.path.cmp(path)).is_ok()
+        };
+        self.not_found(is_there, &mut report);
+        Ok(report)
     }
-    Ok(report)
-}
 
-fn show(
-    entry: &Entry,
-    digest: Option<Digest>,
-    select: &Select,
-    report: &mut Report,
-    each: Each<'_>,
-) -> io::Result<()> {
-    if select.verdict(entry.path.as_path(), entry.kind == Kind::Directory) != Verdict::Keep {
-        return Ok(());
+    fn listed(&self, path: &Path, reader: impl Read + Send, each: Each<'_>) -> Result<Report, Error> {
+        let mut report = Report::default();
+        let mut found = HashSet::new();
+        let end = each_event(reader, path, default_threads(), self.cancel, |event| {
+            let Event::Member(member) = event else { return Ok(()) };
+            if self.select.paths.contains(&member.entry.path) {
+                found.insert(member.entry.path.clone());
+            }
+            self.show(&member.entry, None, &mut report, each).map_err(|error| Halt::Error(shown(error)))
+        });
+        match end {
+            End::Stopped(error) => return Err(error),
+            End::Interrupted => report.end = end,
+            End::Complete => self.not_found(|path| found.contains(path), &mut report),
+        }
+        Ok(report)
     }
-    report.counts.count(&entry.kind);
-    each(Item::Entry(Listed { entry, digest }))
+
+    fn show(
+        &self,
+        entry: &Entry,
+        digest: Option<Digest>,
+        report: &mut Report,
+        each: Each<'_>,
+    ) -> io::Result<()> {
+        if self.chosen.verdict(entry.path.as_path(), entry.kind == Kind::Directory) != Verdict::Keep {
+            return Ok(());
+        }
+        report.counts.count(&entry.kind);
+        each(Item::Entry(Listed { entry, digest }))
+    }
+
+    fn not_found(&self, is_there: impl Fn(&RelPathBuf) -> bool, report: &mut Report) {
+        let paths = self.select.paths.iter();
+        for path in paths.filter(|path| !path.as_path().is_root() && !is_there(path)) {
+            report.fail(path.as_path(), Act::Open, Cause::NotFound);
+        }
+    }
 }
 
 /// An error of the receiver of the listing.
 fn shown(error: io::Error) -> Error {
     Error::io(Act::Write, Path::new("-"), error)
-}
-
-fn not_found(select: &Select, is_there: impl Fn(&RelPathBuf) -> bool, report: &mut Report) {
-    for path in select.paths.iter().filter(|path| !path.as_path().is_root() && !is_there(path)) {
-        report.fail(path.as_path(), Act::Open, Cause::NotFound);
-    }
 }

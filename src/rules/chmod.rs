@@ -1,19 +1,19 @@
 //! Changes of modes, as `--chmod` says them.
 //!
 //! Owns rsync's language for them, which is chmod(1)'s with marks for directories and files, and what each change does
-//! to a mode. Sets no modes. The mode of a symlink is nobody's to change: the caller leaves symlinks out.
+//! to a mode. Sets no modes. A symlink has no mode that can be set: the caller leaves symlinks out.
 //!
 //! # The language
 //!
-//! A list of changes, separated by commas, made in their order: `D` or `F` (only directories, only what is none), then
-//! either an octal number, which is the new mode, or who (`u g o a`), an operator (`+ - =`) and what (`r w x X s t`, or
-//! one of `u g o`: what those have). What rsync does and chmod(1) does not:
+//! A list of changes, separated by commas, made in their order: `D` (directories only) or `F` (everything else), then
+//! either an octal number, which is the new mode, or users (`u g o a`), an operator (`+ - =`) and permissions (`r w x X s
+//! t`, or one of `u g o`: the permissions that those have). What rsync does and chmod(1) does not:
 //!
-//! * There is one operator in a change: `u+r-w` is an error.
-//! * Without who, all are meant, less the bits of the umask; but `s` and `t` are meant whatever the umask.
-//! * `s` means set-user-ID where who says neither user nor group, so also in `o+s`.
-//! * `X` asks whether the mode could be executed before the first change of the list.
-//! * `=` takes away the bits above 0777 only where it gives others in their place (`u=s`, and of a copy `u=g`).
+//! * A change has one operator: `u+r-w` is an error.
+//! * Without users, a change applies to all of them, less the bits of the umask; `s` and `t` ignore the umask.
+//! * `s` is set-user-ID where the users include neither `u` nor `g`, so also in `o+s`.
+//! * `X` checks whether the mode had an execute bit before the first change of the list.
+//! * `=` clears the bits above 0777 only where it sets others instead (`u=s`, or a copy such as `u=g`).
 
 use crate::tree::path::escape;
 
@@ -23,17 +23,17 @@ const EXECUTE: u32 = 0o111;
 /// A list of changes; none by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chmod {
-    changes: Vec<Change>,
+    changes: Vec<ModeChange>,
 }
 
 /// One change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Change {
-    /// Only directories, or only what is none.
+struct ModeChange {
+    /// Only directories, or only what is not a directory.
     directories: Option<bool>,
     clear: u32,
     set: u32,
-    /// `X`: set no execute bits on what is no directory and cannot be executed.
+    /// `X`: set no execute bits on a file that has none.
     keeps_unexecutable: bool,
     copy: Option<CopyBits>,
 }
@@ -49,9 +49,9 @@ struct CopyBits {
     removes: bool,
 }
 
-/// A text that is no list of changes.
+/// A text that is not a list of changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' is no change of modes: {fault}, at character {}", escape(text), at + 1)]
+#[error("invalid mode '{}': {fault} at character {}", escape(text), at + 1)]
 pub struct ChmodError {
     /// The whole text.
     pub text: Box<[u8]>,
@@ -66,33 +66,33 @@ pub struct ChmodError {
 #[allow(missing_docs)] // each is the sentence that it prints
 #[non_exhaustive]
 pub enum ChmodFault {
-    #[error("an operator (+ - =) or an octal number is missing")]
+    #[error("expected an operator (+ - =) or an octal number")]
     NoOperator,
-    #[error("'{}' says neither who (u g o a), nor which (D F), nor an operator (+ - =)", escape(&[*.0]))]
+    #[error("expected one of u g o a, D or F, or an operator (+ - =), found '{}'", escape(&[*.0]))]
     Who(u8),
-    #[error("D and F together mean nothing")]
+    #[error("D and F exclude each other")]
     Directories,
-    #[error("a number is the whole mode, so it stands without who")]
+    #[error("a number sets the whole mode, so u, g, o or a cannot come before it")]
     NumberForSome,
-    #[error("'{}' is no octal digit", escape(&[*.0]))]
+    #[error("expected an octal digit, found '{}'", escape(&[*.0]))]
     Digit(u8),
     #[error("the number is greater than 7777")]
     TooLarge,
-    #[error("'{}' is no permission (r w x X s t, or u g o)", escape(&[*.0]))]
+    #[error("expected a permission (r w x X s t, or u g o), found '{}'", escape(&[*.0]))]
     Permission(u8),
-    #[error("u, g or o behind an operator stands alone")]
+    #[error("u, g or o after an operator must be the only one")]
     NotAlone,
 }
 
 impl Chmod {
-    /// Reads a list of changes. `umask` holds back bits where a change says nothing of who.
+    /// Reads a list of changes. `umask` holds back bits where a change names no users.
     pub fn parse(text: &[u8], umask: u32) -> Result<Self, ChmodError> {
         let mut chmod = Chmod::default();
         chmod.extend(text, umask)?;
         Ok(chmod)
     }
 
-    /// Adds a list of changes behind those that are there; none of it if there is an error.
+    /// Appends a list of changes; none of it if there is an error.
     pub fn extend(&mut self, text: &[u8], umask: u32) -> Result<(), ChmodError> {
         let mut added = Vec::new();
         let mut start = 0;
@@ -114,15 +114,15 @@ impl Chmod {
         self.changes.is_empty()
     }
 
-    /// The mode that becomes of `mode`, the low 12 bits of `st_mode`.
+    /// What `mode`, the low 12 bits of `st_mode`, becomes.
     pub fn apply(&self, mode: u32, is_directory: bool) -> u32 {
         let executable = is_directory || mode & EXECUTE != 0;
-        let meant = |change: &&Change| change.directories.is_none_or(|only| only == is_directory);
+        let meant = |change: &&ModeChange| change.directories.is_none_or(|only| only == is_directory);
         self.changes.iter().filter(meant).fold(mode, |mode, change| change.apply(mode, executable))
     }
 }
 
-impl Change {
+impl ModeChange {
     fn apply(self, mode: u32, executable: bool) -> u32 {
         let held_back = if self.keeps_unexecutable && !executable { EXECUTE } else { 0 };
         let changed = (mode & !self.clear) | (self.set & !held_back);
@@ -136,7 +136,7 @@ impl Change {
     }
 }
 
-/// What stands in front of the operator.
+/// What comes before the operator.
 #[derive(Debug, Clone, Copy, Default)]
 struct Front {
     directories: Option<bool>,
@@ -153,7 +153,7 @@ enum Operator {
     Assign,
 }
 
-/// What stands behind the operator.
+/// What comes after the operator.
 #[derive(Debug, Clone, Copy, Default)]
 struct Back {
     /// Of 0007.
@@ -165,9 +165,9 @@ struct Back {
 }
 
 /// How far into a text a fault is, and which.
-type At<T> = Result<T, (usize, ChmodFault)>;
+type Placed<T> = Result<T, (usize, ChmodFault)>;
 
-fn parse_change(clause: &[u8], umask: u32) -> At<Change> {
+fn parse_change(clause: &[u8], umask: u32) -> Placed<ModeChange> {
     let mut front = Front::default();
     for (at, &byte) in clause.iter().enumerate() {
         let operator = match byte {
@@ -210,7 +210,7 @@ impl Front {
     }
 }
 
-fn parse_number(clause: &[u8], start: usize, directories: Option<bool>) -> At<Change> {
+fn parse_number(clause: &[u8], start: usize, directories: Option<bool>) -> Placed<ModeChange> {
     let mut mode = 0;
     for (at, &byte) in clause.iter().enumerate().skip(start) {
         if !matches!(byte, b'0'..=b'7') {
@@ -221,10 +221,10 @@ fn parse_number(clause: &[u8], start: usize, directories: Option<bool>) -> At<Ch
             return Err((at, ChmodFault::TooLarge));
         }
     }
-    Ok(Change { directories, clear: ALL, set: mode, keeps_unexecutable: false, copy: None })
+    Ok(ModeChange { directories, clear: ALL, set: mode, keeps_unexecutable: false, copy: None })
 }
 
-fn parse_back(text: &[u8], front: Front) -> At<Back> {
+fn parse_back(text: &[u8], front: Front) -> Placed<Back> {
     let mut back = Back::default();
     for (at, &byte) in text.iter().enumerate() {
         if back.copy_shift.is_some() {
@@ -251,7 +251,7 @@ fn parse_back(text: &[u8], front: Front) -> At<Back> {
     Ok(back)
 }
 
-fn build(front: Front, operator: Operator, back: Back, umask: u32) -> Change {
+fn build(front: Front, operator: Operator, back: Back, umask: u32) -> ModeChange {
     let (who, held_back) = if front.who == 0 { (EXECUTE, umask) } else { (front.who, 0) };
     let bits = ((who * back.bits) & !held_back) | back.special;
     let copy = back.copy_shift.map(|shift| CopyBits {
@@ -266,7 +266,13 @@ fn build(front: Front, operator: Operator, back: Back, umask: u32) -> Change {
         Operator::Assign if back.special != 0 => ((who * 7) | front.special, bits),
         Operator::Assign => (who * 7, bits),
     };
-    Change { directories: front.directories, clear, set, keeps_unexecutable: back.keeps_unexecutable, copy }
+    ModeChange {
+        directories: front.directories,
+        clear,
+        set,
+        keeps_unexecutable: back.keeps_unexecutable,
+        copy,
+    }
 }
 
 /// The bits above 0777 that stand where an execute bit of `who` does.
@@ -304,7 +310,7 @@ mod tests {
             ("Dg+s,ug+w,Fo-w,+X", 0o646, FILE, 0o664),
             ("uDD+w", 0o500, DIRECTORY, 0o700),
             ("00000000644", 0o7777, FILE, 0o644),
-            // The umask counts where nobody is named, but not for s and t.
+            // The umask counts where no users are named, but not for s and t.
             ("+w", 0o444, FILE, 0o644),
             ("-w", 0o666, FILE, 0o466),
             ("=rw", 0o777, FILE, 0o644),
@@ -376,7 +382,7 @@ mod tests {
             assert_eq!((error.at, error.fault), (at, fault), "{text}");
         }
         let error = Chmod::parse(b"u+x,g+\x1b", 0).unwrap_err().to_string();
-        let says = "'u+x,g+\\x1b' is no change of modes: '\\x1b' is no permission (r w x X s t, or u g o), at character 7";
+        let says = "invalid mode 'u+x,g+\\x1b': expected a permission (r w x X s t, or u g o), found '\\x1b' at character 7";
         assert_eq!(error, says);
     }
 
@@ -405,7 +411,7 @@ mod tests {
             prop_assert_eq!(&apart, &together);
             let changed = together.apply(mode, is_directory);
             prop_assert!(changed <= ALL);
-            // Whoever is not named keeps what they have.
+            // Users that are not named keep their permissions.
             let who = a.split(['-', '+', '=']).next().unwrap();
             if who.ends_with('u') && !who.contains(['g', 'o', 'a']) {
                 let first = Chmod::parse(a.as_bytes(), umask).unwrap().apply(mode, is_directory);

@@ -11,7 +11,7 @@ pub(super) const DEPTH_LIMIT: usize = 32;
 
 /// One rule of a flat sequence.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(super) struct RuleLine {
     /// Its merge rules are all of the kind that is read per directory.
     pub(super) rule: Parsed,
     /// Whether it came from a file that another file named. A leading `/` then means the root of the transfer even
@@ -27,7 +27,7 @@ pub(super) struct Expander<'a> {
     open: &'a mut Open<'a>,
     nul_separated: bool,
     depth: usize,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<RuleLine>,
 }
 
 /// How a text is read: its grammar, what its rules say unless they say more, and where it stands.
@@ -94,7 +94,7 @@ impl<'a> Expander<'a> {
     }
 
     fn push(&mut self, rule: Parsed) {
-        self.lines.push(Line { rule, nested: self.depth > 0 });
+        self.lines.push(RuleLine { rule, nested: self.depth > 0 });
     }
 }
 

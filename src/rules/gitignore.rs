@@ -42,7 +42,7 @@ fn parse_line(line: &[u8]) -> Option<GitRule> {
     Some(GitRule { pattern, include })
 }
 
-/// Takes off the spaces at the end, but for one behind a backslash.
+/// Strips the spaces at the end, except one after a backslash.
 fn trim_spaces(line: &[u8]) -> &[u8] {
     let (mut at, mut kept) = (0, 0);
     while let Some(&byte) = line.get(at) {
@@ -73,8 +73,8 @@ fn parse_tokens(whole: &[u8], name_only: bool) -> Option<Vec<Token>> {
                 match text {
                     _ if name_only || !begins || stars == 0 => Token::Star,
                     [] | [b'\\', b'/', ..] => Token::Anything,
-                    [b'/', behind @ ..] => {
-                        text = behind;
+                    [b'/', after @ ..] => {
+                        text = after;
                         Token::Directories
                     }
                     _ => Token::Star,

@@ -1,17 +1,17 @@
 //! Changes of owners and groups, as `--usermap`, `--groupmap` and `--chown` say them.
 //!
-//! Owns rsync's language for them, and which number becomes which. Knows no users: the caller looks names up.
+//! Owns rsync's language for them, and which number becomes which. The caller looks names up.
 //!
 //! # The language
 //!
-//! `FROM:TO,...`; the first rule that is about a number decides. `FROM` is a number, a range of numbers (`1000-1999`), a
-//! name, a name with wildcards (`*`, `?`, `[...]`), or nothing, which means the numbers that have no name; `*` means all
+//! `FROM:TO,...`; the first rule that matches a number decides. `FROM` is a number, a range of numbers (`1000-1999`), a
+//! name, a name with wildcards (`*`, `?`, `[...]`), or nothing, which matches the numbers without a name; `*` matches all
 //! numbers. `TO` is a number or a name. What begins with a digit is a number.
 //!
-//! With `--numeric-ids` nothing has a name for rsync: `*` and an empty `FROM` then mean all numbers, a name means none.
-//! The caller says so by giving no names.
+//! With `--numeric-ids` nothing has a name for rsync: `*` and an empty `FROM` then match all numbers, a name matches none.
+//! The caller does this by giving no names.
 //!
-//! rsync warns of a `TO` that nobody bears and goes on without the rule, takes a range in reverse for an empty one, and
+//! rsync warns about a `TO` that is not known and goes on without the rule, takes a reversed range for an empty one, and
 //! lets large numbers overflow; all these are errors here.
 
 use crate::rules::wild::{Wild, parse_tokens};
@@ -20,11 +20,11 @@ use crate::tree::path::escape;
 /// Which number becomes which; the same one by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdMap {
-    rules: Vec<Rule>,
+    rules: Vec<IdRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+struct IdRule {
     from: Whom,
     to: u32,
 }
@@ -42,9 +42,9 @@ enum Whom {
     Nobody,
 }
 
-/// A text that is no map.
+/// A text that is not a map.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' maps no owner or group: {fault}", escape(rule))]
+#[error("invalid owner map '{}': {fault}", escape(rule))]
 pub struct IdMapError {
     /// The rule in question.
     pub rule: Box<[u8]>,
@@ -59,17 +59,17 @@ pub struct IdMapError {
 #[allow(missing_docs)] // each is the sentence that it prints
 #[non_exhaustive]
 pub enum IdMapFault {
-    #[error("there is no ':' in it")]
+    #[error("expected FROM:TO")]
     NoColon,
-    #[error("there is nothing behind the ':'")]
+    #[error("expected a name or a number after ':'")]
     NoTarget,
-    #[error("'{}' is neither a number below 4294967296 nor a range of two", escape(.0))]
+    #[error("expected a number below 4294967296 or a range of two, found '{}'", escape(.0))]
     Number(Box<[u8]>),
     #[error("the range '{}' ends before it begins", escape(.0))]
     Reversed(Box<[u8]>),
-    #[error("nobody is called '{}'", escape(.0))]
+    #[error("unknown name '{}'", escape(.0))]
     Unknown(Box<[u8]>),
-    #[error("4294967295 is no owner or group (chown(2) takes it for none)")]
+    #[error("4294967295 cannot be an owner or group, chown(2)")]
     NoId,
 }
 
@@ -77,7 +77,7 @@ pub enum IdMapFault {
 pub type LookUp<'a> = dyn Fn(&[u8]) -> Option<u32> + 'a;
 
 impl IdMap {
-    /// Reads a map. `look_up` finds the numbers of the names behind a `:`.
+    /// Reads a map. `look_up` finds the number of a name after a `:`.
     pub fn parse(text: &[u8], look_up: &LookUp<'_>) -> Result<IdMap, IdMapError> {
         let mut rules = Vec::new();
         let mut at = 0;
@@ -100,7 +100,7 @@ impl IdMap {
         let group_at = text.len().min(colon + 1);
         let everybody = |name: &[u8], at, look_up| match parse_target(name, look_up) {
             _ if name.is_empty() => Ok(IdMap::default()),
-            Ok(to) => Ok(IdMap { rules: vec![Rule { from: Whom::All, to }] }),
+            Ok(to) => Ok(IdMap { rules: vec![IdRule { from: Whom::All, to }] }),
             Err(fault) => Err(IdMapError { rule: text.into(), at, fault }),
         };
         Ok((everybody(&text[..colon], 0, user_id)?, everybody(&text[group_at..], group_at, group_id)?))
@@ -111,7 +111,7 @@ impl IdMap {
         self.rules.is_empty()
     }
 
-    /// The number that becomes of `id`. `name_of` is asked for its name, at most once, and only when a rule needs it.
+    /// What `id` becomes. `name_of` is asked for its name, at most once, and only when a rule needs it.
     pub fn apply(&self, id: u32, name_of: &dyn Fn(u32) -> Option<Box<[u8]>>) -> u32 {
         self.find(id, name_of).unwrap_or(id)
     }
@@ -132,13 +132,13 @@ impl IdMap {
     }
 }
 
-fn parse_rule(rule: &[u8], look_up: &LookUp<'_>) -> Result<Rule, IdMapFault> {
+fn parse_rule(rule: &[u8], look_up: &LookUp<'_>) -> Result<IdRule, IdMapFault> {
     let colon = rule.iter().position(|&b| b == b':').ok_or(IdMapFault::NoColon)?;
     let (from, to) = (&rule[..colon], &rule[colon + 1..]);
     if to.is_empty() {
         return Err(IdMapFault::NoTarget);
     }
-    Ok(Rule { from: parse_from(from)?, to: parse_target(to, look_up)? })
+    Ok(IdRule { from: parse_from(from)?, to: parse_target(to, look_up)? })
 }
 
 fn parse_from(text: &[u8]) -> Result<Whom, IdMapFault> {
@@ -284,7 +284,7 @@ mod tests {
             assert_eq!(fault(text), (at, is), "{text}");
         }
         let error = IdMap::parse(b"1:2,3:e\x1b", &look_up).unwrap_err().to_string();
-        assert_eq!(error, "'3:e\\x1b' maps no owner or group: nobody is called 'e\\x1b'");
+        assert_eq!(error, "invalid owner map '3:e\\x1b': unknown name 'e\\x1b'");
     }
 
     #[test]

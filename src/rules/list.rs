@@ -3,11 +3,13 @@
 //! Owns the way from options to rules that are the same for every directory. What holds in one directory, with the
 //! rules found there, is a [`Scope`], which [`Rules::root`] begins.
 
-use super::expand::{Expander, Line, Reading};
+use super::expand::{Expander, Reading, RuleLine};
 use super::parse::{Defaults, Grammar, Parsed, Prefixes};
+use super::pattern::Pattern;
 use super::rule::Site;
 use super::scope::{ReadMerge, Scope};
-use crate::error::{RuleError, RuleFault};
+use super::settings::{Settings, Side};
+use crate::error::{Origin, RuleError, RuleFault};
 use std::io;
 use std::sync::Arc;
 
@@ -24,43 +26,23 @@ pub enum Given {
     IncludeFrom(Vec<u8>),
     /// `--exclude-from`: the same.
     ExcludeFrom(Vec<u8>),
+    /// `--exclude-vcs`: the files and directories of version control systems are excluded.
+    ExcludeVcs,
+    /// `--only`: a pattern. Nothing takes part but what one of these patterns matches, with everything below it, and the
+    /// directories on the way there; of that, what the rules do not exclude. Their order does not matter.
+    Only(Vec<u8>),
     /// The first `-F`: a `.rsync-filter` in every directory, and in those above the tree.
     FilterFiles,
     /// The second `-F`: these files are not transferred.
     HideFilterFiles,
 }
 
-/// What bears on the meaning of all rules.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// `-0`, `--from0`: rules in files are separated by NUL bytes.
-    pub nul_separated: bool,
-    /// `--delete-excluded`: a rule that names no side is about what is sent, and protects nothing.
-    pub delete_excluded: bool,
-    /// `-C`, `--cvs-exclude`: at the end of all rules, leave out what CVS ignores.
-    pub cvs_exclude: bool,
-    /// The content of `$HOME/.cvsignore`.
-    pub cvs_home: Vec<u8>,
-    /// The value of `$CVSIGNORE`.
-    pub cvs_environment: Vec<u8>,
-    /// `--gitignore`: at the end of all rules, leave out what the `.gitignore` files in the tree ignore.
-    pub gitignore: bool,
-}
-
 /// The rules of a run, not yet bound to a tree.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    lines: Vec<Line>,
+    lines: Vec<RuleLine>,
+    only: Arc<[Pattern]>,
     settings: Arc<Settings>,
-}
-
-/// Which end of the transfer a decision is about. Each has its own tree, and reads the merge files of that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The source: what is excluded is not sent.
-    Sender,
-    /// The destination: what is excluded is not deleted.
-    Receiver,
 }
 
 impl Rules {
@@ -73,6 +55,7 @@ impl Rules {
     ) -> Result<Self, RuleError> {
         let mut open = |name: &[u8]| read(name).map_err(RuleFault::Unreadable);
         let mut expander = Expander::new(&mut open, settings.nul_separated);
+        let mut only = Vec::new();
         for option in given {
             match option {
                 Given::Filter(rule) => expander.rule(rule, FULL, 0)?,
@@ -80,6 +63,10 @@ impl Rules {
                 Given::Exclude(rule) => expander.rule(rule, old_style(false), 0)?,
                 Given::IncludeFrom(file) => expander.named_file(file, old_style(true))?,
                 Given::ExcludeFrom(file) => expander.named_file(file, old_style(false))?,
+                Given::ExcludeVcs => {
+                    VERSION_CONTROL.iter().try_for_each(|name| expander.rule(name, old_style(false), 0))?;
+                }
+                Given::Only(pattern) => only.push(only_pattern(pattern)?),
                 Given::FilterFiles => expander.rule(b": /.rsync-filter", FULL, 0)?,
                 Given::HideFilterFiles => expander.rule(b"- .rsync-filter", FULL, 0)?,
             }
@@ -88,33 +75,93 @@ impl Rules {
             expander.rule(b":C", FULL, 0)?;
             expander.rule(b"-C", FULL, 0)?;
         }
-        Ok(Self { lines: expander.lines, settings: Arc::new(settings) })
+        Ok(Self { lines: expander.lines, only: only.into(), settings: Arc::new(settings) })
+    }
+
+    /// The rules in `given`, none of which may name a file.
+    pub fn plain(given: &[Given]) -> Result<Self, RuleError> {
+        Self::new(given, Settings::default(), &mut |_| Err(io::ErrorKind::Unsupported.into()))
     }
 
     /// Whether nothing is ever left out.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty() && !self.settings.gitignore
+        self.lines.is_empty() && self.only.is_empty() && !self.settings.gitignore
     }
 
     /// The rules about the names of extended attributes, which hold in the whole tree: those that options give, or files
     /// that are read once. `None` if there are none on either side.
     pub fn about_xattrs(&self, side: Side) -> Result<Option<Scope>, RuleError> {
-        let is_about_xattrs = |line: &&Line| matches!(&line.rule, Parsed::Pattern(rule) if rule.xattr);
+        let is_about_xattrs = |line: &&RuleLine| matches!(&line.rule, Parsed::Pattern(rule) if rule.xattr);
         if !self.lines.iter().any(|line| is_about_xattrs(&line)) {
             return Ok(None);
         }
-        let or_clears = |line: &&Line| is_about_xattrs(line) || matches!(line.rule, Parsed::Clear);
+        let or_clears = |line: &&RuleLine| is_about_xattrs(line) || matches!(line.rule, Parsed::Clear);
         let lines: Vec<_> = self.lines.iter().filter(or_clears).cloned().collect();
         let everywhere = Site::new(side, b"", Arc::clone(&self.settings));
         Scope::root(everywhere, &lines, &mut |_| None).map(Some)
     }
 
+    /// Refuses rules about extended attributes, for callers to whom they would say nothing.
+    pub fn refuse_xattr_rules(&self) -> Result<(), RuleError> {
+        let about_xattrs = self.lines.iter().find_map(|line| match &line.rule {
+            Parsed::Pattern(rule) if rule.xattr => Some(rule),
+            _ => None,
+        });
+        about_xattrs.map_or(Ok(()), |rule| Err(refused(&rule.pattern, RuleFault::AboutXattrs)))
+    }
+
     /// The rules that hold in the root of a tree, which lies at the absolute path `location`. `read` returns the
     /// content of a merge file, or `None` if there is none.
     pub fn root(&self, side: Side, location: &[u8], read: &mut ReadMerge<'_>) -> Result<Scope, RuleError> {
-        Scope::root(Site::new(side, location, Arc::clone(&self.settings)), &self.lines, read)
+        let tree = Site::new(side, location, Arc::clone(&self.settings));
+        Ok(Scope::root(tree, &self.lines, read)?.narrowed(&self.only))
+    }
+
+    /// The rules as they hold in an archive, which has no files that rules could be read from, and lies nowhere. A rule
+    /// that needs either is an error.
+    pub fn in_archive(&self, side: Side) -> Result<Scope, RuleError> {
+        self.refuse_xattr_rules()?;
+        if self.settings.gitignore {
+            return Err(refused(b".gitignore", RuleFault::NeedsDirectory));
+        }
+        for line in &self.lines {
+            match &line.rule {
+                Parsed::Merge(rule) => return Err(refused(&rule.file, RuleFault::NeedsDirectory)),
+                Parsed::Pattern(rule) if rule.marks.absolute => {
+                    return Err(refused(&rule.pattern, RuleFault::NeedsLocation));
+                }
+                Parsed::Pattern(_) | Parsed::Cvs(_) | Parsed::Clear => {}
+            }
+        }
+        self.root(side, b"", &mut |_| None)
     }
 }
+
+/// What GNU tar 1.34 leaves out under `--exclude-vcs`, and Jujutsu's directory.
+const VERSION_CONTROL: [&[u8]; 22] = [
+    b"CVS",
+    b".cvsignore",
+    b"RCS",
+    b"SCCS",
+    b".svn",
+    b".git",
+    b".gitignore",
+    b".gitattributes",
+    b".gitmodules",
+    b".arch-ids",
+    b"{arch}",
+    b"=RELEASE-ID",
+    b"=meta-update",
+    b"=update",
+    b".bzr",
+    b".bzrignore",
+    b".bzrtags",
+    b".hg",
+    b".hgignore",
+    b".hgtags",
+    b"_darcs",
+    b".jj",
+];
 
 /// How a `--filter` is read.
 const FULL: Reading<'_> = Reading {
@@ -130,4 +177,20 @@ fn old_style(include: bool) -> Reading<'static> {
         outer: Defaults { include, ..Defaults::NONE },
         file: None,
     }
+}
+
+/// The pattern of an `--only`. One that can match nothing is a mistake: everything would be left out.
+fn only_pattern(text: &[u8]) -> Result<Pattern, RuleError> {
+    let refuse = |fault| Err(refused(text, fault));
+    let pattern = Pattern::rsync(text);
+    match text {
+        b"" | b"/" => refuse(RuleFault::Missing),
+        _ if text.contains(&0) => refuse(RuleFault::Nul),
+        _ if pattern.matches_nothing() => refuse(RuleFault::Malformed),
+        _ => Ok(pattern),
+    }
+}
+
+fn refused(rule: &[u8], fault: RuleFault) -> RuleError {
+    RuleError { rule: rule.into(), origin: Origin::default(), fault }
 }

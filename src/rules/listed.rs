@@ -1,24 +1,24 @@
 //! Which paths of a tree take part, when they are listed one by one.
 //!
-//! Owns the reading of such a list (`--files-from`) and what it says of a directory that a walk comes to: nothing, only
-//! these names, all names, or everything below. Reads no tree, so it does not know whether a listed path exists: the
-//! walk looks for the names that a [`Cursor`] has.
+//! Owns the reading of such a list (`--files-from`) and what it selects in a directory that a walk comes to: nothing, some
+//! names, all names, or everything below. Reads no tree, so it does not know whether a listed path exists: the walk looks
+//! for the names that a [`Cursor`] has.
 //!
 //! # The list
 //!
-//! One path a line, below the root, as rsync 3.5 reads it (tried):
+//! One path per line, below the root, as rsync 3.5 reads it (tested):
 //!
 //! * A line ends in a line feed or a carriage return, or in a NUL byte. Empty lines, and lines that begin with `#` or
-//!   `;`, say nothing; `./#a` is a way to list `#a`. Spaces are part of the name.
-//! * A `/` in front means the root. Repeated `/` are one. `..` takes away what comes before it, as text, and stays below
-//!   the root; so `link/../a` is `a`.
+//!   `;`, are ignored; `./#a` is a way to list `#a`. Spaces are part of the name.
+//! * A leading `/` means the root. Repeated `/` count once. `..` removes the component before it, as text, and stays
+//!   below the root; so `link/../a` is `a`.
 //! * `dir` is that directory without its content; `dir/` and `dir/.` are the directory and what lies directly in it,
 //!   but not what lies below that. With recursion both are everything below too. `.`, `/` and `..` are `dir/` for the
-//!   root. What is no directory may have a `/` at its end.
+//!   root. A path that is not a directory may end in `/`.
 //! * The directories on the way to a path take part as such: they are made, and get their metadata. The root does only
 //!   if it is listed, or if a line begins with `./`.
 //!
-//! A `/./` behind a directory is an error here. rsync takes what follows as the path in the destination, so that the
+//! A `/./` after a directory is an error here. rsync takes what follows as the path in the destination, so that the
 //! entry would get another path there.
 
 use crate::tree::path::escape;
@@ -31,22 +31,22 @@ use std::sync::Arc;
 pub struct Selection {
     /// Invariants: sorted by path, and each path once. So all that lies below a directory is one range, which begins
     /// with the directory if that is listed itself. (A tree of maps would take several times the memory.)
-    lines: Arc<[Line]>,
+    lines: Arc<[ListedLine]>,
     includes_root: bool,
 }
 
 #[derive(Debug)]
-struct Line {
+struct ListedLine {
     path: RelPathBuf,
-    reach: Reach,
+    reach: Extent,
 }
 
 /// How much of a directory takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
+enum Extent {
     /// What is listed below it.
     Way,
-    /// The entry itself, beside what is listed below it.
+    /// The entry itself, and what is listed below it.
     Itself,
     /// And what lies directly in it.
     Content,
@@ -57,19 +57,19 @@ enum Reach {
 /// What a [`Selection`] says of one directory, or of any other entry. A clone is cheap.
 #[derive(Debug, Clone)]
 pub struct Cursor {
-    lines: Arc<[Line]>,
+    lines: Arc<[ListedLine]>,
     /// The lines for this path and below it.
     range: Range<usize>,
     /// Where in those the names below this path begin.
     name_start: usize,
-    reach: Reach,
+    reach: Extent,
 }
 
 /// A line that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, '{}': {fault}", escape(text))]
 pub struct ListError {
-    /// Which one, counted from 1; where NUL bytes separate, the how-manieth path.
+    /// Which one, counted from 1; where NUL bytes separate, the number of the path.
     pub line: usize,
     /// Its text.
     pub text: Box<[u8]>,
@@ -82,9 +82,9 @@ pub struct ListError {
 #[allow(missing_docs)] // each is the sentence that it prints
 #[non_exhaustive]
 pub enum ListFault {
-    #[error("a '/./' would give the entry another path in the destination, which is not supported")]
+    #[error("'/./' is not supported: it would give the entry another path in the destination")]
     Reroots,
-    #[error("it contains a NUL byte")]
+    #[error("unexpected NUL byte")]
     Nul,
 }
 
@@ -97,12 +97,12 @@ impl Selection {
             let refuse = |fault| ListError { line, text: text.into(), fault };
             let named = parse_path(text).map_err(refuse)?;
             let reach = match named.with_content {
-                _ if recursive => Reach::Whole,
-                true => Reach::Content,
-                false => Reach::Itself,
+                _ if recursive => Extent::Whole,
+                true => Extent::Content,
+                false => Extent::Itself,
             };
             includes_root |= named.begins_at_root || named.path.as_path().is_root();
-            lines.push(Line { path: named.path, reach });
+            lines.push(ListedLine { path: named.path, reach });
         }
         Ok(Self::new(lines, includes_root))
     }
@@ -110,10 +110,10 @@ impl Selection {
     /// One path, with everything below it.
     pub fn subtree(path: RelPathBuf) -> Selection {
         let includes_root = path.as_path().is_root();
-        Self::new(vec![Line { path, reach: Reach::Whole }], includes_root)
+        Self::new(vec![ListedLine { path, reach: Extent::Whole }], includes_root)
     }
 
-    fn new(mut lines: Vec<Line>, includes_root: bool) -> Selection {
+    fn new(mut lines: Vec<ListedLine>, includes_root: bool) -> Selection {
         lines.sort_unstable_by(|a, b| a.path.cmp(&b.path).then(b.reach.cmp(&a.reach)));
         lines.dedup_by(|next, kept| next.path == kept.path);
         Selection { lines: lines.into(), includes_root }
@@ -133,7 +133,7 @@ impl Selection {
     pub fn root(&self) -> Cursor {
         let reach = match self.lines.first() {
             Some(line) if line.path.as_path().is_root() => line.reach,
-            _ => Reach::Way,
+            _ => Extent::Way,
         };
         Cursor { lines: Arc::clone(&self.lines), range: 0..self.lines.len(), name_start: 0, reach }
     }
@@ -148,28 +148,28 @@ impl Cursor {
         let range = self.below(name);
         let name_start = self.name_start + name.len() + 1;
         let listed = self.lines[range.clone()].first().map(|line| {
-            if line.path.as_path().as_bytes().len() < name_start { line.reach } else { Reach::Way }
+            if line.path.as_path().as_bytes().len() < name_start { line.reach } else { Extent::Way }
         });
-        let in_content = (self.reach == Reach::Content).then_some(Reach::Itself);
+        let in_content = (self.reach == Extent::Content).then_some(Extent::Itself);
         let reach = listed.max(in_content)?;
         Some(Cursor { lines: Arc::clone(&self.lines), range, name_start, reach })
     }
 
     /// Whether everything below this path is selected.
     pub fn is_whole(&self) -> bool {
-        self.reach == Reach::Whole
+        self.reach == Extent::Whole
     }
 
     /// Whether this path is selected for its own sake, and not only as a directory on the way to one that is.
     pub fn is_listed(&self) -> bool {
-        self.reach >= Reach::Itself
+        self.reach >= Extent::Itself
     }
 
     /// The names in this directory that are selected, each once and in order; `None` if all are. There may be nothing of
     /// such a name, and then the list asks for what is not there. Where all names are selected, those of the destination
     /// that the source lacks are superfluous; elsewhere nothing can be said of them.
     pub fn names(&self) -> Option<impl Iterator<Item = &[u8]>> {
-        (self.reach < Reach::Content).then(|| {
+        (self.reach < Extent::Content).then(|| {
             let mut rest = self.lines_below();
             std::iter::from_fn(move || {
                 let name = self.name(self.lines[rest.clone()].first()?);
@@ -182,7 +182,7 @@ impl Cursor {
     /// The lines for paths below this one.
     fn lines_below(&self) -> Range<usize> {
         let own_length = self.name_start.saturating_sub(1);
-        let is_own = |line: &Line| line.path.as_path().as_bytes().len() == own_length;
+        let is_own = |line: &ListedLine| line.path.as_path().as_bytes().len() == own_length;
         let own = self.lines[self.range.clone()].first().is_some_and(is_own);
         self.range.start + usize::from(own)..self.range.end
     }
@@ -197,7 +197,7 @@ impl Cursor {
     }
 
     /// The component of a line's path that is a name in this directory.
-    fn name<'a>(&self, line: &'a Line) -> &'a [u8] {
+    fn name<'a>(&self, line: &'a ListedLine) -> &'a [u8] {
         let rest = &line.path.as_path().as_bytes()[self.name_start..];
         rest.split(|&b| b == b'/').next().unwrap_or(rest)
     }
@@ -213,7 +213,7 @@ fn split(list: &[u8], nul_separated: bool) -> impl Iterator<Item = (usize, &[u8]
 }
 
 /// What one line says.
-struct Named {
+struct ParsedLine {
     path: RelPathBuf,
     /// It begins with `./`.
     begins_at_root: bool,
@@ -221,7 +221,7 @@ struct Named {
     with_content: bool,
 }
 
-fn parse_path(text: &[u8]) -> Result<Named, ListFault> {
+fn parse_path(text: &[u8]) -> Result<ParsedLine, ListFault> {
     let mut kept: Vec<&[u8]> = Vec::new();
     let mut begins_at_root = false;
     let mut last: &[u8] = b"";
@@ -245,7 +245,7 @@ fn parse_path(text: &[u8]) -> Result<Named, ListFault> {
     let path = kept.join(&b'/');
     let with_content = path.is_empty() || text.ends_with(b"/") || last == b"." || last == b"..";
     let path = RelPath::new(&path).map_err(|_| ListFault::Nul)?.to_buf();
-    Ok(Named { path, begins_at_root, with_content })
+    Ok(ParsedLine { path, begins_at_root, with_content })
 }
 
 #[cfg(test)]
@@ -324,7 +324,7 @@ mod tests {
             ("a/\na/b/c", "a/x", 'i'),
             ("a/\na/b/", "a/b/x", 'i'),
             ("a\na\na", "a", 'i'),
-            // What is no path.
+            // Lines that are not paths.
             ("#a\n;b\n\n\nc", "c", 'i'),
             ("#a\n", "#a", '-'),
             (";a\n", ";a", '-'),
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(names(&selection, "").unwrap(), ["a\nb", "d\r", "e"]);
         let error = Selection::parse(b"x\na\0b\n", false, false).unwrap_err();
         assert_eq!((error.line, error.fault), (2, ListFault::Nul));
-        assert_eq!(error.to_string(), "line 2, 'a\\x00b': it contains a NUL byte");
+        assert_eq!(error.to_string(), "line 2, 'a\\x00b': unexpected NUL byte");
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! Every language that chooses entries or speaks a policy. Pure: reads no tree and opens no file.
 //!
-//! rsync's filter language: which entries are sent, and which are kept from being deleted.
+//! Here is rsync's filter language, by which every command chooses: which entries are sent (packed, unpacked, listed),
+//! and which are kept from being deleted. Lists of paths, modes and owners have modules of their own.
 //!
-//! Owns the rules of `--filter`, `--include`, `--exclude`, their `-from` forms, `-F`, `-C` and `--gitignore`: their
-//! grammar, what their patterns match, the order in which they are asked, and what merge files in the tree add to
-//! them. Reads no tree and opens no file: the caller hands in the content of merge files. What follows from a
-//! decision, such as that nothing below an excluded directory is looked at, is the caller's too.
+//! Owns the rules of `--filter`, `--include`, `--exclude`, their `-from` forms, `--exclude-vcs`, `--only`, `-F`, `-C` and
+//! `--gitignore`: their grammar, what their patterns match, the order in which they are asked, and what merge files in
+//! the tree add to them. Reads no tree and opens no file: the caller hands in the content of merge files. What follows
+//! from a decision, such as that nothing below an excluded directory is looked at, is the caller's too.
 //!
 //! # Use
 //!
 //! [`Rules::new`] reads the options. Each side of a transfer has a tree of its own, and so [`Rules::root`] is asked
 //! once for each; from there [`Scope::enter`] goes down, directory by directory. An entry is judged by the scope of
 //! the directory that holds it, by its path below the root: [`Scope::transfers`] on the sending side,
-//! [`Scope::protects`] on the receiving one.
+//! [`Scope::protects`] on the receiving one, or [`Scope::verdict`] on either, which also tells apart the directories that
+//! are only on the way to what is meant. An archive has no rules of its own, so the rules of [`Rules::in_archive`] hold in
+//! all of it ([`Scope::verdict_below`]).
 //!
 //! ```
 //! use haul::tree::RelPath;
@@ -56,9 +59,14 @@ mod pattern;
 mod place;
 mod rule;
 mod scope;
+mod select;
+mod settings;
 pub(crate) mod wild;
 
 pub use crate::error::{Origin, RuleError, RuleFault};
-pub use list::{Given, Rules, Settings, Side};
+pub use list::{Given, Rules};
 pub use place::MergeFile;
-pub use scope::{ReadMerge, Scope};
+pub use scope::{ReadMerge, Scope, Verdict};
+pub(crate) use select::Chooser;
+pub use select::Select;
+pub use settings::{Settings, Side};

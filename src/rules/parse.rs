@@ -32,7 +32,7 @@ pub(super) struct PatternRule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MergeRule {
     pub(super) file: Box<[u8]>,
-    /// `:` in place of `.`: read in every directory.
+    /// `:` instead of `.`: read in every directory.
     pub(super) per_directory: bool,
     /// `n`: the rules do not hold in subdirectories.
     pub(super) not_inherited: bool,
@@ -50,12 +50,12 @@ pub(super) struct Defaults {
     pub(super) absolute: bool,
     /// `p`: does not hold in directories that are being deleted.
     pub(super) perishable: bool,
-    pub(super) sides: Sides,
+    pub(super) sides: RuleSides,
 }
 
 /// Which sides a rule names. Naming none means both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Sides {
+pub(super) struct RuleSides {
     pub(super) sender: bool,
     pub(super) receiver: bool,
 }
@@ -64,7 +64,7 @@ pub(super) struct Sides {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Grammar {
     pub(super) prefixes: Prefixes,
-    /// `w`: one rule a word, and no comments, in place of one rule a line.
+    /// `w`: one rule per word and no comments, instead of one rule per line.
     pub(super) by_words: bool,
 }
 
@@ -84,7 +84,7 @@ pub(super) enum Prefixes {
 
 /// The kind of a rule, as far as its prefix tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum RuleKind {
     Pattern,
     Merge,
     Clear,
@@ -111,11 +111,11 @@ impl Defaults {
         include: false,
         absolute: false,
         perishable: false,
-        sides: Sides { sender: false, receiver: false },
+        sides: RuleSides { sender: false, receiver: false },
     };
 }
 
-impl Sides {
+impl RuleSides {
     pub(super) const SENDER: Self = Self { sender: true, receiver: false };
     pub(super) const RECEIVER: Self = Self { sender: false, receiver: true };
 
@@ -146,8 +146,8 @@ pub(super) fn parse(text: &[u8], grammar: Grammar, outer: Defaults) -> Result<Pa
 
 fn parse_prefixed(text: &[u8], outer: Defaults) -> Result<Parsed, RuleFault> {
     let (letter, rest) = take_kind(text).ok_or(RuleFault::Unknown)?;
-    let mut draft = Draft::new(letter, outer).ok_or(RuleFault::Unknown)?;
-    if draft.kind == Kind::Clear {
+    let mut draft = RuleDraft::new(letter, outer).ok_or(RuleFault::Unknown)?;
+    if draft.kind == RuleKind::Clear {
         let rest = rest.strip_prefix(b",").unwrap_or(rest);
         return if rest.is_empty() { Ok(Parsed::Clear) } else { Err(RuleFault::Argument) };
     }
@@ -172,8 +172,8 @@ fn take_kind(text: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// A rule whose modifiers are being read.
-struct Draft {
-    kind: Kind,
+struct RuleDraft {
+    kind: RuleKind,
     per_directory: bool,
     own: Defaults,
     /// `H`, `S`, `P` and `R` name a side, so `s`, `r` and `C` have no place.
@@ -186,17 +186,17 @@ struct Draft {
     excludes_itself: bool,
 }
 
-impl Draft {
+impl RuleDraft {
     fn new(letter: u8, outer: Defaults) -> Option<Self> {
         let (kind, include, sides) = match letter {
-            b'-' => (Kind::Pattern, false, None),
-            b'+' => (Kind::Pattern, true, None),
-            b'H' => (Kind::Pattern, false, Some(Sides::SENDER)),
-            b'S' => (Kind::Pattern, true, Some(Sides::SENDER)),
-            b'P' => (Kind::Pattern, false, Some(Sides::RECEIVER)),
-            b'R' => (Kind::Pattern, true, Some(Sides::RECEIVER)),
-            b'.' | b':' => (Kind::Merge, false, None),
-            b'!' => (Kind::Clear, false, None),
+            b'-' => (RuleKind::Pattern, false, None),
+            b'+' => (RuleKind::Pattern, true, None),
+            b'H' => (RuleKind::Pattern, false, Some(RuleSides::SENDER)),
+            b'S' => (RuleKind::Pattern, true, Some(RuleSides::SENDER)),
+            b'P' => (RuleKind::Pattern, false, Some(RuleSides::RECEIVER)),
+            b'R' => (RuleKind::Pattern, true, Some(RuleSides::RECEIVER)),
+            b'.' | b':' => (RuleKind::Merge, false, None),
+            b'!' => (RuleKind::Clear, false, None),
             _ => return None,
         };
         Some(Self {
@@ -214,7 +214,7 @@ impl Draft {
     }
 
     fn modify(&mut self, modifier: u8) -> Result<(), RuleFault> {
-        let is_merge = self.kind == Kind::Merge;
+        let is_merge = self.kind == RuleKind::Merge;
         let is_bare = self.grammar.prefixes != Prefixes::Full;
         match modifier {
             b'/' => self.own.absolute = true,
@@ -247,20 +247,20 @@ impl Draft {
             self.own.sides = outer.sides;
         }
         // rsync takes `x` here, and `!` with `C`, and then does something else than it says; better to refuse them.
-        if self.xattr && (self.cvs || self.kind == Kind::Merge) {
+        if self.xattr && (self.cvs || self.kind == RuleKind::Merge) {
             return Err(RuleFault::Modifier(b'x'));
         }
         if self.negated && self.cvs {
             return Err(RuleFault::Modifier(b'!'));
         }
         match self.kind {
-            Kind::Clear => Ok(Parsed::Clear),
-            Kind::Pattern if self.cvs && !argument.is_empty() => Err(RuleFault::Argument),
-            Kind::Pattern if self.cvs => Ok(Parsed::Cvs(self.own)),
-            Kind::Merge if self.cvs && argument.is_empty() => self.merge(CVS_FILE),
+            RuleKind::Clear => Ok(Parsed::Clear),
+            RuleKind::Pattern if self.cvs && !argument.is_empty() => Err(RuleFault::Argument),
+            RuleKind::Pattern if self.cvs => Ok(Parsed::Cvs(self.own)),
+            RuleKind::Merge if self.cvs && argument.is_empty() => self.merge(CVS_FILE),
             _ if argument.is_empty() => Err(RuleFault::Missing),
-            Kind::Merge => self.merge(argument),
-            Kind::Pattern => {
+            RuleKind::Merge => self.merge(argument),
+            RuleKind::Pattern => {
                 let Self { own: marks, negated, xattr, .. } = self;
                 Ok(Parsed::Pattern(PatternRule { pattern: argument.into(), marks, negated, xattr }))
             }

@@ -9,7 +9,7 @@ use crate::rules::wild::{Token, Wild, parse_tokens};
 /// A compiled pattern.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
-    reach: Reach,
+    reach: Compared,
     body: Body,
     directories_only: bool,
     /// `dir/***`: what `dir/**` matches, and the directory `dir` itself.
@@ -18,7 +18,7 @@ pub(super) struct Pattern {
 
 /// What part of a path is compared with a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum Compared {
     Name,
     /// As many components at the end, which must be there.
     Tail(usize),
@@ -45,9 +45,9 @@ impl Pattern {
         let has_double_star = text.windows(2).any(|pair| pair == b"**");
         let (text, anchored) = text.strip_prefix(b"/").map_or((text, false), |rest| (rest, true));
         let reach = match components {
-            _ if anchored || has_double_star => Reach::Whole,
-            1 => Reach::Name,
-            _ => Reach::Tail(components),
+            _ if anchored || has_double_star => Compared::Whole,
+            1 => Compared::Name,
+            _ => Compared::Tail(components),
         };
         let is_wild = text.iter().any(|b| matches!(b, b'*' | b'?' | b'['));
         let body = match is_wild.then(|| parse(text, !anchored && has_double_star)) {
@@ -61,16 +61,21 @@ impl Pattern {
     /// A pattern of git's: `name_only` or the whole path below the file's directory; `None` if it is malformed.
     pub(super) fn git(tokens: Option<Vec<Token>>, name_only: bool, directories_only: bool) -> Self {
         Self {
-            reach: if name_only { Reach::Name } else { Reach::Whole },
+            reach: if name_only { Compared::Name } else { Compared::Whole },
             body: tokens.map_or(Body::Nothing, |tokens| Body::Wild(Wild::new(tokens))),
             directories_only,
             directory_too: false,
         }
     }
 
+    /// Whether the text is malformed.
+    pub(super) fn matches_nothing(&self) -> bool {
+        matches!(self.body, Body::Nothing)
+    }
+
     /// Whether only the last component of a path matters.
     pub(super) fn is_name_only(&self) -> bool {
-        self.reach == Reach::Name
+        self.reach == Compared::Name
     }
 
     /// Whether the pattern matches `path`, itself and not what is above it.
@@ -79,9 +84,9 @@ impl Pattern {
             return false;
         }
         let compared = match self.reach {
-            Reach::Name => tail(path, 1),
-            Reach::Tail(count) => tail(path, count),
-            Reach::Whole => Some(path),
+            Compared::Name => tail(path, 1),
+            Compared::Tail(count) => tail(path, count),
+            Compared::Whole => Some(path),
         };
         compared.is_some_and(|text| match &self.body {
             Body::Literal(literal) => **literal == *text,

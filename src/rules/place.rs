@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The directory from whose level a rule sees the paths below it.
 #[derive(Debug, Clone)]
-pub(super) enum Base {
+pub(super) enum Anchor {
     /// The root of the tree.
     Root,
     /// A directory in the tree, whose path has so many bytes.
@@ -28,7 +28,7 @@ pub enum MergeFile<'a> {
     Outside(&'a [u8]),
 }
 
-impl Base {
+impl Anchor {
     /// The directory `dir`, seen from the root at `location`. Both are absolute.
     pub(super) fn new(dir: &[u8], location: &[u8]) -> Self {
         match (below(location, dir), below(dir, location)) {
@@ -117,7 +117,7 @@ mod tests {
     fn a_base_sees_paths_from_its_own_level() {
         let mut scratch = Vec::new();
         for (dir, view) in [("home/x", "d/f"), ("home/x/d", "f"), ("home", "x/d/f"), ("", "home/x/d/f")] {
-            let base = Base::new(dir.as_bytes(), b"home/x");
+            let base = Anchor::new(dir.as_bytes(), b"home/x");
             assert_eq!(base.view(b"d/f", &mut scratch), view.as_bytes(), "{base:?}");
         }
     }

@@ -3,12 +3,12 @@
 //! Owns what is settled before the first question: which side a rule is for, what its pattern is compared with, and
 //! the names that CVS ignores. Which rule is asked first is [`super::scope`]'s.
 
-use super::expand::{Expander, Line, Reading};
+use super::expand::{Expander, Reading, RuleLine};
 use super::gitignore::GitRule;
-use super::list::{Settings, Side};
-use super::parse::{Defaults, Grammar, Parsed, PatternRule, Prefixes, Sides};
+use super::parse::{Defaults, Grammar, Parsed, PatternRule, Prefixes, RuleSides};
 use super::pattern::Pattern;
-use super::place::{Base, MergeFile, below};
+use super::place::{Anchor, MergeFile, below};
+use super::settings::{Settings, Side};
 use crate::error::RuleError;
 use crate::tree::RelPath;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
     pattern: Pattern,
-    base: Base,
+    base: Anchor,
     negated: bool,
     pub(super) include: bool,
     pub(super) perishable: bool,
@@ -40,16 +40,16 @@ const CVS_IGNORED: &[u8] = b"RCS SCCS CVS CVS.adm RCSLOG cvslog.* tags TAGS .mak
 
 impl Rule {
     /// Compiles a rule of the file in `base`; `None` if it is not for this side.
-    pub(super) fn new(rule: &PatternRule, base: &Base, site: &Site) -> Option<Self> {
+    pub(super) fn new(rule: &PatternRule, base: &Anchor, site: &Site) -> Option<Self> {
         if !site.is_meant(rule.marks.sides) {
             return None;
         }
         let base = match (rule.marks.absolute, &*rule.pattern) {
             // The name of an attribute lies in no directory.
-            _ if rule.xattr => Base::Root,
-            (true, _) => Base::new(b"", &site.location),
+            _ if rule.xattr => Anchor::Root,
+            (true, _) => Anchor::new(b"", &site.location),
             (false, [b'/', ..]) => base.clone(),
-            (false, _) => Base::Root,
+            (false, _) => Anchor::Root,
         };
         Some(Self {
             pattern: Pattern::rsync(&rule.pattern),
@@ -62,7 +62,7 @@ impl Rule {
     }
 
     /// A rule of the `.gitignore` in `base`.
-    pub(super) fn git(rule: GitRule, base: &Base) -> Self {
+    pub(super) fn git(rule: GitRule, base: &Anchor) -> Self {
         let GitRule { pattern, include } = rule;
         Self { pattern, base: base.clone(), negated: false, include, perishable: false, xattr: false }
     }
@@ -80,10 +80,10 @@ impl Site {
     }
 
     /// Whether a rule that names `sides` is for this side.
-    pub(super) fn is_meant(&self, sides: Sides) -> bool {
+    pub(super) fn is_meant(&self, sides: RuleSides) -> bool {
         let sides = match sides.is_named() {
             true => sides,
-            false if self.settings.delete_excluded => Sides::SENDER,
+            false if self.settings.delete_excluded => RuleSides::SENDER,
             false => return true,
         };
         match self.side {
@@ -112,9 +112,9 @@ impl Site {
         expander.file(&self.settings.cvs_home, Reading { file: Some(b"$HOME/.cvsignore"), ..own })?;
         expander.file(&self.settings.cvs_environment, Reading { file: Some(b"$CVSIGNORE"), ..own })?;
         let mut rules = Vec::new();
-        for Line { rule, .. } in &expander.lines {
+        for RuleLine { rule, .. } in &expander.lines {
             match rule {
-                Parsed::Pattern(rule) => rules.extend(Rule::new(rule, &Base::Root, self)),
+                Parsed::Pattern(rule) => rules.extend(Rule::new(rule, &Anchor::Root, self)),
                 Parsed::Clear => rules.clear(),
                 Parsed::Merge(_) | Parsed::Cvs(_) => {}
             }

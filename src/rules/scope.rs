@@ -9,13 +9,17 @@
 //! Rules are asked in the order in which they were given, and the first that matches decides. A per-directory merge
 //! rule stands for the rules of its file in this directory, then those of its file in the parent, and so on up.
 //! What no rule decides is transferred, and is not protected.
+//!
+//! Where there are `--only` patterns, an entry must also be matched by one of them, or lie below a directory that is.
+//! A directory that does neither is passed through: what it holds may be matched.
 
-use super::expand::{DEPTH_LIMIT, Expander, Line, Reading};
+use super::expand::{DEPTH_LIMIT, Expander, Reading, RuleLine};
 use super::gitignore;
-use super::list::Side;
 use super::parse::{MergeRule, Parsed};
-use super::place::{Base, MergeFile, below, resolve, split};
+use super::pattern::Pattern;
+use super::place::{Anchor, MergeFile, below, resolve, split};
 use super::rule::{Rule, Site};
+use super::settings::Side;
 use crate::error::{Origin, RuleError, RuleFault};
 use crate::tree::RelPath;
 use std::sync::Arc;
@@ -24,27 +28,48 @@ use std::sync::Arc;
 /// rsync, the rules go on without it.
 pub type ReadMerge<'a> = dyn FnMut(MergeFile<'_>) -> Option<Vec<u8>> + 'a;
 
+/// What is said of one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The entry takes part. What lies below it is decided by itself.
+    Keep,
+    /// A directory that takes part only if something below it does: look there.
+    Pass,
+    /// Neither the entry nor anything below it takes part.
+    Drop,
+}
+
 /// The rules that hold in one directory of one side's tree.
 #[derive(Debug, Clone)]
 pub struct Scope {
     site: Arc<Site>,
-    rules: Arc<[Item]>,
-    /// Every per-directory merge rule that is known here; an [`Item::Merge`] is an index into it. `None` where a `!`
+    rules: Arc<[Clause]>,
+    only: Arc<[Pattern]>,
+    /// Every per-directory merge rule that is known here; an [`Clause::Merge`] is an index into it. `None` where a `!`
     /// removed the rule.
-    slots: Arc<[Option<Slot>]>,
-    doomed: bool,
+    slots: Arc<[Option<MergeSlot>]>,
+    here: Here,
+}
+
+/// What is special about a directory.
+#[derive(Debug, Clone, Copy)]
+struct Here {
+    /// An `--only` pattern has matched the directory or one above it, or there are none.
+    is_within: bool,
+    /// It is itself to be deleted: perishable rules protect nothing in it.
+    is_deleted: bool,
 }
 
 /// An element of a list of rules.
 #[derive(Debug, Clone)]
-enum Item {
+enum Clause {
     Rule(Rule),
     Merge(usize),
 }
 
 /// A per-directory merge rule, and what its files say down to some directory.
 #[derive(Debug, Clone)]
-struct Slot {
+struct MergeSlot {
     merge: Arc<Merge>,
     rules: Chain,
     /// The absolute path that the rule named, if the directories above the tree are still to be looked at.
@@ -66,58 +91,101 @@ enum Language {
     Git,
 }
 
-type Chain = Option<Arc<Layer>>;
+type Chain = Option<Arc<FileRules>>;
 
 /// The rules of one directory's file, and those that it inherits.
 #[derive(Debug)]
-struct Layer {
-    items: Vec<Item>,
+struct FileRules {
+    items: Vec<Clause>,
     above: Chain,
 }
 
 impl Scope {
-    pub(super) fn root(site: Site, lines: &[Line], read: &mut ReadMerge<'_>) -> Result<Self, RuleError> {
+    pub(super) fn root(site: Site, lines: &[RuleLine], read: &mut ReadMerge<'_>) -> Result<Self, RuleError> {
         let mut loading = Loading { site: &site, slots: Vec::new(), is_changed: true, read };
-        let folder = Folder { dir: &site.location, base: &Base::Root, depth: 0, is_above: false };
+        let folder = Folder { dir: &site.location, base: &Anchor::Root, depth: 0, is_above: false };
         let mut layer = loading.fold(lines, &folder, None)?;
         if site.settings.gitignore {
-            layer.items.push(Item::Merge(loading.slots.len()));
-            loading.slots.push(Some(Slot::git()));
+            layer.items.push(Clause::Merge(loading.slots.len()));
+            loading.slots.push(Some(MergeSlot::git()));
         }
         loading.load(&site.location)?;
         let (rules, slots) = (std::mem::take(&mut layer.items).into(), loading.slots.into());
-        Ok(Self { site: Arc::new(site), rules, slots, doomed: false })
+        let here = Here { is_within: true, is_deleted: false };
+        Ok(Self { site: Arc::new(site), rules, only: Arc::default(), slots, here })
+    }
+
+    /// The same rules where nothing takes part but what one of these patterns matches; all patterns if there are none.
+    pub(super) fn narrowed(self, only: &Arc<[Pattern]>) -> Self {
+        Self { here: Here { is_within: only.is_empty(), ..self.here }, only: Arc::clone(only), ..self }
+    }
+
+    /// Whether other rules can hold in a directory below this one, so that [`Scope::enter`] matters.
+    pub fn varies(&self) -> bool {
+        !self.slots.is_empty() || !self.here.is_within
     }
 
     /// The rules that hold in the directory `dir`, whose parent's are these.
     pub fn enter(&self, dir: RelPath<'_>, read: &mut ReadMerge<'_>) -> Result<Self, RuleError> {
+        let is_within = self.here.is_within || self.is_matched(dir, true);
+        let here = Here { is_within, ..self.here };
         if self.slots.is_empty() {
-            return Ok(self.clone());
+            return Ok(Self { here, ..self.clone() });
         }
         let mut loading = Loading { site: &self.site, slots: self.slots.to_vec(), is_changed: false, read };
         loading.load(&resolve(&self.site.location, dir.as_bytes()))?;
         let slots = if loading.is_changed { loading.slots.into() } else { Arc::clone(&self.slots) };
-        Ok(Self { slots, ..self.clone() })
+        Ok(Self { slots, here, ..self.clone() })
     }
 
     /// The same rules for a directory that is itself to be deleted: perishable rules protect nothing in it. It must
     /// then stay if anything below it is protected.
     #[must_use]
-    pub fn doomed(&self) -> Self {
-        Self { doomed: true, ..self.clone() }
+    pub fn deleted(&self) -> Self {
+        Self { here: Here { is_deleted: true, ..self.here }, ..self.clone() }
+    }
+
+    /// What is said of the entry at `path`, which is in this scope's directory: on the sending side whether it is sent,
+    /// on the receiving side whether it may be deleted.
+    pub fn verdict(&self, path: RelPath<'_>, is_dir: bool) -> Verdict {
+        self.judge(self.here, path, is_dir)
+    }
+
+    /// The same of an entry anywhere below this scope's directory, where no directory on the way has rules of its own.
+    /// On the receiving side, what the sender has at a path (`is_sent`) takes the place of what is there, so no rule
+    /// protects it; and a directory that only the receiver has is itself to be deleted.
+    pub fn verdict_below(
+        &self,
+        path: RelPath<'_>,
+        is_dir: bool,
+        is_sent: &dyn Fn(RelPath<'_>) -> bool,
+    ) -> Verdict {
+        let mut here = self.here;
+        for directory in path.ancestors() {
+            match self.judge(here, directory, true) {
+                Verdict::Keep => here.is_within = true,
+                Verdict::Drop if !is_sent(directory) => return Verdict::Drop,
+                Verdict::Pass | Verdict::Drop => {}
+            }
+            here.is_deleted |= self.site.side == Side::Receiver && !is_sent(directory);
+        }
+        match self.judge(here, path, is_dir) {
+            Verdict::Drop if is_sent(path) => Verdict::Keep,
+            verdict => verdict,
+        }
     }
 
     /// Whether the entry at `path`, which is in this scope's directory, is sent. Of a [`Side::Sender`]'s scope only.
     pub fn transfers(&self, path: RelPath<'_>, is_dir: bool) -> bool {
         debug_assert_eq!(self.site.side, Side::Sender);
-        !self.excludes(path, is_dir)
+        self.verdict(path, is_dir) != Verdict::Drop
     }
 
     /// Whether the entry at `path`, which is in this scope's directory, is kept from being deleted. Of a
     /// [`Side::Receiver`]'s scope only.
     pub fn protects(&self, path: RelPath<'_>, is_dir: bool) -> bool {
         debug_assert_eq!(self.site.side, Side::Receiver);
-        self.excludes(path, is_dir)
+        self.verdict(path, is_dir) == Verdict::Drop
     }
 
     /// Whether the extended attribute `name` takes part; `None` if no rule is about attributes, so that the caller's
@@ -130,24 +198,39 @@ impl Scope {
         Some(decided.is_none_or(|rule| rule.include))
     }
 
-    fn excludes(&self, path: RelPath<'_>, is_dir: bool) -> bool {
+    fn judge(&self, here: Here, path: RelPath<'_>, is_dir: bool) -> Verdict {
+        match here.is_within || self.is_matched(path, is_dir) {
+            _ if self.excludes(here, path, is_dir) => Verdict::Drop,
+            true => Verdict::Keep,
+            false if is_dir => Verdict::Pass,
+            false => Verdict::Drop,
+        }
+    }
+
+    fn is_matched(&self, path: RelPath<'_>, is_dir: bool) -> bool {
+        !path.is_root() && self.only.iter().any(|pattern| pattern.matches(path.as_bytes(), is_dir))
+    }
+
+    fn excludes(&self, here: Here, path: RelPath<'_>, is_dir: bool) -> bool {
         if path.is_root() {
             return false;
         }
         let (path, mut scratch) = (path.as_bytes(), Vec::new());
-        let decided =
-            self.find(&self.rules, &mut |rule| !rule.xattr && rule.matches(path, is_dir, &mut scratch));
+        let decided = self.find(&self.rules, &mut |rule| {
+            let is_void = rule.xattr || (here.is_deleted && rule.perishable);
+            !is_void && rule.matches(path, is_dir, &mut scratch)
+        });
         decided.is_some_and(|rule| !rule.include)
     }
 
     /// The first rule that holds here and passes `test`. As deep as merge rules are nested, so at most
     /// [`DEPTH_LIMIT`] calls.
-    fn find<'s>(&'s self, items: &'s [Item], test: &mut impl FnMut(&Rule) -> bool) -> Option<&'s Rule> {
+    fn find<'s>(&'s self, items: &'s [Clause], test: &mut impl FnMut(&Rule) -> bool) -> Option<&'s Rule> {
         for item in items {
             match item {
-                Item::Rule(rule) if (self.doomed && rule.perishable) || !test(rule) => {}
-                Item::Rule(rule) => return Some(rule),
-                Item::Merge(index) => {
+                Clause::Rule(rule) if test(rule) => return Some(rule),
+                Clause::Rule(_) => {}
+                Clause::Merge(index) => {
                     let mut chain = self.slots[*index].as_ref().and_then(|slot| slot.rules.as_deref());
                     while let Some(layer) = chain {
                         if let Some(rule) = self.find(&layer.items, test) {
@@ -162,7 +245,7 @@ impl Scope {
     }
 }
 
-impl Slot {
+impl MergeSlot {
     fn git() -> Self {
         let merge = Merge { file: b".gitignore".as_slice().into(), language: Language::Git };
         Self { merge: Arc::new(merge), rules: None, from: None, depth: 0 }
@@ -173,7 +256,7 @@ impl Slot {
     }
 }
 
-impl Drop for Layer {
+impl Drop for FileRules {
     /// One after the other: a chain is as long as the tree is deep, and each nested call would take of the stack.
     fn drop(&mut self) {
         let mut chain = self.above.take();
@@ -186,7 +269,7 @@ impl Drop for Layer {
 /// The rules of a directory that is being entered.
 struct Loading<'a, 'r> {
     site: &'a Site,
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<MergeSlot>>,
     is_changed: bool,
     read: &'a mut ReadMerge<'r>,
 }
@@ -195,7 +278,7 @@ struct Loading<'a, 'r> {
 struct Folder<'a> {
     /// Its absolute path.
     dir: &'a [u8],
-    base: &'a Base,
+    base: &'a Anchor,
     depth: usize,
     /// It is one of those above the tree, which are looked at for a merge rule that names a path.
     is_above: bool,
@@ -204,7 +287,7 @@ struct Folder<'a> {
 impl Loading<'_, '_> {
     /// Reads every merge file of the directory `dir`. Reading one can make more known, which are then read too.
     fn load(&mut self, dir: &[u8]) -> Result<(), RuleError> {
-        let base = Base::new(dir, &self.site.location);
+        let base = Anchor::new(dir, &self.site.location);
         let mut index = 0;
         while index < self.slots.len() {
             if let Some(mut slot) = self.slots[index].clone() {
@@ -226,15 +309,15 @@ impl Loading<'_, '_> {
 
     /// The rules that `slot` has found when it comes to `dir`: those of the directories from the one that `from` is
     /// in down to the parent of `dir`. None at all if `from` is not in a directory above `dir`.
-    fn load_above(&mut self, slot: &Slot, from: &[u8], dir: &[u8]) -> Result<Chain, RuleError> {
+    fn load_above(&mut self, slot: &MergeSlot, from: &[u8], dir: &[u8]) -> Result<Chain, RuleError> {
         let (top, _) = split(from);
-        let mut slot = Slot { rules: None, ..slot.clone() };
+        let mut slot = MergeSlot { rules: None, ..slot.clone() };
         let Some(way) = below(top, dir).filter(|way| !way.is_empty()) else { return Ok(None) };
         let first = dir.len() - way.len();
         let ends = (first..dir.len()).filter(|&at| at == first || dir[at] == b'/');
         for end in ends {
             let above = dir[..end].strip_suffix(b"/").unwrap_or(&dir[..end]);
-            let base = Base::new(above, &self.site.location);
+            let base = Anchor::new(above, &self.site.location);
             let folder = Folder { dir: above, base: &base, depth: slot.depth, is_above: true };
             slot.rules = self.load_file(&slot, &folder)?.filter(|_| slot.is_inherited());
         }
@@ -242,7 +325,7 @@ impl Loading<'_, '_> {
     }
 
     /// The rules of `slot` with those of its file in `folder` in front.
-    fn load_file(&mut self, slot: &Slot, folder: &Folder<'_>) -> Result<Chain, RuleError> {
+    fn load_file(&mut self, slot: &MergeSlot, folder: &Folder<'_>) -> Result<Chain, RuleError> {
         let inherited = slot.rules.clone();
         let path = resolve(folder.dir, &slot.merge.file);
         let Some(content) = (self.read)(self.site.merge_file(&path)) else { return Ok(inherited) };
@@ -250,8 +333,8 @@ impl Loading<'_, '_> {
         let layer = match &slot.merge.language {
             Language::Git => {
                 let rules = gitignore::parse(&content).into_iter();
-                let items = rules.map(|rule| Item::Rule(Rule::git(rule, folder.base))).collect();
-                Layer { items, above: inherited }
+                let items = rules.map(|rule| Clause::Rule(Rule::git(rule, folder.base))).collect();
+                FileRules { items, above: inherited }
             }
             Language::Rsync(rule) => {
                 let lines = self.expand(&content, rule, folder)?;
@@ -266,7 +349,7 @@ impl Loading<'_, '_> {
         content: &[u8],
         rule: &MergeRule,
         folder: &Folder<'_>,
-    ) -> Result<Vec<Line>, RuleError> {
+    ) -> Result<Vec<RuleLine>, RuleError> {
         let (site, read) = (self.site, &mut *self.read);
         let mut open = |name: &[u8]| {
             // A bare name is looked for in the working directory, which for rsync is the root of this side.
@@ -281,21 +364,26 @@ impl Loading<'_, '_> {
     }
 
     /// Compiles the rules of one list.
-    fn fold(&mut self, lines: &[Line], folder: &Folder<'_>, inherited: Chain) -> Result<Layer, RuleError> {
-        let mut layer = Layer { items: Vec::new(), above: inherited };
+    fn fold(
+        &mut self,
+        lines: &[RuleLine],
+        folder: &Folder<'_>,
+        inherited: Chain,
+    ) -> Result<FileRules, RuleError> {
+        let mut layer = FileRules { items: Vec::new(), above: inherited };
         for line in lines {
             match &line.rule {
                 Parsed::Pattern(rule) => {
-                    let base = if line.nested { &Base::Root } else { folder.base };
-                    layer.items.extend(Rule::new(rule, base, self.site).map(Item::Rule));
+                    let base = if line.nested { &Anchor::Root } else { folder.base };
+                    layer.items.extend(Rule::new(rule, base, self.site).map(Clause::Rule));
                 }
                 Parsed::Cvs(marks) => {
-                    layer.items.extend(self.site.cvs_rules(*marks)?.into_iter().map(Item::Rule));
+                    layer.items.extend(self.site.cvs_rules(*marks)?.into_iter().map(Clause::Rule));
                 }
-                Parsed::Merge(rule) => layer.items.extend(self.register(rule, folder)?.map(Item::Merge)),
+                Parsed::Merge(rule) => layer.items.extend(self.register(rule, folder)?.map(Clause::Merge)),
                 Parsed::Clear => {
                     for item in layer.items.drain(..) {
-                        if let Item::Merge(index) = item {
+                        if let Clause::Merge(index) = item {
                             self.slots[index] = None;
                         }
                     }
@@ -311,7 +399,7 @@ impl Loading<'_, '_> {
     fn register(&mut self, rule: &MergeRule, folder: &Folder<'_>) -> Result<Option<usize>, RuleError> {
         let (_, name) = split(&rule.file);
         let is_same =
-            |slot: &Slot| *slot.merge.file == *name && matches!(slot.merge.language, Language::Rsync(_));
+            |slot: &MergeSlot| *slot.merge.file == *name && matches!(slot.merge.language, Language::Rsync(_));
         // A rule of the options is known on both sides even if its rules are only for one.
         let is_other_sides =
             folder.depth > 0 && rule.marks.sides.is_named() && !self.site.is_meant(rule.marks.sides);
@@ -329,7 +417,7 @@ impl Loading<'_, '_> {
         let names_path = folder.is_above || rule.file.contains(&b'/');
         let from = names_path.then(|| resolve(folder.dir, &rule.file).into());
         let merge = Arc::new(Merge { file: name.into(), language: Language::Rsync(rule.clone()) });
-        self.slots.push(Some(Slot { merge, rules: None, from, depth: folder.depth + 1 }));
+        self.slots.push(Some(MergeSlot { merge, rules: None, from, depth: folder.depth + 1 }));
         Ok(Some(self.slots.len() - 1))
     }
 }

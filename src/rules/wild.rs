@@ -1,7 +1,7 @@
 //! Wildcards: a sequence of tokens against a path's bytes.
 //!
 //! Owns what each wildcard matches, the search for a match, and rsync's spelling of the wildcards. What surrounds a
-//! pattern, and git's spelling, are the business of those who use them. A `?` and a class match one byte, as in both of
+//! pattern, and git's spelling, are their users' concern. A `?` and a class match one byte, as in both of
 //! those programs, whatever the locale.
 
 /// A compiled sequence of wildcards and bytes.
@@ -20,7 +20,7 @@ pub(crate) enum Token {
     Star,
     /// `**`: any number of bytes.
     Anything,
-    /// Any number of components, each with the `/` behind it: nothing, or everything up to some `/`.
+    /// Any number of components, each with the `/` after it: nothing, or everything up to some `/`.
     Directories,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct ByteSet([u64; 4]);
 const DIRECTORY_AND_BELOW: [Token; 2] = [Token::Byte(b'/'), Token::Anything];
 
 impl Wild {
-    /// A [`Token::Directories`] must come first, or behind a `/`, or behind nothing but bytes.
+    /// A [`Token::Directories`] must come first, or after a `/`, or after nothing but bytes.
     pub(crate) fn new(tokens: Vec<Token>) -> Self {
         Self(tokens.into())
     }
@@ -70,14 +70,15 @@ impl Wild {
                 }
                 _ => {}
             }
-            if let Some((behind, from)) = star.filter(|&(_, from)| text.get(from).is_some_and(|&b| b != b'/'))
+            if let Some((next_token, from)) =
+                star.filter(|&(_, from)| text.get(from).is_some_and(|&b| b != b'/'))
             {
-                (token, at) = (behind, from + 1);
+                (token, at) = (next_token, from + 1);
                 star = Some((token, at));
-            } else if let Some((behind, from)) = wide
-                && let Some(next) = tokens[behind - 1].widen(text, from)
+            } else if let Some((next_token, from)) = wide
+                && let Some(next) = tokens[next_token - 1].widen(text, from)
             {
-                (token, at) = (behind, next);
+                (token, at) = (next_token, next);
                 (star, wide) = (None, Some((token, at)));
             } else {
                 return false;
@@ -108,7 +109,7 @@ pub(crate) fn parse_tokens(mut text: &[u8]) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// What begins with `first`, which is no `*`, and goes on in `rest`: the token, and what is behind it. `None` where no
+/// What begins with `first`, which is not `*`, and continues in `rest`: the token, and what follows it. `None` where no
 /// text can match.
 pub(crate) fn parse_one(first: u8, rest: &[u8]) -> Option<(Token, &[u8])> {
     match first {

@@ -49,6 +49,12 @@ pub(crate) fn read_small(dir: &Dir, name: &[u8]) -> Result<Vec<u8>> {
     read_all(dir.open_file(name)?)
 }
 
+/// The same for a file anywhere below `root`, following no symlink.
+pub(crate) fn read_small_beneath(root: &Dir, path: RelPath<'_>) -> Result<Vec<u8>> {
+    let (parent, name) = path.split();
+    read_small(&root.open_dir_beneath(parent)?, name)
+}
+
 /// The same for a file at an absolute path, given without its leading `/`.
 pub(crate) fn read_small_outside(path: &[u8]) -> Result<Vec<u8>> {
     use std::os::unix::ffi::OsStrExt;

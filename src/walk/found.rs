@@ -1,6 +1,5 @@
 //! What a scan finds: the entries, and the listings that they come from.
 
-use super::filter::Verdict;
 use crate::sys::Stat;
 use crate::tree::{Device, Entry, RelPathBuf, Timestamp};
 
@@ -13,6 +12,10 @@ pub(crate) struct Found {
     pub(crate) stamp: Stamp,
     /// Whether later entries are hard links to this one.
     pub(crate) has_links: bool,
+    /// Of a directory: it is only on the way to what is meant.
+    pub(crate) is_passed: bool,
+    /// Of a directory: something in it is left out.
+    pub(crate) leaves_out: bool,
 }
 
 /// Identifies an inode and its state.
@@ -31,8 +34,8 @@ pub(crate) struct Stamp {
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) path: RelPathBuf,
-    /// The filter's verdict on the directory.
-    pub(super) verdict: Verdict,
+    /// Something in it is left out.
+    pub(super) leaves_out: bool,
     /// The directory itself; `None` in all but one stretch.
     pub(super) own: Option<Found>,
     pub(super) children: Vec<Child>,
@@ -52,6 +55,12 @@ impl Child {
             Child::Other(found) => found.entry.path.as_path().file_name(),
             Child::Directory(path) => path.as_path().file_name(),
         }
+    }
+}
+
+impl Found {
+    pub(crate) fn new(entry: Entry, stamp: Stamp) -> Self {
+        Found { entry, stamp, has_links: false, is_passed: false, leaves_out: false }
     }
 }
 

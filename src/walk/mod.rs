@@ -4,14 +4,13 @@
 //! names share an inode, and the bytes of a file as long as it is what the scan saw. Writes nothing and knows neither
 //! archives nor destinations.
 
+mod choose;
 pub(crate) mod content;
-pub mod filter;
 mod found;
-mod glob;
 mod links;
 mod order;
 mod walker;
 
-pub use filter::{Filter, FilterError, Rule, Verdict};
+pub(crate) use choose::Chosen;
 pub(crate) use found::{Found, Stamp};
 pub(crate) use walker::{Options, Scan, scan};

@@ -1,8 +1,7 @@
 //! Puts the listings of a scan in path order.
 
-use super::filter::{Filter, Verdict};
 use super::found::{Child, Found, Listing};
-use crate::tree::{Kind, RelPath, RelPathBuf};
+use crate::tree::{RelPath, RelPathBuf};
 use std::collections::HashMap;
 use std::vec;
 
@@ -36,7 +35,8 @@ fn descend(
 ) {
     // Missing if the scan was interrupted.
     if let Some(listing) = by_path.remove(&path.to_buf()) {
-        found.extend(listing.own);
+        let leaves_out = listing.leaves_out;
+        found.extend(listing.own.map(|own| Found { leaves_out, ..own }));
         stack.push(listing.children.into_iter());
     }
 }
@@ -52,6 +52,7 @@ fn join_stretches(listings: Vec<Listing>) -> HashMap<RelPathBuf, Listing> {
             std::collections::hash_map::Entry::Occupied(mut occupied) => {
                 let into = occupied.get_mut();
                 into.own = into.own.take().or(listing.own);
+                into.leaves_out |= listing.leaves_out;
                 into.children.extend(listing.children);
                 joined.push(listing.path);
             }
@@ -68,8 +69,8 @@ fn join_stretches(listings: Vec<Listing>) -> HashMap<RelPathBuf, Listing> {
 }
 
 /// Drops directories that were only passed through and have no kept entry below them.
-pub(super) fn prune(found: &mut Vec<Found>, filter: &Filter) {
-    if filter.is_empty() {
+pub(super) fn prune(found: &mut Vec<Found>) {
+    if !found.iter().any(|one| one.is_passed) {
         return;
     }
     let mut needed = vec![true; found.len()];
@@ -77,11 +78,8 @@ pub(super) fn prune(found: &mut Vec<Found>, filter: &Filter) {
     let mut last_kept: Option<usize> = None;
     for (i, one) in found.iter().enumerate().rev() {
         let path = one.entry.path.as_path();
-        let holds_kept = last_kept.is_some_and(|kept| found[kept].entry.path.as_path().is_within(path));
-        needed[i] = one.entry.kind != Kind::Directory
-            || holds_kept
-            || path.is_root()
-            || filter.decide(path, true) == Verdict::Keep;
+        let holds_kept = || last_kept.is_some_and(|kept| found[kept].entry.path.as_path().is_within(path));
+        needed[i] = !one.is_passed || path.is_root() || holds_kept();
         if needed[i] {
             last_kept = Some(i);
         }

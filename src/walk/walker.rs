@@ -4,13 +4,14 @@
 //! too. A directory is opened relative to its parent's descriptor, and its metadata is read from the descriptor that is
 //! listed. The entries are put in path order at the end.
 
-use super::filter::{Filter, Verdict};
+use super::choose::{Chosen, Here, OpenDir};
 use super::found::{Child, Found, Listing, Stamp};
 use super::{links, order};
 use crate::account::{Cause, End, Event, Observer, Report, fail_aloud};
 use crate::cancel::Cancel;
 use crate::error::Act;
 use crate::pool;
+use crate::rules::Verdict;
 use crate::sys::{Dir, FileKind, Stat, xattr};
 use crate::tree::{Device, Entry, Kind, Metadata, Owner, RelPath, RelPathBuf};
 use rustix::io::Errno;
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Directories with more names are split, so that several threads stat them.
 const WIDE_NAMES: usize = 2_048;
@@ -25,10 +27,10 @@ const WIDE_NAMES: usize = 2_048;
 const STRETCH_NAMES: usize = 512;
 
 /// How to scan.
-#[derive(Debug)]
 pub(crate) struct Options<'a> {
     pub(crate) threads: NonZeroUsize,
-    pub(crate) filter: &'a Filter,
+    /// Which entries are meant.
+    pub(crate) chosen: Chosen<'a>,
     /// Do not descend into another mount.
     pub(crate) one_file_system: bool,
     /// Leave out this inode: the archive that is being written.
@@ -44,11 +46,11 @@ pub(crate) struct Scan {
     pub(crate) report: Report,
 }
 
-/// Scans everything below `root` that the filter keeps.
+/// Scans everything below `root` that is meant.
 pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
     let root_mount = root.stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
-    let shared = Shared { root, options, cancel, observer, root_mount };
-    let first = Task { path: RelPathBuf::default(), verdict: options.filter.root(), what: What::Root };
+    let shared = Shared { root, options, cancel, observer, root_mount, is_broken: AtomicBool::new(false) };
+    let first = Task { path: RelPathBuf::default(), here: None, is_passed: false, what: What::Root };
     let workers = pool::crawl(options.threads, first, || Worker::new(&shared), Worker::visit);
     let mut report = Report::default();
     let mut listings = Vec::new();
@@ -56,11 +58,11 @@ pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer:
         report.merge(worker.report);
         listings.extend(worker.listings);
     }
-    if cancel.is_set() {
+    if cancel.is_set() && matches!(report.end, End::Complete) {
         report.end = End::Interrupted;
     }
     let mut found = order::assemble(listings);
-    order::prune(&mut found, options.filter);
+    order::prune(&mut found);
     links::group(&mut found);
     Scan { found, report }
 }
@@ -71,13 +73,17 @@ struct Shared<'a> {
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
     root_mount: (Device, u64),
+    /// A rule in the tree cannot be understood, so the scan ends.
+    is_broken: AtomicBool,
 }
 
 struct Task {
     /// Of the directory.
     path: RelPathBuf,
-    /// The filter's verdict on it.
-    verdict: Verdict,
+    /// The rules of the directory that holds it, or its own for some of its names.
+    here: Here,
+    /// It is only on the way to what is meant.
+    is_passed: bool,
     what: What,
 }
 
@@ -86,10 +92,10 @@ enum What {
     /// A directory, to be opened relative to its parent.
     Directory(Arc<Dir>),
     /// Some names of an open directory.
-    Names(Arc<Dir>, Vec<Name>),
+    Names(Arc<Dir>, Vec<ScanName>),
 }
 
-type Name = (Box<[u8]>, Option<FileKind>);
+type ScanName = (Box<[u8]>, Option<FileKind>);
 
 struct Worker<'a> {
     shared: &'a Shared<'a>,
@@ -111,28 +117,31 @@ impl<'a> Worker<'a> {
     }
 
     fn visit(&mut self, task: Task, tasks: &mut pool::Found<Task>) {
-        if self.shared.cancel.is_set() {
+        if self.shared.cancel.is_set() || self.shared.is_broken.load(Ordering::Relaxed) {
             return;
         }
-        let Task { path, verdict, what } = task;
-        let mut listing = Listing { path, verdict, own: None, children: Vec::new() };
+        let Task { path, here, is_passed, what } = task;
+        let mut listing = Listing { path, leaves_out: false, own: None, children: Vec::new() };
         match what {
-            What::Names(dir, names) => self.children(&dir, names, &mut listing, tasks),
+            What::Names(dir, names) => self.children(Stretch { dir, here, names }, &mut listing, tasks),
             What::Root => match self.shared.root.open_dir(b".") {
-                Ok(dir) => self.directory(dir, &mut listing, tasks),
+                Ok(dir) => self.directory(dir, here, &mut listing, tasks),
                 Err(errno) => self.fail(listing.path.as_path(), Act::Open, errno),
             },
             What::Directory(parent) => match parent.open_dir(listing.path.as_path().file_name()) {
-                Ok(dir) => self.directory(dir, &mut listing, tasks),
+                Ok(dir) => self.directory(dir, here, &mut listing, tasks),
                 Err(errno) => self.unopened(&parent, &mut listing, errno),
             },
+        }
+        if let Some(own) = &mut listing.own {
+            own.is_passed = is_passed;
         }
         listing.children.sort_unstable_by(|a, b| a.name().cmp(b.name()));
         self.listings.push(listing);
     }
 
     /// An open directory: its own metadata, then its names.
-    fn directory(&mut self, dir: Dir, listing: &mut Listing, tasks: &mut pool::Found<Task>) {
+    fn directory(&mut self, dir: Dir, here: Here, listing: &mut Listing, tasks: &mut pool::Found<Task>) {
         let path = listing.path.clone();
         let stat = match dir.stat_self() {
             Ok(stat) => stat,
@@ -150,20 +159,39 @@ impl<'a> Worker<'a> {
             self.fail(path.as_path(), Act::List, errno);
         }
         self.buffer = buffer;
+        let Some(here) = self.enter(here, &dir, path.as_path()) else { return };
         let dir = Arc::new(dir);
         if names.len() <= WIDE_NAMES {
-            return self.children(&dir, names, listing, tasks);
+            return self.children(Stretch { dir, here, names }, listing, tasks);
         }
         let mut stretches = Vec::new();
         while !names.is_empty() {
             let stretch = names.split_off(names.len().saturating_sub(STRETCH_NAMES));
             stretches.push(Task {
                 path: path.clone(),
-                verdict: listing.verdict,
+                here: here.clone(),
+                is_passed: false,
                 what: What::Names(Arc::clone(&dir), stretch),
             });
         }
         tasks.extend(stretches);
+    }
+
+    /// The rules in the directory `dir`. `None` if they cannot be understood, which ends the scan.
+    fn enter(&mut self, above: Here, dir: &Dir, path: RelPath<'_>) -> Option<Here> {
+        let Shared { root, options, observer, is_broken, .. } = self.shared;
+        let place = OpenDir { root, dir, path, observer: *observer };
+        let entered = if path.is_root() {
+            options.chosen.root(&place, &mut self.report)
+        } else {
+            options.chosen.enter(above, &place, &mut self.report)
+        };
+        entered
+            .map_err(|error| {
+                is_broken.store(true, Ordering::Relaxed);
+                self.report.end = End::Stopped(error);
+            })
+            .ok()
     }
 
     /// A directory that cannot be opened: it is kept, its contents are not.
@@ -177,52 +205,52 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn children(
-        &mut self,
-        dir: &Arc<Dir>,
-        names: Vec<Name>,
-        listing: &mut Listing,
-        tasks: &mut pool::Found<Task>,
-    ) {
+    fn children(&mut self, all: Stretch, listing: &mut Listing, tasks: &mut pool::Found<Task>) {
+        let Stretch { dir, here, names } = all;
         let mut directories = Vec::new();
         for (name, kind) in names {
             // A name from getdents64(2) is one component; a `..` from an odd file system must not be taken for one.
             let Ok(path) = listing.path.as_path().join(&name) else { continue };
-            match self.child(dir, path, kind, listing.verdict) {
-                Some(Next::Other(found)) => listing.children.push(Child::Other(*found)),
-                Some(Next::Directory(path, verdict)) => {
+            match self.child(&dir, &here, path, kind) {
+                Scanned::Other(found) => listing.children.push(Child::Other(*found)),
+                Scanned::Directory(path, is_passed) => {
                     listing.children.push(Child::Directory(path.clone()));
-                    directories.push(Task { path, verdict, what: What::Directory(Arc::clone(dir)) });
+                    let (here, what) = (here.clone(), What::Directory(Arc::clone(&dir)));
+                    directories.push(Task { path, here, is_passed, what });
                 }
-                None => {}
+                Scanned::LeftOut => listing.leaves_out = true,
+                Scanned::Nothing => {}
             }
         }
         tasks.extend(directories.into_iter().rev());
     }
 
-    fn child(&mut self, dir: &Dir, path: RelPathBuf, kind: Option<FileKind>, above: Verdict) -> Option<Next> {
-        let filter = self.shared.options.filter;
-        let judge = |kind: FileKind| filter.decide_below(above, path.as_path(), kind == FileKind::Directory);
+    fn child(&mut self, dir: &Dir, here: &Here, path: RelPathBuf, kind: Option<FileKind>) -> Scanned {
+        let chosen = &self.shared.options.chosen;
+        let judge = |kind| chosen.verdict(here, path.as_path(), kind == FileKind::Directory);
         // With d_type, a dropped entry costs no call, and a directory only the calls on its own descriptor.
         if let Some(kind) = kind {
             match judge(kind) {
-                Verdict::Drop => return None,
-                verdict if kind == FileKind::Directory => return Some(Next::Directory(path, verdict)),
-                _ => {}
+                Verdict::Drop => return Scanned::LeftOut,
+                verdict if kind == FileKind::Directory => {
+                    return Scanned::Directory(path, verdict == Verdict::Pass);
+                }
+                Verdict::Keep | Verdict::Pass => {}
             }
         }
         let stat = match dir.stat(path.as_path().file_name()) {
             Ok(stat) => stat,
             Err(errno) => {
                 self.fail(path.as_path(), Act::Stat, gone(errno));
-                return None;
+                return Scanned::Nothing;
             }
         };
         match judge(stat.kind) {
-            Verdict::Drop => None,
-            verdict if stat.kind == FileKind::Directory => Some(Next::Directory(path, verdict)),
-            Verdict::Pass => None,
-            Verdict::Keep => self.other(dir, path, &stat).map(|found| Next::Other(Box::new(found))),
+            Verdict::Drop => Scanned::LeftOut,
+            verdict if stat.kind == FileKind::Directory => Scanned::Directory(path, verdict == Verdict::Pass),
+            Verdict::Keep | Verdict::Pass => {
+                self.other(dir, path, &stat).map_or(Scanned::Nothing, |found| Scanned::Other(Box::new(found)))
+            }
         }
     }
 
@@ -266,7 +294,7 @@ impl<'a> Worker<'a> {
             .entry((stat.uid, stat.gid))
             .or_insert_with(|| Arc::new(Owner { uid: stat.uid, gid: stat.gid, ..Owner::default() }));
         let meta = Metadata { mode: stat.mode, owner: Arc::clone(owner), mtime: stat.mtime, xattrs };
-        Found { entry: Entry { path, kind, meta }, stamp: Stamp::of(stat), has_links: false }
+        Found::new(Entry { path, kind, meta }, Stamp::of(stat))
     }
 
     fn skip(&mut self, path: &RelPathBuf, why: &str) -> Option<Found> {
@@ -280,9 +308,22 @@ impl<'a> Worker<'a> {
     }
 }
 
-enum Next {
+/// What a name leads to.
+enum Scanned {
     Other(Box<Found>),
-    Directory(RelPathBuf, Verdict),
+    /// And whether it is only passed through.
+    Directory(RelPathBuf, bool),
+    /// What is not meant.
+    LeftOut,
+    /// What cannot be scanned.
+    Nothing,
+}
+
+/// Names of an open directory, and the rules in it.
+struct Stretch {
+    dir: Arc<Dir>,
+    here: Here,
+    names: Vec<ScanName>,
 }
 
 /// An entry that was listed and no longer exists has vanished.

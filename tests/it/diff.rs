@@ -167,7 +167,7 @@ fn a_filter_that_takes_the_first_name_leaves_the_content() {
         &[file("a", "two"), hard_link("d/b", "a"), hard_link("d/c", "a")],
     );
     assert_eq!(sides.lines(&["--exclude=/a"]), [">fc........ d/b"]);
-    assert_eq!(sides.lines(&["--include=c"]), [">fc........ d/c"]);
+    assert_eq!(sides.lines(&["--only=c"]), [">fc........ d/c"]);
     assert_eq!(sides.lines(&["--exclude=d", "--exclude=a"]), [] as [&str; 0]);
 }
 

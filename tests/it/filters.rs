@@ -1,9 +1,10 @@
 //! The filter language: compares what haul's rules decide with what rsync does.
 //!
 //! A case is a source, a destination and a list of rules. rsync makes the destination a mirror of the source; the
-//! library's decisions say, by a walk over the same trees in memory, what must then be there.
+//! library's decisions say, by a walk over the same trees in memory, what must then be there. What `haul sync` makes of
+//! such cases is then the measure of all other verbs: with the same rules, they choose the same entries.
 
-use crate::support::oracle::{peer, run};
+use crate::support::oracle::{Outcome, haul_command, peer, run};
 use crate::support::scratch::Scratch;
 use haul::rules::{Given, MergeFile, RuleError, Rules, Scope, Settings, Side};
 use haul::tree::RelPath;
@@ -79,8 +80,8 @@ impl Case {
             Given::Exclude(rule) => Given::Exclude(text(rule)),
             Given::IncludeFrom(name) => Given::IncludeFrom(text(name)),
             Given::ExcludeFrom(name) => Given::ExcludeFrom(text(name)),
-            Given::FilterFiles => Given::FilterFiles,
-            Given::HideFilterFiles => Given::HideFilterFiles,
+            Given::Only(pattern) => Given::Only(text(pattern)),
+            Given::ExcludeVcs | Given::FilterFiles | Given::HideFilterFiles => option.clone(),
         };
         let options = self.options.iter().map(option).collect();
         Self { src: tree(&self.src), dst: tree(&self.dst), list: file(&self.list), options, ..self.clone() }
@@ -177,6 +178,8 @@ fn argument(option: &Given) -> OsString {
         Given::IncludeFrom(file) => ("--include-from=", file),
         Given::ExcludeFrom(file) => ("--exclude-from=", file),
         Given::FilterFiles | Given::HideFilterFiles => ("-F", b""),
+        Given::ExcludeVcs => ("--exclude-vcs", b""),
+        Given::Only(pattern) => ("--only=", pattern),
     };
     OsString::from_vec([name.as_bytes(), value].concat())
 }
@@ -242,7 +245,7 @@ fn sweep(
             if is_dir {
                 sweep(tree, &enter()?, &path, sent, left)?;
             }
-        } else if !scope.protects(rel, is_dir) && (!is_dir || delete(tree, &enter()?.doomed(), &path, left)?)
+        } else if !scope.protects(rel, is_dir) && (!is_dir || delete(tree, &enter()?.deleted(), &path, left)?)
         {
             left.remove(&path);
         }
@@ -543,6 +546,23 @@ fn rules_decide_as_rsync_does() {
         return;
     }
     let config = cases(600);
+    check(config, &case(), |case, place| {
+        let ours = case.mirror_by_rules(place);
+        let theirs = case.mirror_with_rsync(place);
+        let show = |mirror: Option<&Tree>| mirror.map_or("refused\n".to_owned(), listing);
+        let (ours, why) = (show(ours.as_ref().ok()), ours.err());
+        let theirs = show(theirs.as_ref());
+        prop_assert!(ours == theirs, "by haul:\n{ours}{why:?}\nby rsync:\n{theirs}");
+        Ok(())
+    });
+}
+
+/// Runs cases, each with its trees on the disk in a place of their own.
+fn check(
+    config: ProptestConfig,
+    cases: &impl Strategy<Value = Case>,
+    test: impl Fn(&Case, &Path) -> Result<(), TestCaseError>,
+) {
     // The same cases every time, so that a failure is due to the tested change; with a larger number, new ones each
     // time.
     let mut runner = if std::env::var_os("PROPTEST_CASES").is_some() {
@@ -550,20 +570,208 @@ fn rules_decide_as_rsync_does() {
     } else {
         TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
     };
-    let result = runner.run(&case(), |case| {
+    let result = runner.run(cases, |case| {
         let scratch = Scratch::new();
         let place = scratch.path().canonicalize().unwrap();
         let case = case.bind(&place);
         case.build(&place);
-        let ours = case.mirror_by_rules(&place);
-        let theirs = case.mirror_with_rsync(&place);
-        let show = |mirror: Option<&Tree>| mirror.map_or("refused\n".to_owned(), listing);
-        let (ours, why) = (show(ours.as_ref().ok()), ours.err());
-        let theirs = show(theirs.as_ref());
-        prop_assert!(ours == theirs, "by haul:\n{ours}{why:?}\nby rsync:\n{theirs}");
-        Ok(())
+        test(&case, &place)
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+impl Case {
+    /// `haul` with these words, the flags of the case, and these words.
+    fn haul(&self, place: &Path, front: &[&str], back: &[&str]) -> Outcome {
+        let mut command = haul_command();
+        command.current_dir(place).env("HOME", place).env("CVSIGNORE", CVS_ENVIRONMENT);
+        run(command.args(front).args(self.arguments()).args(back), None)
+    }
+
+    /// Whether the library takes a rule that was read by itself.
+    fn takes(&self, option: &Given, test: impl Fn(&Rules) -> bool) -> bool {
+        let settings = Settings { nul_separated: self.nul_separated, ..Settings::default() };
+        let rules = Rules::new(std::slice::from_ref(option), settings, &mut |_| Ok(self.list.clone()));
+        // What is no rule is refused by all verbs alike.
+        rules.map_or(true, |rules| test(&rules))
+    }
+}
+
+/// Cases for all verbs: with patterns of haul's own, and without rules that only a mirror has.
+fn case_for_all() -> impl Strategy<Value = Case> {
+    let only = prop::collection::vec(pattern().prop_map(|pattern| Given::Only(pattern.into_bytes())), 0..3);
+    let own = (prop::bool::weighted(0.5), only, prop::bool::weighted(0.1));
+    (case(), own).prop_map(|(case, (is_narrow, only, without_vcs))| {
+        let mut options = case.options.clone();
+        options.retain(|option| case.takes(option, |rules| rules.refuse_xattr_rules().is_ok()));
+        options.extend(only.into_iter().filter(|_| is_narrow));
+        options.extend(without_vcs.then_some(Given::ExcludeVcs));
+        Case { options, delete_excluded: false, ..case }
+    })
+}
+
+/// The paths below `root`; none if it is not there.
+fn paths(root: &Path) -> Vec<Vec<u8>> {
+    if root.exists() { read_tree(root).into_keys().collect() } else { Vec::new() }
+}
+
+/// What `haul list` shows, without the root.
+fn listed(outcome: &Outcome) -> Vec<Vec<u8>> {
+    let objects = outcome.lines();
+    let path = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap()["path"].clone();
+    let names = objects.iter().map(path).map(|path| path.as_str().unwrap().as_bytes().to_vec());
+    names.filter(|name| name != b"." && !name.is_empty()).collect()
+}
+
+fn show_all(names: &[Vec<u8>]) -> String {
+    names.iter().map(|name| show(name) + "\n").collect()
+}
+
+#[test]
+fn pack_chooses_what_sync_chooses() {
+    check(cases(100), &case_for_all(), |case, place| {
+        let mirrored = case.haul(place, &["sync", "-q"], &["src", "mirror"]);
+        let packed = case.haul(place, &["pack", "-q"], &["src", "a.tar.zst"]);
+        prop_assert_eq!(packed.code(), mirrored.code(), "{}\n{}", packed, mirrored);
+        if packed.code() == Some(0) {
+            let list = run(haul_command().args(["list", "--json", "a.tar.zst"]).current_dir(place), None);
+            let (mut ours, theirs) = (listed(&list.expect(0)), paths(&place.join("mirror")));
+            ours.sort();
+            prop_assert!(ours == theirs, "packed:\n{}mirrored:\n{}", show_all(&ours), show_all(&theirs));
+        }
+        Ok(())
+    });
+}
+
+/// Rules that an archive can have, and what is refused of one that it cannot.
+fn case_for_archives() -> impl Strategy<Value = Case> {
+    case_for_all().prop_map(|case| {
+        let mut options = case.options.clone();
+        options.retain(|option| case.takes(option, |rules| rules.in_archive(Side::Sender).is_ok()));
+        Case { options, cvs_exclude: false, ..case }
+    })
+}
+
+#[test]
+fn unpack_chooses_what_sync_chooses() {
+    check(cases(100), &case_for_archives(), |case, place| {
+        run(haul_command().args(["pack", "-q", "src", "a.tar.zst"]).current_dir(place), None).expect(0);
+        let mirrored = case.haul(place, &["sync", "-q"], &["src", "mirror"]);
+        for (archive, copy) in [("a.tar.zst", "by-index"), ("plain.tar", "by-stream")] {
+            if archive == "plain.tar" {
+                let bytes = fs::read(place.join("a.tar.zst")).unwrap();
+                fs::write(place.join(archive), zstd::decode_all(&bytes[..]).unwrap()).unwrap();
+            }
+            let unpacked = case.haul(place, &["unpack", "-q"], &[archive, copy]);
+            prop_assert_eq!(unpacked.code(), mirrored.code(), "{}\n{}", unpacked, mirrored);
+            if unpacked.code() != Some(0) {
+                continue;
+            }
+            let (ours, theirs) = (paths(&place.join(copy)), paths(&place.join("mirror")));
+            prop_assert!(ours == theirs, "unpacked:\n{}mirrored:\n{}", show_all(&ours), show_all(&theirs));
+            // A listing leaves out the directories that are only on the way.
+            let list = listed(&case.haul(place, &["list", "--json"], &[archive]).expect(0));
+            let is_on_the_way = |path: &Vec<u8>| {
+                let below = [path, &b"/"[..]].concat();
+                list.iter().any(|listed| listed.starts_with(&below))
+            };
+            prop_assert!(list.iter().all(|path| ours.contains(path)), "{}", show_all(&list));
+            prop_assert!(
+                ours.iter().all(|path| list.contains(path) || is_on_the_way(path)),
+                "{}",
+                show_all(&list)
+            );
+            let verified = case.haul(place, &["verify", "-q"], &[archive, "src"]);
+            prop_assert_eq!(verified.code(), Some(0), "{}", verified);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn diff_chooses_what_sync_chooses() {
+    let without_replaced = |mut case: Case| {
+        // What a mirror cannot replace it reports as a failure, and a comparison does not.
+        let is_dir = |tree: &Tree, path: &[u8]| tree.get(path).map(Option::is_none);
+        let differs =
+            |path: &[u8]| is_dir(&case.src, path).is_some_and(|dir| is_dir(&case.dst, path) != Some(dir));
+        let replaced: Vec<_> = case.dst.keys().filter(|path| differs(path)).cloned().collect();
+        let is_replaced = |path: &[u8]| {
+            replaced.iter().any(|above| path == above || path.starts_with(&[above, &b"/"[..]].concat()))
+        };
+        case.dst.retain(|path, _| !is_replaced(path));
+        case
+    };
+    let compare = |case: &Case, place: &Path, sides: &[[&str; 2]]| {
+        let what = ["--no-times", "--no-perms"];
+        let front =
+            [&["sync", "-n", "-i", "--delete", "--checksum", "--allow-empty-source"][..], &what].concat();
+        let mirrored = case.haul(place, &front, &["src", "dst"]);
+        for [src, dst] in sides {
+            let outcome = case.haul(place, &[&["diff"][..], &what].concat(), &[src, dst]);
+            if mirrored.code() != Some(0) {
+                prop_assert_eq!(outcome.code(), mirrored.code(), "{}\n{}", outcome, mirrored);
+                continue;
+            }
+            let sorted = |outcome: &Outcome| {
+                // The time that a file gets with its content, rsync's T, is no difference.
+                let mut lines: Vec<_> = outcome.lines();
+                lines
+                    .iter_mut()
+                    .filter(|line| line[4..].starts_with('T'))
+                    .for_each(|line| line.replace_range(4..5, "."));
+                lines.sort();
+                lines
+            };
+            let (ours, theirs) = (sorted(&outcome), sorted(&mirrored));
+            prop_assert!(ours == theirs, "{src} {dst}:\n{}\nmirror:\n{}", ours.join("\n"), theirs.join("\n"));
+        }
+        Ok(())
+    };
+    check(cases(80), &case_for_all().prop_map(without_replaced), |case, place| {
+        compare(case, place, &[["src", "dst"]])
+    });
+    check(cases(40), &case_for_archives().prop_map(without_replaced), |case, place| {
+        for tree in ["src", "dst"] {
+            let archive = format!("{tree}.tar.zst");
+            run(haul_command().args(["pack", "-q", tree, &archive]).current_dir(place), None).expect(0);
+        }
+        let sides = [["src", "dst.tar.zst"], ["src.tar.zst", "dst"], ["src.tar.zst", "dst.tar.zst"]];
+        compare(case, place, &sides)
+    });
+}
+
+#[test]
+fn an_archive_has_no_rules_of_its_own() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.join("src")).unwrap();
+    fs::write(scratch.join("src/.rules"), "- a\n").unwrap();
+    let haul = |args: &[&str]| run(haul_command().args(args).current_dir(scratch.path()), None);
+    haul(&["pack", "src", "a.tar.zst"]).expect(0);
+    let rules = [
+        (": .rules", "rules are read from files of a directory, and this is an archive"),
+        ("-/ /a", "absolute paths are those of a directory, and this is an archive"),
+        ("-x user.*", "only a mirror has rules about extended attributes"),
+    ];
+    for (rule, why) in rules {
+        for verb in [
+            &["unpack", "a.tar.zst", "copy"][..],
+            &["list", "a.tar.zst"],
+            &["verify", "a.tar.zst", "src"],
+            &["diff", "a.tar.zst", "src"],
+            &["diff", "src", "a.tar.zst"],
+        ] {
+            // What a side of a comparison is shows only when it is opened.
+            let code = if verb[0] == "diff" && !rule.starts_with("-x") { 1 } else { 2 };
+            haul(&[verb, &["--filter", rule]].concat()).expect(code).expect_once(why);
+        }
+    }
+    assert!(!scratch.join("copy").exists());
+    haul(&["pack", "src", "b.tar.zst", "--filter", "-x user.*"]).expect(2);
+    fs::write(scratch.join("src/.rules"), "nonsense\n").unwrap();
+    let refused = haul(&["pack", "src", "b.tar.zst", "--filter", ": .rules"]);
+    refused.expect(1).expect_once("(.rules:1)");
+    assert!(!scratch.join("b.tar.zst").exists());
 }
 
 /// Each is a deliberate difference: in rsync these rules hold on both sides, against its manual.

@@ -12,7 +12,7 @@ use crate::update::frames;
 use haul::account::{End, Event, Observer};
 use haul::cancel::Cancel;
 use haul::ops::pack;
-use haul::walk::Filter;
+use haul::rules::Rules;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::ffi::OsStr;
@@ -310,7 +310,7 @@ fn taking_over_frames_ends_when_it_is_asked_to() {
     let options = pack::Options {
         threads: NonZeroUsize::MIN,
         level: 3,
-        filter: Filter::default(),
+        rules: Rules::default(),
         one_file_system: false,
         single_frame: false,
         latest_mtime: None,

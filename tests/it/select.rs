@@ -92,11 +92,11 @@ const CASES: &[(&[&str], &[&str], &[&str])] = &[
     (&["--exclude", "build/"], &["build.txt"], &["build", "build/out.o", "lib/build", "lib/build/b.py"]),
     (&["--exclude", "lib/*.py"], &["main.py", "lib/a.pyc", "lib/deep/er/c.py"], &["lib/a.py"]),
     (
-        &["--include", "*.py"],
+        &["--only", "*.py"],
         &["main.py", "lib/a.py", "lib/deep/er/c.py"],
         &["main.pyc", "empty", "build/out.o"],
     ),
-    (&["--include", "/lib"], &["lib", "lib/a.py", "lib/a.pyc", "lib/deep/er/c.py"], &["main.py", "build"]),
+    (&["--only", "/lib"], &["lib", "lib/a.py", "lib/a.pyc", "lib/deep/er/c.py"], &["main.py", "build"]),
     (
         &["--include", "a.py", "--exclude", "*.py"],
         &["lib/a.py", "main.pyc"],
@@ -104,6 +104,18 @@ const CASES: &[(&[&str], &[&str], &[&str])] = &[
     ),
     (&["--exclude-vcs"], &["main.py", "lib/a.py"], &[".git", ".git/config", "lib/.svn", ".gitignore"]),
     (&["--exclude", "lib/**/c.py"], &["lib/deep/er", "lib/a.py"], &["lib/deep/er/c.py"]),
+    // What no rule matches is kept, also where all rules are includes.
+    (&["--include", "*.py"], &["main.py", "main.pyc", "empty", "build/out.o"], &[]),
+    (
+        &["--only", "*.py", "--only", "/empty"],
+        &["main.py", "empty", "lib/deep/er/c.py"],
+        &["main.pyc", "build"],
+    ),
+    (&["--only", "/lib", "--exclude", "*.pyc"], &["lib/a.py", "lib/build/b.py"], &["lib/a.pyc", "main.py"]),
+    (&["--filter", "+ /lib/", "--filter", "- /*"], &["lib/a.py", "lib/.svn/entries"], &["main.py", "empty"]),
+    (&["--filter", "P main.py"], &["main.py", "lib/a.py"], &[]),
+    (&["--filter", "H *.py"], &["main.pyc"], &["main.py", "lib/a.py"]),
+    (&["--exclude", "lib/***"], &["main.py"], &["lib", "lib/a.py"]),
 ];
 
 #[test]
@@ -180,6 +192,20 @@ fn rules_are_read_from_a_file() {
     let missing = app.scratch.join("missing");
     let outcome = haul!["pack", "--exclude-from", &missing, &app.tree, &app.archive];
     assert!(matches!(outcome.code(), Some(1 | 2)), "{outcome}");
+}
+
+#[test]
+fn packing_obeys_the_rules_in_the_tree() {
+    let app = App::new();
+    app.scratch.write("tree/.rsync-filter", "- *.pyc\n");
+    app.scratch.write("tree/lib/.rsync-filter", "+ a.pyc\n- /build\n");
+    app.scratch.write("tree/lib/.cvsignore", "deep\n");
+    let rules = app.packed(&["-F"]);
+    has(&rules, &["lib/a.pyc", "build/out.o", ".rsync-filter"], &["main.pyc", "lib/build"]);
+    has(&app.packed(&["-FF"]), &["lib/a.pyc"], &["main.pyc", ".rsync-filter", "lib/.rsync-filter"]);
+    has(&app.packed(&["-C"]), &["lib/a.py"], &["build/out.o", "lib/deep", ".git", "lib/.svn"]);
+    app.scratch.write("tree/.gitignore", "*.pyc\n/build/\n");
+    has(&app.packed(&["--gitignore"]), &["build.txt", "lib/build/b.py"], &["main.pyc", "build", "lib/a.pyc"]);
 }
 
 #[test]
@@ -283,7 +309,7 @@ fn a_tree_packed_in_parts_unpacks_to_the_whole() {
     let scratch = Scratch::new();
     let (tree, copy) = (scratch.join("tree"), scratch.join("copy"));
     build(&tree, &modest());
-    for (name, rule) in [("1", "--exclude=/dir"), ("2", "--include=/dir")] {
+    for (name, rule) in [("1", "--exclude=/dir"), ("2", "--only=/dir")] {
         haul!["pack", rule, &tree, &scratch.join(name)].expect(0);
         haul!["unpack", &scratch.join(name), &copy].expect(0);
     }

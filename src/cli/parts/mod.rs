@@ -8,6 +8,5 @@ pub(crate) mod named;
 pub(crate) mod order;
 pub(crate) mod owner;
 pub(crate) mod publish;
-pub(crate) mod rules;
 pub(crate) mod size;
 pub(crate) mod threads;

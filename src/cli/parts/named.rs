@@ -1,5 +1,6 @@
 //! Files that flags name.
 
+use crate::cli::place::ArchivePlace;
 use crate::cli::refusal::{Refusal, usage};
 use crate::cli::stdio;
 use haul::rules::{Given, Rules, Settings};
@@ -15,6 +16,11 @@ pub(crate) struct NamedFiles {
 }
 
 impl NamedFiles {
+    /// Those of a call that may read an archive from standard input.
+    pub(crate) fn beside(archives: &[&ArchivePlace]) -> Self {
+        NamedFiles { stdin_is_read: archives.contains(&&ArchivePlace::Standard) }
+    }
+
     pub(crate) fn read(&mut self, name: &[u8]) -> Result<Vec<u8>, Refusal> {
         if name != b"-" {
             return Ok(stdio::read_named(Path::new(OsStr::from_bytes(name)))?);

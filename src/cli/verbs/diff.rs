@@ -2,7 +2,8 @@
 
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
-use crate::cli::parts::filters::{FilterArgs, patterns};
+use crate::cli::parts::filters::{TreeFilterArgs, patterns};
+use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::threads::Work;
 use crate::cli::place::{A_DELTA, ArchivePlace};
 use crate::cli::refusal::{Refusal, usage};
@@ -44,7 +45,7 @@ pub(crate) struct DiffArgs {
     #[command(flatten)]
     pub(crate) compare: DiffCompareArgs,
     #[command(flatten)]
-    pub(crate) filter: FilterArgs,
+    pub(crate) filter: TreeFilterArgs,
 }
 
 /// What is shown.
@@ -157,7 +158,7 @@ fn resolve(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<
     };
     let options = Options {
         threads: args.work.threads(),
-        filter: args.filter.compile()?,
+        rules: args.filter.rules(&mut NamedFiles::beside(&[&src, &dst]), environment)?,
         trust: match args.compare {
             DiffCompareArgs { size_only: true, .. } => Trust::Size,
             DiffCompareArgs { quick: true, .. } => Trust::SizeAndTime,

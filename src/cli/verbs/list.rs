@@ -4,6 +4,7 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::parts::filters::{FilterArgs, patterns};
 use crate::cli::parts::members::member_paths;
+use crate::cli::parts::named::NamedFiles;
 use crate::cli::pipe::Pipe;
 use crate::cli::place::ArchivePlace;
 use crate::cli::refusal::{Refusal, usage};
@@ -83,10 +84,12 @@ fn resolve(args: &ListArgs, voice: &Voice, environment: &Environment) -> Result<
         (false, true) => Format::Long,
         (false, false) => Format::Names,
     };
-    let select = Select { paths: member_paths(&args.paths)?, filter: args.filter.compile()? };
+    let archive = ArchivePlace::input(&args.archive, environment)?;
+    let rules = args.filter.rules(&mut NamedFiles::beside(&[&archive]), environment)?;
+    let select = Select { paths: member_paths(&args.paths)?, rules };
     // The lines are the report.
     let output = View { json: false, progress: false, summary: false, names: None, ..View::of(voice, true) };
-    Ok(ListTask { archive: ArchivePlace::input(&args.archive, environment)?, select, format, output })
+    Ok(ListTask { archive, select, format, output })
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
-use crate::cli::parts::filters::{FilterArgs, patterns};
+use crate::cli::parts::filters::{TreeFilterArgs, patterns};
+use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::owner::{self, Accounts};
 use crate::cli::parts::threads::Work;
 use crate::cli::pipe::Pipe;
@@ -76,7 +77,7 @@ pub(crate) struct PackArgs {
     #[arg(long)]
     pub(crate) fsync: bool,
     #[command(flatten)]
-    pub(crate) filter: FilterArgs,
+    pub(crate) filter: TreeFilterArgs,
 }
 
 const PACK: &str = concat!(
@@ -150,7 +151,7 @@ fn resolve(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<P
     let options = Options {
         threads: args.work.threads(),
         level: args.level,
-        filter: args.filter.compile()?,
+        rules: args.filter.rules(&mut NamedFiles::default(), environment)?,
         one_file_system: args.one_file_system,
         single_frame: args.single_frame,
         latest_mtime: latest_mtime(environment.source_date_epoch.as_deref())?,

@@ -2,7 +2,9 @@
 
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
+use crate::cli::parts::filters::FilterArgs;
 use crate::cli::parts::layers::deltas;
+use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::threads::Work;
 use crate::cli::place::{A_DELTA, ArchivePlace};
 use crate::cli::refusal::{Refusal, usage};
@@ -38,6 +40,8 @@ pub(crate) struct VerifyArgs {
     /// Compare owners by number even if the archive has names
     #[arg(long)]
     pub(crate) numeric_owner: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
 }
 
 const VERIFY: &str = "\
@@ -80,8 +84,9 @@ fn resolve(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result
         let more = escape(more.as_bytes()).into_owned();
         return usage(format!("unexpected argument '{more}' after the directory"));
     }
-    let options = Options { threads: args.work.threads(), numeric_owner: args.numeric_owner, deltas };
     let archive = ArchivePlace::input(&args.archive, environment)?;
+    let rules = args.filter.rules(&mut NamedFiles::beside(&[&archive]), environment)?;
+    let options = Options { threads: args.work.threads(), rules, numeric_owner: args.numeric_owner, deltas };
     archive.refuse_stream(&[(A_DELTA, !options.deltas.is_empty())])?;
     Ok(VerifyTask { archive, dir, options, output: View::of(voice, false) })
 }

@@ -3,7 +3,7 @@
 //! Each is a list of nodes in path order; so is what an archive and deltas over it make together.
 
 use super::Run;
-use super::tree::{Node, Tree};
+use super::tree::{IsSent, Node, Tree};
 use crate::account::{End, Event, Report};
 use crate::archive::layers::Layers;
 use crate::archive::tar;
@@ -12,17 +12,18 @@ use crate::ops::events::each_event;
 use crate::ops::gather::Gathered;
 use crate::ops::layers::{self, Files};
 use crate::ops::unpack::Source;
+use crate::rules::{Chooser, Side};
 use crate::sys::Dir;
 use crate::sys::grain::grains;
 use crate::tree::grain::{Grain, Grains};
-use crate::walk::{self, Scan};
+use crate::walk::{self, Chosen, Scan};
 use rustix::io::Errno;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// An open layer.
 pub(super) enum Layer<'a, 'p> {
-    Directory(Dir),
+    Directory(&'p Path, Dir),
     Archives(Files<'p>),
     Reader(&'a mut (dyn Read + Send)),
 }
@@ -35,7 +36,7 @@ pub(super) fn open<'a: 'p, 'p>(side: Source<'a>, deltas: &'p [PathBuf]) -> Resul
         Source::Path(path) => path,
     };
     match Dir::open(path) {
-        Ok(dir) if deltas.is_empty() => Ok(Layer::Directory(dir)),
+        Ok(dir) if deltas.is_empty() => Ok(Layer::Directory(path, dir)),
         Ok(_) => Err(no_base(path)),
         Err(Errno::NOTDIR) => Ok(Layer::Archives(layers::open(path, deltas)?)),
         Err(errno) => Err(Error::io(Act::Open, path, errno)),
@@ -47,35 +48,40 @@ fn no_base(side: &Path) -> Error {
 }
 
 impl Run<'_> {
-    /// All that a layer holds.
-    pub(super) fn read(&self, layer: Layer<'_, '_>) -> Result<Tree, Error> {
-        match layer {
-            Layer::Directory(root) => Ok(self.scan(root)),
-            Layer::Reader(reader) => self.stream(Path::new("-"), reader),
+    /// All that a layer holds, with what the rules say of it. Of the destination's, `is_sent` says what the source has.
+    pub(super) fn read(&self, layer: Layer<'_, '_>, side: Side, is_sent: IsSent<'_>) -> Result<Tree, Error> {
+        let rules = &self.options.rules;
+        let mut tree = match layer {
+            Layer::Directory(location, root) => {
+                return Ok(self.scan(root, Chosen { rules, side, location, is_sent }));
+            }
+            Layer::Reader(reader) => self.stream(Path::new("-"), reader)?,
             Layer::Archives(files) => match (layers::stack(&files)?, files.first()) {
-                (None, Some((path, file))) => self.stream(path, file),
+                (None, Some((path, file))) => self.stream(path, file)?,
                 (archive, _) => {
                     let records = archive.map(Layers::into_records).unwrap_or_default();
                     let nodes = records.into_iter().map(|record| Node::Held(record.entry, record.digest));
-                    let nodes = nodes.collect();
-                    let grains = Grains::everywhere(Grain::Exact);
-                    Ok(Tree { nodes, root: None, grains, report: Report::default() })
+                    Tree::new(nodes.collect(), Grains::everywhere(Grain::Exact))
                 }
             },
-        }
+        };
+        let chooser = Chooser::of(rules, side)?;
+        tree.choose(&chooser.receiving(is_sent), side, is_sent);
+        Ok(tree)
     }
 
-    fn scan(&self, root: Dir) -> Tree {
-        let options = walk::Options {
-            threads: self.options.threads,
-            filter: &self.options.filter,
-            one_file_system: false,
-            leave_out: None,
-        };
+    fn scan(&self, root: Dir, chosen: Chosen<'_>) -> Tree {
+        let (side, is_sent) = (chosen.side, chosen.is_sent);
+        let options =
+            walk::Options { threads: self.options.threads, chosen, one_file_system: false, leave_out: None };
         let Scan { found, report } = walk::scan(&root, &options, self.cancel, self.observer);
         let nodes = found.into_iter().map(Node::Found).collect();
         let grains = grains(&root);
-        Tree { nodes, root: Some(root), grains, report }
+        let mut tree = Tree { root: Some(root), report, ..Tree::new(nodes, grains) };
+        if side == Side::Receiver && !self.options.rules.is_empty() {
+            tree.spare(is_sent, |node| matches!(node, Node::Found(one) if one.leaves_out || one.is_passed));
+        }
+        tree
     }
 
     fn stream(&self, path: &Path, reader: impl Read + Send) -> Result<Tree, Error> {
@@ -93,6 +99,6 @@ impl Run<'_> {
         let node = |(entry, digest)| Node::Held(entry, digest);
         let nodes = gathered.finish().into_values().map(node).collect();
         let grains = Grains::everywhere(Grain::Unit(Grain::SECOND));
-        Ok(Tree { nodes, root: None, grains, report: Report { end, ..Report::default() } })
+        Ok(Tree { report: Report { end, ..Report::default() }, ..Tree::new(nodes, grains) })
     }
 }

@@ -16,8 +16,8 @@ use super::unpack::Source;
 use crate::account::{Counts, Deed, Difference, End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::Error;
+use crate::rules::{Rules, Side};
 use crate::sys::process;
-use crate::walk::Filter;
 use std::path::PathBuf;
 
 /// How to compare.
@@ -25,8 +25,9 @@ use std::path::PathBuf;
 pub struct Options {
     /// Worker threads.
     pub threads: Threads,
-    /// Which entries of both sides take part.
-    pub filter: Filter,
+    /// Which entries take part: those of the source that a mirror would be made of, and those of the destination that it
+    /// would replace or delete.
+    pub rules: Rules,
     /// Which contents are believed to be the same without being looked at.
     pub trust: Trust,
     /// Which metadata are compared.
@@ -55,7 +56,7 @@ pub struct Diff {
 ///
 /// let options = diff::Options {
 ///     threads: haul::ops::default_threads(),
-///     filter: haul::walk::Filter::default(),
+///     rules: haul::rules::Rules::default(),
 ///     trust: diff::Trust::Nothing,
 ///     fields: diff::Fields::default(),
 ///     deltas: [vec![], vec![]],
@@ -79,13 +80,14 @@ pub fn diff(
     // Both are opened first, so that a mistyped one is told before the other is read.
     let [src_deltas, dst_deltas] = &options.deltas;
     let (src, dst) = (layer::open(src, src_deltas)?, layer::open(dst, dst_deltas)?);
-    let (mut src, mut dst) = (run.read(src)?, run.read(dst)?);
+    let mut src = run.read(src, Side::Sender, &|_| false)?;
+    let mut dst = run.read(dst, Side::Receiver, &|path| src.has(path))?;
     let mut report = Report::default();
     report.merge(std::mem::take(&mut src.report));
     report.merge(std::mem::take(&mut dst.report));
     let mut steps = Vec::new();
     if matches!(report.end, End::Complete) {
-        tree::align(&mut src, &mut dst, &options.filter);
+        tree::align(&mut src, &mut dst);
         let unread = tree::unread(&report);
         let (compared, found) = compare::compare(&run, [&src, &dst], &unread);
         report.merge(compared);

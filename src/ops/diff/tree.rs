@@ -8,16 +8,22 @@ use crate::account::Report;
 use crate::ops::owners::name_owners;
 use crate::ops::pairs::HasEntry;
 use crate::plan::diff::Name;
+use crate::rules::{Chooser, Side, Verdict};
 use crate::sys::Dir;
 use crate::tree::grain::{Grain, Grains};
 use crate::tree::{Device, Digest, Entry, Kind, RelPath, RelPathBuf};
-use crate::walk::{Filter, Found, Verdict};
+use crate::walk::Found;
 use std::collections::{HashMap, HashSet};
+
+/// Whether the source has something at a path that takes part.
+pub(super) type IsSent<'a> = &'a (dyn Fn(RelPath<'_>) -> bool + Sync);
 
 /// One side, read.
 pub(super) struct Tree {
     /// In path order, each path once.
     pub(super) nodes: Vec<Node>,
+    /// Which of them take part.
+    pub(super) kept: Vec<bool>,
     /// Of a directory.
     pub(super) root: Option<Dir>,
     /// How exactly it keeps times.
@@ -53,6 +59,48 @@ impl Node {
 }
 
 impl Tree {
+    /// Of an archive; all of it takes part.
+    pub(super) fn new(nodes: Vec<Node>, grains: Grains) -> Self {
+        let kept = vec![true; nodes.len()];
+        Tree { nodes, kept, root: None, grains, report: Report::default() }
+    }
+
+    /// Whether there is something at `path` that takes part.
+    pub(super) fn has(&self, path: RelPath<'_>) -> bool {
+        self.find(path).is_some_and(|number| self.kept[number])
+    }
+
+    /// Leaves out of an archive what is not chosen.
+    pub(super) fn choose(&mut self, chooser: &Chooser<'_>, side: Side, is_sent: IsSent<'_>) {
+        if chooser.is_all() {
+            return;
+        }
+        let is_directory = |node: &Node| node.entry().kind == Kind::Directory;
+        self.kept = chooser.kept(self.nodes.iter().map(|node| (node.path(), is_directory(node))));
+        if let Some(root) = self.find(RelPath::ROOT) {
+            self.kept[root] = true;
+        }
+        if side == Side::Receiver {
+            self.spare(is_sent, |node| chooser.verdict(node.path(), is_directory(node)) != Verdict::Keep);
+        }
+    }
+
+    /// Leaves out the directories that only the destination has and that would not be empty: something in them is left
+    /// out, or is such a directory.
+    pub(super) fn spare(&mut self, is_sent: IsSent<'_>, is_left_out: impl Fn(&Node) -> bool) {
+        let mut stays: Option<usize> = None;
+        for number in (0..self.nodes.len()).rev() {
+            let node = &self.nodes[number];
+            let path = node.path();
+            let holds_one = stays.is_some_and(|below| self.nodes[below].path().is_within(path));
+            let is_directory = node.entry().kind == Kind::Directory;
+            if is_left_out(node) || (is_directory && holds_one && !is_sent(path)) {
+                self.kept[number] &= is_sent(path) || path.is_root();
+                stays = Some(number);
+            }
+        }
+    }
+
     /// How exactly the node's time is kept, where this is the source: what a directory shows is what is meant.
     pub(super) fn source_grain(&self, node: &Node) -> Grain {
         match node {
@@ -120,51 +168,32 @@ impl Tree {
         }
     }
 
-    fn retain(&mut self, is_kept: &[bool]) {
-        let mut is_kept = is_kept.iter();
-        self.nodes.retain(|_| is_kept.next().is_none_or(|&kept| kept));
+    fn retain(&mut self) {
+        let mut kept = std::mem::take(&mut self.kept).into_iter();
+        self.nodes.retain(|_| kept.next().unwrap_or(true));
+        self.kept = vec![true; self.nodes.len()];
     }
 }
 
 /// Makes two sides comparable.
-pub(super) fn align(src: &mut Tree, dst: &mut Tree, filter: &Filter) {
-    let kept = [kept(src, filter), kept(dst, filter)];
-    let ranks = [ranks(src, &kept[0], (&*dst, &kept[1])), ranks(dst, &kept[1], (&*src, &kept[0]))];
+pub(super) fn align(src: &mut Tree, dst: &mut Tree) {
+    let ranks = [ranks(src, dst), ranks(dst, src)];
     // An archive has names for its owners, a directory only numbers; two directories need no names.
     let is_named = src.root.is_none() || dst.root.is_none();
-    for ((tree, rank), kept) in [src, dst].into_iter().zip(&ranks).zip(&kept) {
+    for (tree, rank) in [src, dst].into_iter().zip(&ranks) {
         tree.regroup(rank);
-        tree.retain(kept);
+        tree.retain();
         if tree.root.is_some() && is_named {
             name_owners(tree.nodes.iter_mut().map(Node::entry_mut));
         }
     }
 }
 
-/// Which nodes the filter keeps, and the directories that lead to them. A scan has asked it already.
-fn kept(tree: &Tree, filter: &Filter) -> Vec<bool> {
-    let mut kept = vec![true; tree.nodes.len()];
-    if tree.root.is_some() || filter.is_empty() {
-        return kept;
-    }
-    // From the last to the first: what lies below a directory is judged before it.
-    let mut last_kept: Option<RelPath<'_>> = None;
-    for (number, node) in tree.nodes.iter().enumerate().rev() {
-        let (path, is_dir) = (node.path(), node.entry().kind == Kind::Directory);
-        let leads_on = is_dir && last_kept.is_some_and(|last| last.is_within(path));
-        kept[number] = path.is_root() || leads_on || filter.decide(path, is_dir) == Verdict::Keep;
-        if kept[number] {
-            last_kept = Some(path);
-        }
-    }
-    kept
-}
-
 /// How well each node may stand for its inode: best a name that both sides have, never one that is left out.
-fn ranks(tree: &Tree, kept: &[bool], (other, other_kept): (&Tree, &[bool])) -> Vec<u8> {
-    let rank = |(number, node): (usize, &Node)| match kept[number] {
+fn ranks(tree: &Tree, other: &Tree) -> Vec<u8> {
+    let rank = |(number, node): (usize, &Node)| match tree.kept[number] {
         false => 2,
-        true if other.find(node.path()).is_some_and(|there| other_kept[there]) => 0,
+        true if other.has(node.path()) => 0,
         true => 1,
     };
     tree.nodes.iter().enumerate().map(rank).collect()

@@ -12,10 +12,11 @@ use crate::archive::layers::Layers;
 use crate::archive::writer::Sink;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, IndexUse, Unfit};
+use crate::rules::Rules;
 use crate::sys::output::{Output, Place};
 use crate::sys::{Dir, process};
 use crate::tree::Device;
-use crate::walk::{self, Filter, Scan, content};
+use crate::walk::{self, Chosen, Scan, content};
 use base::Base;
 use std::fs::File;
 use std::io::{self, Write};
@@ -29,7 +30,7 @@ pub struct Options {
     /// The zstd level: negative levels, and 1 to 19.
     pub level: i32,
     /// What to leave out.
-    pub filter: Filter,
+    pub rules: Rules,
     /// Do not descend into directories of another mount.
     pub one_file_system: bool,
     /// Write a single frame, for readers that know only one, at the cost of parallel unpacking.
@@ -120,7 +121,7 @@ pub fn pack(
         Target::Path(path) => path,
         Target::Writer(_) => Path::new("-"),
     };
-    let run = Run { root: &root, archive, options, base, under, cancel, observer };
+    let run = Run { src, root: &root, archive, options, base, under, cancel, observer };
     match dst {
         Target::Writer(writer) => {
             let scan = run.scan(process::stdout_file());
@@ -156,6 +157,7 @@ impl Sink for &Output {
 
 /// What every step of one run needs.
 struct Run<'a> {
+    src: &'a Path,
     root: &'a Dir,
     /// What is written, as the user named it.
     archive: &'a Path,
@@ -196,9 +198,9 @@ impl Run<'_> {
     }
 
     fn scan(&self, leave_out: Option<(Device, u64)>) -> Scan {
-        let Options { threads, filter, one_file_system, .. } = self.options;
-        let options =
-            walk::Options { threads: *threads, filter, one_file_system: *one_file_system, leave_out };
+        let Options { threads, ref rules, one_file_system, .. } = *self.options;
+        let chosen = Chosen::sent(rules, self.src);
+        let options = walk::Options { threads, chosen, one_file_system, leave_out };
         walk::scan(self.root, &options, self.cancel, self.observer)
     }
 }

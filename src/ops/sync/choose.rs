@@ -6,6 +6,7 @@ use super::worker::Worker;
 use crate::account::Cause;
 use crate::error::Act;
 use crate::plan::symlinks::{Treatment, treat};
+use crate::rules::Verdict;
 use crate::sys::Names;
 use crate::sys::{Dir, FileKind, Stat};
 use crate::tree::{RelPath, RelPathBuf};
@@ -32,6 +33,22 @@ pub(super) struct Leaf {
     pub(super) target: Option<Box<[u8]>>,
     /// It is a symlink, and what it leads to is taken in its place.
     pub(super) follow: bool,
+}
+
+/// What a directory must hold to be made.
+#[derive(Clone, Copy)]
+pub(super) struct Sought<'a> {
+    /// What takes part in it.
+    pub(super) choice: &'a Choice,
+    /// Directories count, too.
+    pub(super) takes_directories: bool,
+}
+
+impl Choice {
+    /// Whether the directory at `path`, which is in this one, is only on the way to what is meant.
+    pub(super) fn passes(&self, path: RelPath<'_>) -> bool {
+        self.sent.as_ref().is_some_and(|scope| scope.verdict(path, true) == Verdict::Pass)
+    }
 }
 
 impl Worker<'_> {
@@ -93,17 +110,12 @@ impl Worker<'_> {
         treat(symlinks, path, target, leads_to)
     }
 
-    /// Whether the directory holds, at any depth, something that takes part and is no directory. Without recursion,
-    /// since a tree may be deeper than a stack.
-    pub(super) fn holds_leaf(
-        &mut self,
-        src: &Dir,
-        names: &Names,
-        choice: &Choice,
-        path: RelPath<'_>,
-    ) -> bool {
+    /// Whether the directory holds, at any depth, something that is sought. Without recursion, since a tree may be
+    /// deeper than a stack.
+    pub(super) fn holds(&mut self, src: &Dir, names: &Names, sought: Sought<'_>, path: RelPath<'_>) -> bool {
+        let takes_directories = sought.takes_directories;
         let mut waiting: Vec<(RelPathBuf, bool, Choice)> = Vec::new();
-        if self.any_leaf(src, names, (path, choice), &mut waiting) {
+        if self.holds_itself(src, names, (path, sought), &mut waiting) {
             return true;
         }
         while let Some((below, follow, mut choice)) = waiting.pop() {
@@ -115,24 +127,26 @@ impl Worker<'_> {
             if self.enter_source(&mut choice, &dir, below.as_path()).is_err() {
                 return true;
             }
-            if self.any_leaf(&dir, &names, (below.as_path(), &choice), &mut waiting) {
+            let sought = Sought { choice: &choice, takes_directories };
+            if self.holds_itself(&dir, &names, (below.as_path(), sought), &mut waiting) {
                 return true;
             }
         }
         false
     }
 
-    fn any_leaf(
+    fn holds_itself(
         &mut self,
         dir: &Dir,
         names: &Names,
-        (path, choice): (RelPath<'_>, &Choice),
+        (path, Sought { choice, takes_directories }): (RelPath<'_>, Sought<'_>),
         waiting: &mut Vec<(RelPathBuf, bool, Choice)>,
     ) -> bool {
         (0..names.len() as u32).any(|number| {
             let name = names.name(number);
             let Ok(below) = path.join(name) else { return false };
             match self.look(dir, choice, below.as_path(), names.kind(number)) {
+                Ok(Look::Directory { .. }) if takes_directories && !choice.passes(below.as_path()) => true,
                 Ok(Look::Directory { follow }) => {
                     let cursor = choice.cursor.as_ref().and_then(|cursor| cursor.enter(name));
                     waiting.push((below, follow, Choice { cursor, ..choice.clone() }));

@@ -13,7 +13,7 @@ use crate::dest::remove::{Level, Place, Removal, remove};
 use crate::dest::stale;
 use crate::dest::target::Target;
 use crate::error::Act;
-use crate::rules::Scope;
+use crate::rules::{Scope, Side, Verdict};
 use crate::sys::{FileKind, Names};
 use crate::tree::RelPath;
 use rustix::io::Errno;
@@ -110,8 +110,9 @@ impl Removal for Worker<'_> {
         }
         let scope = match scope {
             Some(scope) => {
-                let entered = scope.enter(path, &mut |file| self.read_merge(&target.dir, file));
-                Some(self.understood(entered).ok()?.doomed())
+                let entered =
+                    scope.enter(path, &mut |file| self.read_merge(Side::Receiver, (&target.dir, path), file));
+                Some(self.understood(entered).ok()?.deleted())
             }
             None => None,
         };
@@ -123,9 +124,11 @@ impl Removal for Worker<'_> {
         self.delete_entry(place, kind) && !self.run.backup.as_ref().is_some_and(BackupPlace::is_beside)
     }
 
-    fn directory(&mut self, place: Place<'_>, _: &Option<Scope>) -> bool {
+    fn directory(&mut self, place: Place<'_>, scope: &Option<Scope>) -> bool {
         let (above, path) = (place.directory, place.path);
-        if !self.is_deletable(path) || !self.take_deletion(path) {
+        // A directory that is only on the way to what the rules select stays.
+        let is_passed = scope.as_ref().is_some_and(|scope| scope.verdict(path, true) == Verdict::Pass);
+        if is_passed || !self.is_deletable(path) || !self.take_deletion(path) {
             return false;
         }
         let remove = || {

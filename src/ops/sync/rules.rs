@@ -61,11 +61,12 @@ impl Worker<'_> {
         if chosen.rules.is_empty() {
             return Ok(choice);
         }
-        let mut read = |file: MergeFile<'_>| self.read_merge(src, file);
+        let mut read = |file: MergeFile<'_>| self.read_merge(Side::Sender, (src, RelPath::ROOT), file);
         let sent = chosen.rules.root(Side::Sender, &run.src.location, &mut read);
         choice.sent = Some(self.understood(sent)?);
         if let (Some(dst), true) = (&run.dst, run.options.delete.is_some() || run.policy().force) {
-            let mut read = |file: MergeFile<'_>| self.read_merge(&dst.dir, file);
+            let mut read =
+                |file: MergeFile<'_>| self.read_merge(Side::Receiver, (&dst.dir, RelPath::ROOT), file);
             let protected = chosen.rules.root(Side::Receiver, &dst.location, &mut read);
             choice.protected = Some(self.understood(protected)?);
         }
@@ -80,7 +81,7 @@ impl Worker<'_> {
         path: RelPath<'_>,
     ) -> Result<(), Fault> {
         let Some(scope) = choice.sent.take() else { return Ok(()) };
-        let entered = scope.enter(path, &mut |file| self.read_merge(src, file));
+        let entered = scope.enter(path, &mut |file| self.read_merge(Side::Sender, (src, path), file));
         choice.sent = Some(self.understood(entered)?);
         Ok(())
     }
@@ -93,7 +94,7 @@ impl Worker<'_> {
         path: RelPath<'_>,
     ) -> Result<(), Fault> {
         let Some(scope) = choice.protected.take() else { return Ok(()) };
-        let entered = scope.enter(path, &mut |file| self.read_merge(dst, file));
+        let entered = scope.enter(path, &mut |file| self.read_merge(Side::Receiver, (dst, path), file));
         choice.protected = Some(self.understood(entered)?);
         Ok(())
     }
@@ -106,10 +107,22 @@ impl Worker<'_> {
         })
     }
 
-    /// The content of a merge file. Mostly it lies in the directory that is being entered, which is `dir`.
-    pub(super) fn read_merge(&self, dir: &Dir, file: MergeFile<'_>) -> Option<Vec<u8>> {
+    /// The content of a merge file. Mostly it lies in the directory that is being entered, which is open.
+    pub(super) fn read_merge(
+        &self,
+        side: Side,
+        (dir, entered): (&Dir, RelPath<'_>),
+        file: MergeFile<'_>,
+    ) -> Option<Vec<u8>> {
+        let root = match (side, &self.run.dst) {
+            (Side::Receiver, Some(dst)) => &dst.dir,
+            _ => &self.run.src.dir,
+        };
         let (path, read) = match file {
-            MergeFile::Inside(path) => (path, open::read_small(dir, path.file_name())),
+            MergeFile::Inside(path) if path.parent() == Some(entered) => {
+                (path, open::read_small(dir, path.file_name()))
+            }
+            MergeFile::Inside(path) => (path, open::read_small_beneath(root, path)),
             MergeFile::Outside(path) => (RelPath::ROOT, open::read_small_outside(path)),
         };
         match read {

@@ -2,7 +2,7 @@
 
 use super::Pass;
 use super::alternates;
-use super::choose::circle;
+use super::choose::{Sought, circle};
 use super::directory::Opened;
 use super::fault::{Fault, at_destination, at_source};
 use super::pair::{Choice, Pair, Sides};
@@ -116,7 +116,8 @@ impl Worker<'_> {
         let Child { above, name, follow, there } = child;
         let (run, policy) = (self.run, self.run.policy());
         let Ok(path) = above.as_path().join(name) else { return Ok(None) };
-        let prunes = run.options.choice.prune_empty_dirs;
+        let is_passed = above.choice.passes(path.as_path());
+        let prunes = run.options.choice.prune_empty_dirs || is_passed;
         let is_left = match there {
             There::Nothing => pass != Pass::Transfer || policy.existing,
             There::Other => pass != Pass::Transfer || policy.ignore_existing,
@@ -139,7 +140,9 @@ impl Worker<'_> {
         self.enter_source(&mut choice, &src, path.as_path())?;
         let crosses = run.options.choice.one_file_system && src_stat.mount_id() != run.src.stat.mount_id();
         let names = if crosses { Names::default() } else { self.source_names(&src, &choice)? };
-        if prunes && !self.holds_leaf(&src, &names, &choice, path.as_path()) {
+        let takes_directories = !run.options.choice.prune_empty_dirs;
+        let sought = Sought { choice: &choice, takes_directories };
+        if prunes && !self.holds(&src, &names, sought, path.as_path()) {
             if *there != There::Nothing {
                 let kind = (*there == There::Directory).then_some(FileKind::Directory);
                 self.extraneous(pass, above, name, kind);

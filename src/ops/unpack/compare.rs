@@ -164,7 +164,7 @@ impl<'a> Looking<'a> {
 
     /// Whether the file has the content of this digest.
     fn has_content(&mut self, expected: Option<Digest>, entry: &Entry, stat: &Stat) -> bool {
-        let found = Found { entry: entry.clone(), stamp: Stamp::of(stat), has_links: false };
+        let found = Found::new(entry.clone(), Stamp::of(stat));
         let Ok(content) = self.reader.open(&found) else { return false };
         let digest = content.digest(&found, &mut self.buffer);
         digest.is_ok_and(|digest| Some(digest) == expected) && content.check(&found).is_ok()

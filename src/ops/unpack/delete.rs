@@ -4,7 +4,7 @@
 //! directory above it. Nothing on another mount is touched, and no symlink is followed. What may go is decided by
 //! [`crate::plan::removal`], and [`crate::dest::remove`] does it.
 
-use super::{Run, Select};
+use super::Run;
 use crate::account::{Aspects, Change, Deed, Ledger, Report};
 use crate::dest::remove::{Level, Place, Removal, kind_of, remove};
 use crate::dest::stale::remove_stale;
@@ -12,10 +12,10 @@ use crate::dest::{Destination, Directory};
 use crate::error::Act;
 use crate::plan::removal::{self, EntryFacts, Meant, Role};
 use crate::pool;
+use crate::rules::Verdict;
 use crate::sys::{Dir, FileKind, Handle, Names, commit};
 use crate::tree::attributes::Who;
 use crate::tree::{Device, RelPath, RelPathBuf};
-use crate::walk::Verdict;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
@@ -97,7 +97,7 @@ fn each_directory(
             visit(remover, &directory, path, &names);
             for number in 0..names.len() as u32 {
                 let Ok(child) = path.join(names.name(number)) else { continue };
-                let is_meant = || remover.select().verdict(child.as_path(), true) != Verdict::Drop;
+                let is_meant = || run.removable.verdict(child.as_path(), true) != Verdict::Drop;
                 let is_directory = || kind_of(&directory.dir, &names, number) == Some(FileKind::Directory);
                 if held(child.as_path()) == Some(true) && is_meant() && is_directory() {
                     found.push(child);
@@ -140,12 +140,8 @@ impl<'a> Remover<'a> {
         Remover { run, who: &destination.who, mount, buffer: Vec::new(), ledger: Ledger::new(run.observer) }
     }
 
-    fn select(&self) -> &'a Select {
-        &self.run.options.select
-    }
-
     fn facts(&self, path: RelPath<'_>, is_directory: bool) -> EntryFacts {
-        let meant = match self.select().verdict(path, is_directory) {
+        let meant = match self.run.removable.verdict(path, is_directory) {
             Verdict::Keep => Meant::Yes,
             Verdict::Pass => Meant::OnlyBelow,
             Verdict::Drop => Meant::No,

@@ -1,14 +1,14 @@
 //! Unpacks an archive by its index.
 
 use super::super::frames::{Decoding, Halt};
+use super::Run;
 use super::directories;
 use super::hand::Hand;
 use super::large::{large_files, part};
-use super::prefetch::{self, Split};
+use super::prefetch::{self, Early, Split};
 use super::select::{Choice, choose, unmatched};
 use super::stamp::Stamp;
 use super::update::{self, refuse_empty};
-use super::{Prefetch, Run};
 use crate::account::{Cause, End, Event, Report};
 use crate::archive::index::Record;
 use crate::archive::layers::Layers;
@@ -19,7 +19,7 @@ use crate::tree::{Entry, Kind, RelPath};
 
 pub(super) fn unpack(run: &Run<'_>, archive: &Layers<'_>, stamp: Option<&Stamp>) -> Result<Report, Error> {
     let records = archive.records();
-    let choices = choose(records, &run.options.select);
+    let choices = choose(records, &run.chosen);
     let mut destination = run.destination()?;
     if records.iter().all(|record| record.entry.path.as_path().is_root()) {
         refuse_empty(run, &destination)?;
@@ -38,8 +38,8 @@ pub(super) fn unpack(run: &Run<'_>, archive: &Layers<'_>, stamp: Option<&Stamp>)
     let entries = || records.iter().zip(&missing).filter_map(|(record, choice)| choice.entry(record));
     let bytes = entries().map(|entry| entry.kind.stored_bytes()).sum();
     run.observer.event(Event::Planned { entries: entries().count() as u64, bytes });
-    let rest = match &run.options.prefetch {
-        Some(prefetch) => first(run, archive, (prefetch, &choices, missing), &mut destination, &mut report),
+    let rest = match &run.early {
+        Some(early) => first(run, archive, (early, &choices, missing), &mut destination, &mut report),
         None => Pass {
             archive,
             choices: missing,
@@ -66,7 +66,7 @@ fn held(records: &[Record], path: RelPath<'_>) -> Option<bool> {
 
 /// Whether everything that the archive holds is unpacked.
 fn is_whole(run: &Run<'_>) -> bool {
-    run.options.select.is_all() && run.options.update.is_none()
+    run.chosen.is_all() && run.options.update.is_none()
 }
 
 /// What is made in one go, and which frames were read before.
@@ -83,13 +83,13 @@ struct Pass<'a> {
 fn first<'a>(
     run: &Run<'_>,
     archive: &'a Layers<'a>,
-    (prefetch, choices, missing): (&Prefetch, &[Choice], Vec<Choice>),
+    (early, choices, missing): (&Early<'_>, &[Choice], Vec<Choice>),
     destination: &mut Destination,
     report: &mut Report,
 ) -> Pass<'a> {
     let records = archive.records();
     let Split { first, rest, directories, linked } =
-        prefetch::split(records, choices, missing, prefetch, report);
+        prefetch::split(records, choices, missing, early, report);
     destination.link_later(linked.into_iter());
     let is_read = vec![false; archive.frame_count()];
     let pass = Pass { archive, choices: first, is_read, is_whole: false };

@@ -23,11 +23,15 @@ use crate::cancel::Cancel;
 use crate::dest::{Capabilities, Destination, Owners, Settings};
 use crate::error::Error;
 use crate::ops::layers;
+pub use crate::rules::Select;
+use crate::rules::{self, Chooser, RuleError};
 use crate::sys::{Handle, process};
 use crate::tree::attributes::Changes;
 use delete::Held;
 use hand::Hand;
-pub use options::{Options, Prefetch, Select, StampPlace, Update};
+pub use options::{Options, Prefetch, StampPlace, Update};
+use prefetch::Early;
+pub(super) use select::choose;
 use stamp::Stamp;
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -54,13 +58,14 @@ pub fn unpack(
     observer: &dyn Observer,
 ) -> Result<Report, Error> {
     process::raise_open_files();
+    let path = match archive {
+        Source::Reader(_) => Path::new("-"),
+        Source::Path(path) => path,
+    };
+    let run = Run::new(path, dst, options, cancel, observer)?;
     match archive {
-        Source::Reader(reader) => {
-            let run = Run::new(Path::new("-"), dst, options, cancel, observer);
-            stream::unpack(&run, reader)
-        }
+        Source::Reader(reader) => stream::unpack(&run, reader),
         Source::Path(path) => {
-            let run = Run::new(path, dst, options, cancel, observer);
             let files = layers::open(path, &options.deltas)?;
             // The topmost tells those below, too.
             let Some((top, file)) = files.last() else { return Ok(Report::default()) };
@@ -81,6 +86,12 @@ struct Run<'a> {
     /// The archive's path, for errors.
     path: &'a Path,
     dst: &'a Path,
+    /// Which members are unpacked.
+    chosen: Chooser<'a>,
+    /// Which of them come first.
+    early: Option<Early<'a>>,
+    /// Which entries of the destination may be removed.
+    removable: Chooser<'a>,
     options: &'a Options,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
@@ -95,8 +106,11 @@ impl<'a> Run<'a> {
         options: &'a Options,
         cancel: &'a Cancel,
         observer: &'a dyn Observer,
-    ) -> Self {
-        Run { path, dst, options, cancel, observer, stop: Stop::new(cancel) }
+    ) -> Result<Self, RuleError> {
+        let chosen = options.select.on(rules::Side::Sender)?;
+        let removable = options.select.on(rules::Side::Receiver)?;
+        let early = options.prefetch.as_ref().map(Early::of).transpose()?;
+        Ok(Run { path, dst, chosen, early, removable, options, cancel, observer, stop: Stop::new(cancel) })
     }
 
     /// The destination's side, for the account.

@@ -3,8 +3,8 @@
 use crate::dest::{Capability, Insist};
 use crate::error::IndexUse;
 use crate::ops::Threads;
+use crate::rules::{Rules, Select};
 use crate::tree::RelPathBuf;
-use crate::walk::Filter;
 use std::path::PathBuf;
 
 /// How to unpack.
@@ -49,8 +49,8 @@ pub struct Options {
 pub struct Prefetch {
     /// These entries and what lies below them.
     pub paths: Vec<RelPathBuf>,
-    /// And what these patterns, which are all includes, keep.
-    pub globs: Filter,
+    /// And what these rules keep. Without any, nothing.
+    pub rules: Rules,
 }
 
 /// Where the note of a tree is.
@@ -87,13 +87,4 @@ impl Options {
     pub(super) fn deletes(&self) -> bool {
         self.update.is_some_and(|update| update.delete)
     }
-}
-
-/// Which members of an archive are meant.
-#[derive(Debug, Clone, Default)]
-pub struct Select {
-    /// These entries and what lies below them; all when empty.
-    pub paths: Vec<RelPathBuf>,
-    /// Of those, what the filter keeps.
-    pub filter: Filter,
 }

@@ -9,8 +9,23 @@ use super::select::Choice;
 use crate::account::{Cause, Report};
 use crate::archive::index::Record;
 use crate::error::Act;
+use crate::rules::{Chooser, RuleError, Side, Verdict};
 use crate::tree::{Entry, Kind, RelPath, RelPathBuf};
-use crate::walk::Verdict;
+
+/// What is asked for first.
+pub(super) struct Early<'a> {
+    paths: &'a [RelPathBuf],
+    /// `None` if no rule asks for anything.
+    by_rules: Option<Chooser<'a>>,
+}
+
+impl<'a> Early<'a> {
+    pub(super) fn of(prefetch: &'a Prefetch) -> Result<Self, RuleError> {
+        let has_rules = !prefetch.rules.is_empty();
+        let by_rules = has_rules.then(|| Chooser::of(&prefetch.rules, Side::Sender)).transpose()?;
+        Ok(Early { paths: &prefetch.paths, by_rules })
+    }
+}
 
 /// What is missing, in two parts.
 pub(super) struct Split {
@@ -27,12 +42,12 @@ pub(super) fn split(
     records: &[Record],
     choices: &[Choice],
     missing: Vec<Choice>,
-    prefetch: &Prefetch,
+    early: &Early<'_>,
     report: &mut Report,
 ) -> Split {
     let entries: Vec<_> = records.iter().zip(choices).map(|(record, choice)| choice.entry(record)).collect();
     let leaders = leaders(&entries);
-    let mut is_first = asked_for(&entries, prefetch, report);
+    let mut is_first = asked_for(&entries, early, report);
     for (&link, &leader) in &leaders {
         is_first[leader] |= is_first[link];
     }
@@ -63,13 +78,13 @@ pub(super) fn split(
 }
 
 /// Which entries are asked for by a path or a pattern.
-fn asked_for(entries: &[Option<&Entry>], prefetch: &Prefetch, report: &mut Report) -> Vec<bool> {
-    let by_glob = |entry: &Entry| {
+fn asked_for(entries: &[Option<&Entry>], early: &Early<'_>, report: &mut Report) -> Vec<bool> {
+    let by_rule = |entry: &Entry| {
         let is_directory = entry.kind == Kind::Directory;
-        !prefetch.globs.is_empty()
-            && prefetch.globs.decide(entry.path.as_path(), is_directory) == Verdict::Keep
+        let verdict = |rules: &Chooser<'_>| rules.verdict(entry.path.as_path(), is_directory);
+        early.by_rules.as_ref().map(verdict) == Some(Verdict::Keep)
     };
-    let mut is_first: Vec<_> = entries.iter().map(|entry| entry.is_some_and(by_glob)).collect();
+    let mut is_first: Vec<_> = entries.iter().map(|entry| entry.is_some_and(by_rule)).collect();
     let mut chosen: Vec<_> = entries
         .iter()
         .enumerate()
@@ -77,7 +92,7 @@ fn asked_for(entries: &[Option<&Entry>], prefetch: &Prefetch, report: &mut Repor
         .collect();
     // An heir of a content stands in the place of another name.
     chosen.sort_unstable();
-    for given in &prefetch.paths {
+    for given in early.paths {
         let given = given.as_path();
         let start = chosen.partition_point(|(path, _)| *path < given);
         let below = chosen[start..].iter().take_while(|(path, _)| path.is_within(given));
@@ -95,8 +110,8 @@ fn asked_for(entries: &[Option<&Entry>], prefetch: &Prefetch, report: &mut Repor
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::{Given, Rules};
     use crate::tree::{Metadata, Owner, Timestamp};
-    use crate::walk::{Filter, Rule};
     use std::sync::Arc;
 
     fn record(text: &str) -> Record {
@@ -116,10 +131,12 @@ mod tests {
     fn first(paths: &[&str], globs: &[&str]) -> (Vec<String>, Vec<String>, usize) {
         let records = ["./", "a/", "a/b", "a/c", "d/", "d/e/", "d/e/f", "d/e/g -> a/c", "h"].map(record);
         let choices = vec![Choice::Taken; records.len()];
-        let globs = Filter::new(globs.iter().map(Rule::include)).unwrap();
+        let only: Vec<_> = globs.iter().map(|glob| Given::Only((*glob).into())).collect();
         let paths = paths.iter().map(|path| RelPathBuf::from_member_name(path.as_bytes()).unwrap()).collect();
         let mut report = Report::default();
-        let split = split(&records, &choices, choices.clone(), &Prefetch { paths, globs }, &mut report);
+        let prefetch = Prefetch { paths, rules: Rules::plain(&only).unwrap() };
+        let early = Early::of(&prefetch).unwrap();
+        let split = split(&records, &choices, choices.clone(), &early, &mut report);
         let shown = |path: &RelPathBuf| path.as_path().display().into_owned();
         let taken = split.first.iter().zip(&records).filter(|(choice, _)| **choice == Choice::Taken);
         let taken = taken.map(|(_, record)| shown(&record.entry.path)).collect();

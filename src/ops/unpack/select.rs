@@ -1,16 +1,16 @@
 //! Which members of an archive are unpacked, and as what.
 //!
-//! Pure. The paths given and the filter choose; a directory is also chosen when something below it is.
+//! Pure. Of a hard-link group whose first name is left out, the first name that is not gets the content.
 
 use super::Select;
 use crate::archive::index::Record;
+use crate::rules::Chooser;
 use crate::tree::{Entry, Kind, RelPath};
-use crate::walk::Verdict;
 use std::collections::HashMap;
 
 /// What becomes of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(in crate::ops) enum Choice {
     /// It is left out.
     Left,
     /// It is unpacked as it is.
@@ -22,7 +22,7 @@ pub(super) enum Choice {
 
 impl Choice {
     /// The entry to make, if any.
-    pub(super) fn entry<'a>(&'a self, record: &'a Record) -> Option<&'a Entry> {
+    pub(in crate::ops) fn entry<'a>(&'a self, record: &'a Record) -> Option<&'a Entry> {
         match self {
             Choice::Left => None,
             Choice::Taken => Some(&record.entry),
@@ -31,40 +31,15 @@ impl Choice {
     }
 }
 
-impl Select {
-    /// Whether every member is chosen.
-    pub(crate) fn is_all(&self) -> bool {
-        self.paths.is_empty() && self.filter.is_empty()
-    }
-
-    /// What is said of one entry by itself.
-    pub(crate) fn verdict(&self, path: RelPath<'_>, is_dir: bool) -> Verdict {
-        if !self.paths.is_empty() && !self.paths.iter().any(|given| path.is_within(given.as_path())) {
-            let leads_to_one = is_dir && self.paths.iter().any(|given| given.as_path().is_within(path));
-            return if leads_to_one { Verdict::Pass } else { Verdict::Drop };
-        }
-        self.filter.decide(path, is_dir)
-    }
-}
-
 /// What becomes of each record.
-pub(super) fn choose(records: &[Record], select: &Select) -> Vec<Choice> {
-    if select.is_all() {
-        return vec![Choice::Taken; records.len()];
+pub(in crate::ops) fn choose(records: &[Record], chooser: &Chooser<'_>) -> Vec<Choice> {
+    let entries =
+        records.iter().map(|Record { entry, .. }| (entry.path.as_path(), entry.kind == Kind::Directory));
+    let kept = chooser.kept(entries).into_iter();
+    let mut choices: Vec<_> = kept.map(|kept| if kept { Choice::Taken } else { Choice::Left }).collect();
+    if !chooser.is_all() {
+        pass_on_content(records, &mut choices);
     }
-    let mut choices = vec![Choice::Left; records.len()];
-    // From the end: what lies below a directory is judged before it.
-    let mut last_taken: Option<RelPath<'_>> = None;
-    for (number, record) in records.iter().enumerate().rev() {
-        let path = record.entry.path.as_path();
-        let is_dir = record.entry.kind == Kind::Directory;
-        let holds_taken = is_dir && last_taken.is_some_and(|taken| taken.is_within(path));
-        if holds_taken || select.verdict(path, is_dir) == Verdict::Keep {
-            choices[number] = Choice::Taken;
-            last_taken = Some(path);
-        }
-    }
-    pass_on_content(records, &mut choices);
     choices
 }
 
@@ -104,8 +79,8 @@ pub(super) fn unmatched<'s>(records: &[Record], select: &'s Select) -> Vec<RelPa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::{Given, Rules, Side};
     use crate::tree::{Metadata, RelPathBuf, Timestamp};
-    use crate::walk::{Filter, Rule};
     use std::sync::Arc;
 
     fn path(text: &str) -> RelPathBuf {
@@ -136,7 +111,7 @@ mod tests {
 
     fn made(select: &Select) -> Vec<String> {
         let records = records();
-        let choices = choose(&records, select);
+        let choices = choose(&records, &select.on(Side::Sender).unwrap());
         let shown = |entry: &Entry| match &entry.kind {
             Kind::HardLink(to) => format!("{} -> {}", entry.path.as_path().display(), to.as_path().display()),
             _ => entry.path.as_path().display().into_owned(),
@@ -146,28 +121,29 @@ mod tests {
 
     #[test]
     fn a_path_takes_what_is_below_it_and_the_directories_above() {
-        let select = Select { paths: vec![path("a/x")], filter: Filter::default() };
+        let select = Select { paths: vec![path("a/x")], ..Select::default() };
         assert_eq!(made(&select), [".", "a", "a/x"]);
-        let select = Select { paths: vec![path("a")], filter: Filter::default() };
+        let select = Select { paths: vec![path("a")], ..Select::default() };
         assert_eq!(made(&select), [".", "a", "a/first", "a/x"]);
     }
 
     #[test]
     fn the_first_chosen_link_inherits_the_content() {
-        let select = Select { paths: vec![path("b")], filter: Filter::default() };
+        let select = Select { paths: vec![path("b")], ..Select::default() };
         assert_eq!(made(&select), [".", "b/link", "b", "b/link2 -> b/link"]);
     }
 
     #[test]
-    fn a_filter_drops_what_it_excludes() {
-        let filter = Filter::new([Rule::exclude("/a"), Rule::exclude("link2")]).unwrap();
-        assert_eq!(made(&Select { paths: vec![], filter }), [".", "b/link", "b", "c"]);
+    fn rules_drop_what_they_exclude() {
+        let given = ["/a", "link2"].map(|pattern| Given::Exclude(pattern.into()));
+        let rules = Rules::plain(&given).unwrap();
+        assert_eq!(made(&Select { rules, ..Select::default() }), [".", "b/link", "b", "c"]);
         assert_eq!(made(&Select::default()).len(), 8);
     }
 
     #[test]
     fn a_path_that_is_not_there_is_told() {
-        let select = Select { paths: vec![path("a"), path("nowhere")], filter: Filter::default() };
+        let select = Select { paths: vec![path("a"), path("nowhere")], ..Select::default() };
         assert_eq!(unmatched(&records(), &select), [path("nowhere").as_path()]);
     }
 }

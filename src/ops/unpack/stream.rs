@@ -18,8 +18,8 @@ use crate::archive::Fault;
 use crate::archive::tar;
 use crate::dest::Destination;
 use crate::error::{Act, Error, Unfit};
+use crate::rules::Verdict;
 use crate::tree::{Entry, Kind, RelPathBuf};
-use crate::walk::Verdict;
 use std::collections::HashMap;
 use std::io::Read;
 
@@ -100,7 +100,7 @@ impl<'a> Unpacking<'a> {
             let what = format!("{}: {} is not a directory", path.display(), above.display());
             return Err(Fault::Refused(what).into());
         }
-        let verdict = self.run.options.select.verdict(path, is_dir);
+        let verdict = self.run.chosen.verdict(path, is_dir);
         let known = Known { is_dir, is_taken: verdict == Verdict::Keep };
         if let Some(before) = self.seen.insert(path, known)
             && !(before.is_dir && is_dir)

@@ -8,13 +8,15 @@ use super::frames::Decoding;
 use super::gather::Gathered;
 use super::layers;
 use super::pairs::HasEntry;
-use super::unpack::Source;
+use super::unpack::{Source, choose};
 use crate::account::{End, Event, Observer, Report};
+use crate::archive::index::Record;
 use crate::archive::layers::Layers;
 use crate::archive::reader::{Archive, Member, PartDigests};
 use crate::archive::{Fault, tar};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, IndexUse, Unfit};
+use crate::rules::{Chooser, Rules, Side};
 use crate::sys::{Dir, open, process};
 use crate::tree::grain::Grain;
 use crate::tree::{Digest, Entry};
@@ -27,6 +29,8 @@ use std::path::{Path, PathBuf};
 pub struct Options {
     /// Worker threads.
     pub threads: Threads,
+    /// Which entries of the archive and of the tree are compared. All of the archive is decoded.
+    pub rules: Rules,
     /// Compare owners by number even if the archive has names.
     pub numeric_owner: bool,
     /// Deltas on top of the archive, each a delta of those before it. They need archives with an index, in files.
@@ -46,7 +50,9 @@ pub fn verify(
     // Opened first, so that a mistyped directory is reported before a long decoding.
     let open_root = |path| Dir::open(path).map_err(|errno| Error::io(Act::Open, path, errno));
     let root = dir.map(open_root).transpose()?;
-    let run = Run { root: root.as_ref(), options, cancel, observer };
+    let chooser = Chooser::of(&options.rules, Side::Sender)?;
+    let run =
+        Run { dir: dir.unwrap_or(Path::new("")), root: root.as_ref(), chooser, options, cancel, observer };
     match archive {
         Source::Reader(_) if !options.deltas.is_empty() => {
             Err(Error::unfit(Path::new("-"), Unfit::NoIndex(IndexUse::Delta)))
@@ -73,8 +79,10 @@ pub fn verify(
 
 /// What every step of one run needs.
 struct Run<'a> {
-    /// The tree to compare with, if any.
+    /// The path of the tree to compare with, if any.
+    dir: &'a Path,
     root: Option<&'a Dir>,
+    chooser: Chooser<'a>,
     options: &'a Options,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
@@ -125,9 +133,7 @@ impl Run<'_> {
         let mut report = Report { end, ..Report::default() };
         report.merge_all(reports);
         if matches!(report.end, End::Complete) {
-            let held: Vec<_> =
-                records.iter().map(|record| Held { entry: &record.entry, digest: record.digest }).collect();
-            self.compare(&held, Grain::Exact, &mut report);
+            self.compare(records, Grain::Exact, &mut report);
         }
         report.sort();
         report
@@ -149,11 +155,10 @@ impl Run<'_> {
             End::Stopped(error) => return Err(error),
             End::Interrupted => report.end = end,
             End::Complete => {
-                let entries = gathered.finish();
-                let held: Vec<_> =
-                    entries.values().map(|(entry, digest)| Held { entry, digest: *digest }).collect();
+                let record = |(entry, digest)| Record { entry, digest, offset: 0, header_bytes: 0 };
+                let records: Vec<_> = gathered.finish().into_values().map(record).collect();
                 // Of a member without a PAX header only the seconds are known.
-                self.compare(&held, Grain::Unit(Grain::SECOND), &mut report);
+                self.compare(&records, Grain::Unit(Grain::SECOND), &mut report);
             }
         }
         report.sort();
@@ -165,9 +170,15 @@ impl Run<'_> {
         self.observer.event(Event::Done(entry));
     }
 
-    fn compare(&self, held: &[Held<'_>], grain: Grain, report: &mut Report) {
-        if let Some(root) = self.root {
-            report.merge(tree::compare(self, root, held, grain));
-        }
+    fn compare(&self, records: &[Record], grain: Grain, report: &mut Report) {
+        let Some(root) = self.root else { return };
+        let choices = choose(records, &self.chooser);
+        let entries =
+            records.iter().zip(&choices).map(|(record, choice)| (choice.entry(record), record.digest));
+        let mut held: Vec<_> =
+            entries.filter_map(|(entry, digest)| Some(Held { entry: entry?, digest })).collect();
+        // Where the first name of a hard-link group is left out, another one stands in its place.
+        held.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        report.merge(tree::compare(self, root, &held, grain));
     }
 }

@@ -13,14 +13,13 @@ use crate::sys::grain::grains;
 use crate::tree::grain::{Grain, Grains};
 use crate::tree::{Kind, RelPath};
 use crate::walk::content::Reader;
-use crate::walk::{self, Filter, Found, Scan};
+use crate::walk::{self, Chosen, Found, Scan};
 
 /// The differences between the archive's entries, in path order, with times of this grain, and the tree at `root`.
 pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], grain: Grain) -> Report {
-    let filter = Filter::default();
     let options = walk::Options {
         threads: run.options.threads,
-        filter: &filter,
+        chosen: Chosen::sent(&run.options.rules, run.dir),
         one_file_system: false,
         leave_out: None,
     };

@@ -4,6 +4,7 @@
 
 use crate::support::mirror::{Pair, Rivals, assert_like_rsync, list_file, mirror_command};
 use crate::support::oracle::{Outcome, in_private_mounts, peer, run};
+use crate::support::snapshot::Snapshot;
 use crate::support::tree::{MTIME, Node, build, dir, fifo, file, hard_link, symlink};
 
 fn source() -> Vec<Node> {
@@ -294,7 +295,7 @@ fn compare_relative(src: &str) {
         |command: &mut std::process::Command| -> Outcome { run(command.current_dir(place), None).expect(0) };
     run(&mut theirs);
     let haul = run(&mut ours);
-    let of = |name: &str| crate::support::snapshot::Snapshot::of(&place.join(name)).without_root();
+    let of = |name: &str| Snapshot::of(&place.join(name)).without_root();
     let diff = of("theirs").diff(&of("ours"), crate::support::mirror::SHARED);
     assert!(diff.is_empty(), "{haul}{src}: rsync's result, and haul's:\n{}", diff.join("\n"));
 }
@@ -351,4 +352,48 @@ fn a_bind_mount_is_another_mount() {
         $HAUL sync -x src dst && find dst | sort";
     let Some(outcome) = in_private_mounts(scratch.path(), script) else { return };
     assert_eq!(outcome.expect(0).lines(), ["dst", "dst/a", "dst/bound"]);
+}
+
+#[test]
+fn a_merge_file_that_a_merge_file_names_is_in_the_root() {
+    let src = [
+        file("inner", "- *.o\n"),
+        file("dir/.rules", ". inner\n"),
+        file("dir/inner", "- *.c\n"),
+        file("dir/a.o", "o"),
+        file("dir/a.c", "c"),
+        file("a.o", "o"),
+    ];
+    let dst = [
+        file("dir/b.o", "o"),
+        file("dir/b.c", "c"),
+        file("dir/.rules", ". inner\n"),
+        file("inner", "- *.c\n"),
+    ];
+    assert_like_rsync(&["-f", ": .rules", "--delete"], &src, &dst);
+}
+
+#[test]
+fn nothing_but_what_is_asked_for_is_sent_or_deleted() {
+    let pair = Pair::over(&source(), &destination());
+    pair.mirror(&["--only=*.o", "--delete"]).expect(0);
+    let paths = Snapshot::of(&pair.dst).paths();
+    let of = |part: &str| paths.iter().filter(|path| path.ends_with(part)).cloned().collect::<Vec<_>>();
+    let objects = [
+        "a.o",
+        "dir/a.o",
+        "dir/deep/a.o",
+        "dir/linked.o",
+        "fifo.o",
+        "keep.o",
+        "link.o",
+        "only-objects/x/a.o",
+    ];
+    assert_eq!(of(".o"), objects, "what SRC has, and nothing else");
+    assert_eq!(of(".c"), ["dir/deep/extra.c", "extra.c", "gone/b.c"], "what does not match stays");
+    assert!(!paths.iter().any(|path| path == "empty" || path == "build/x"), "{paths:?}");
+    assert!(paths.iter().any(|path| path == "gone"), "a directory that is only on the way is not deleted");
+    let pair = Pair::new(&[dir("lib/empty"), dir("other"), file("a", "")]);
+    pair.mirror(&["--only=/lib"]).expect(0);
+    assert_eq!(Snapshot::of(&pair.dst).paths(), ["lib", "lib/empty"]);
 }

@@ -1,15 +1,13 @@
 //! Which entries take part: the rules, the listed paths, the part of the source.
 
-use super::flags::{ChooseArgs, DeleteArgs, SyncArgs};
-use crate::cli::environment::Environment;
+use super::flags::{ChooseArgs, DeleteArgs};
 use crate::cli::hint::FROM0;
 use crate::cli::parts::named::NamedFiles;
 use crate::cli::refusal::Refusal;
-use crate::cli::stdio;
 use haul::error::{Error, Unfit};
 use haul::ops::sync::{Backup, Delete};
+use haul::rules::Given;
 use haul::rules::listed::{ListError, ListFault, Selection};
-use haul::rules::{Given, Settings};
 use haul::tree::RelPathBuf;
 use haul::tree::path::escape;
 use std::ffi::OsStr;
@@ -39,35 +37,18 @@ pub(super) fn given(
     typed
 }
 
-pub(super) fn settings(args: &SyncArgs, environment: &Environment) -> Result<Settings, Refusal> {
-    let mut settings = Settings {
-        nul_separated: args.choose.from0,
-        delete_excluded: args.delete.delete_excluded,
-        cvs_exclude: args.choose.cvs_exclude,
-        gitignore: args.choose.gitignore,
-        ..Settings::default()
-    };
-    if args.choose.cvs_exclude {
-        if let Some(home) = &environment.home {
-            settings.cvs_home =
-                stdio::read_if_there(&Path::new(home).join(".cvsignore"))?.unwrap_or_default();
-        }
-        settings.cvs_environment = environment.cvsignore.clone().unwrap_or_default().into_encoded_bytes();
-    }
-    Ok(settings)
-}
-
 /// The root to mirror, and which paths in it.
 pub(super) fn choose(
     src: PathBuf,
     args: &ChooseArgs,
+    from0: bool,
     named: &mut NamedFiles,
 ) -> Result<(PathBuf, Option<Selection>), Refusal> {
     // The paths of a list are relative already.
     if let Some(file) = &args.files_from {
         let list = named.read(file.as_os_str().as_bytes())?;
         let selection =
-            Selection::parse(&list, args.from0, args.recursive).map_err(|error| bad_line(file, &error))?;
+            Selection::parse(&list, from0, args.recursive).map_err(|error| bad_line(file, &error))?;
         return Ok((src, Some(selection)));
     }
     if !args.relative {
@@ -106,32 +87,6 @@ fn relative(src: &Path) -> Result<(PathBuf, Option<RelPathBuf>), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::environment::user;
-    use crate::cli::{Cli, Command};
-    use clap::Parser;
-
-    #[test]
-    fn what_cvs_ignores_is_read_from_home_and_the_environment() {
-        let home = tempfile::tempdir().unwrap();
-        stdio::write_named(&home.path().join(".cvsignore"), b"*.mine").unwrap();
-        let environment =
-            Environment { home: Some(home.path().into()), cvsignore: Some("*.env".into()), ..user() };
-        let read = |line: &str, environment: &Environment| {
-            let Cli { command: Command::Sync(args), .. } =
-                Cli::try_parse_from(line.split_whitespace()).unwrap()
-            else {
-                panic!()
-            };
-            settings(&args, environment).unwrap()
-        };
-        let with = read("haul sync s d -C -0 --delete-excluded", &environment);
-        assert_eq!((&with.cvs_home[..], &with.cvs_environment[..]), (&b"*.mine"[..], &b"*.env"[..]));
-        assert!(with.cvs_exclude && with.nul_separated && with.delete_excluded && !with.gitignore);
-        let without = read("haul sync s d --gitignore", &environment);
-        assert!(without.cvs_home.is_empty() && without.cvs_environment.is_empty() && without.gitignore);
-        let homeless = read("haul sync s d -C", &Environment { home: Some("/nonexistent".into()), ..user() });
-        assert!(homeless.cvs_home.is_empty());
-    }
 
     #[test]
     fn a_relative_source_is_split_at_the_first_dot() {

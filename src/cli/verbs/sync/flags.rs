@@ -4,8 +4,8 @@
 //! so those flags are accepted and change nothing, and each has its opposite.
 
 use crate::cli::parts::alternates::AlternateArgs;
+use crate::cli::parts::filters::TreeFilterArgs;
 use crate::cli::parts::publish::PublishArgs;
-use crate::cli::parts::rules::RuleArgs;
 use crate::cli::parts::size::{Rate, parse_rate, parse_size, parse_window};
 use crate::cli::parts::threads::Work;
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
@@ -54,7 +54,7 @@ pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) choose: ChooseArgs,
     #[command(flatten)]
-    pub(crate) rules: RuleArgs,
+    pub(crate) filter: TreeFilterArgs,
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
     #[command(flatten)]
@@ -201,18 +201,9 @@ pub(crate) struct DeleteArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Choosing")]
 pub(crate) struct ChooseArgs {
-    /// Exclude what CVS ignores: objects, backups, .git and the like, and what .cvsignore files name
-    #[arg(short = 'C', long)]
-    pub(crate) cvs_exclude: bool,
-    /// Exclude what .gitignore files ignore
-    #[arg(long)]
-    pub(crate) gitignore: bool,
     /// Mirror only the paths below SRC that FILE lists, one per line; - for stdin
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files_from: Option<PathBuf>,
-    /// In FILEs of paths and of rules, lines end in NUL bytes
-    #[arg(short = '0', long)]
-    pub(crate) from0: bool,
     /// With --files-from, include everything below the listed directories. Otherwise always on
     #[arg(short, long)]
     pub(crate) recursive: bool,

@@ -25,6 +25,7 @@ use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::publish::Options as PublishOptions;
 use haul::ops::sync::{Choice, Options, sync};
+use haul::rules::Settings;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -88,10 +89,11 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<SyncTask, Refusa
     refuse_with_atomic(&args)?;
     let delete = changes::delete(&args.delete)?;
     let backup = changes::backup(&args.history)?;
-    let settings = choose::settings(&args, environment)?;
-    let given = choose::given(args.rules.given, &args.delete, delete.as_ref(), backup.as_ref());
+    let filter = args.filter.0;
+    let settings = Settings { delete_excluded: args.delete.delete_excluded, ..filter.settings(environment)? };
+    let given = choose::given(filter.given, &args.delete, delete.as_ref(), backup.as_ref());
     let rules = named.rules(&given, settings)?;
-    let (src, selection) = choose::choose(args.src, &args.choose, &mut named)?;
+    let (src, selection) = choose::choose(args.src, &args.choose, filter.from0, &mut named)?;
     let threads = args.work.threads();
     let common = Common { counts_changes: true, threads, fsync: args.fsync, wait: args.wait };
     // A dry run compares with the old tree itself.
@@ -435,7 +437,7 @@ mod tests {
         assert_eq!((chmod.apply(0o600, false), chmod.apply(0o700, true)), (0o444, 0o2544));
         assert_eq!(kept("--chmod=+w", &environment).chmod.apply(0o444, false), 0o644);
         assert_eq!(kept("--chmod=+w", &Environment { umask: 0, ..user() }).chmod.apply(0o444, false), 0o666);
-        assert!(refused("--chmod=u!x").starts_with("--chmod: 'u!x'"));
+        assert!(refused("--chmod=u!x").starts_with("--chmod: invalid mode 'u!x'"));
     }
 
     #[test]

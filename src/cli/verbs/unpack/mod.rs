@@ -7,6 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::parts::filters::{FilterArgs, patterns};
 use crate::cli::parts::layers::deltas;
 use crate::cli::parts::members::member_paths;
+use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::publish::{self, Common, PublishArgs};
 use crate::cli::parts::threads::Work;
 use crate::cli::place::{A_DELTA, ArchivePlace};
@@ -115,7 +116,7 @@ const UNPACK: &str = concat!(
 Examples:
   haul unpack app.tar.zst /srv/app
   haul unpack app.tar.zst /srv/app lib/python3.13 bin
-  haul unpack app.tar.zst /srv/app --include '*.py'
+  haul unpack app.tar.zst /srv/app --only '*.py'
   haul unpack --atomic app.tar.zst /srv/app
   haul unpack --update --delete app-1.tar.zst app-2.delta.tar.zst /srv/app
   haul unpack app.tar.zst /srv/app --keep-existing --no-same-owner
@@ -182,9 +183,10 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
         ("--checksum", args.checksum),
         (A_DELTA, !deltas.is_empty()),
     ])?;
+    let mut named = NamedFiles::beside(&[&archive]);
     let options = Options {
         threads: args.work.threads(),
-        select: Select { paths: member_paths(&paths)?, filter: args.filter.compile()? },
+        select: Select { paths: member_paths(&paths)?, rules: args.filter.rules(&mut named, environment)? },
         same_owner: either(args.same_owner, args.no_same_owner, environment.is_root),
         same_permissions: either(args.same_permissions, args.no_same_permissions, environment.is_root),
         numeric_owner: args.numeric_owner,
@@ -195,7 +197,7 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
         insist: Insist { xattrs: args.xattrs, acls: args.acls },
         fsync: args.fsync,
         update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
-        prefetch: args.prefetch.map(|list| ready::read_list(&list)).transpose()?,
+        prefetch: args.prefetch.map(|list| ready::read_list(&list, &mut named)).transpose()?,
         if_changed: args.if_changed.map(|typed| stamp_place(typed, &dst)).transpose()?,
         deltas,
     };

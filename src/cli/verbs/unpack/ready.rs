@@ -3,15 +3,15 @@
 //! The signal is one line, `ready`: on a descriptor that the caller has opened, which is then closed, or on stdout. A
 //! reader that sees the end of the stream without the line knows that it will not come.
 
+use crate::cli::parts::named::NamedFiles;
 use crate::cli::refusal::Refusal;
 use crate::cli::show::output::Stream;
-use crate::cli::stdio;
 use haul::account::{Event, Observer};
 use haul::error::{Error, Unfit};
 use haul::ops::unpack::Prefetch;
+use haul::rules::{Given, Rules};
 use haul::tree::RelPathBuf;
 use haul::tree::path::escape;
-use haul::walk::{Filter, Rule};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -71,9 +71,8 @@ impl<O: Observer> Observer for Ready<'_, O> {
 }
 
 /// The list at `path`, `-` for stdin: a path from the top or a pattern per line; empty lines are skipped.
-pub(crate) fn read_list(path: &OsStr) -> Result<Prefetch, Error> {
-    let text = if path == "-" { stdio::read_input()? } else { stdio::read_named(path.as_ref())? };
-    parse(&text).map_err(|why| Error::unfit(path.as_ref(), why))
+pub(crate) fn read_list(path: &OsStr, named: &mut NamedFiles) -> Result<Prefetch, Refusal> {
+    parse(&named.read(path.as_bytes())?).map_err(|why| Error::unfit(path.as_ref(), why).into())
 }
 
 fn parse(text: &[u8]) -> Result<Prefetch, Unfit> {
@@ -82,8 +81,8 @@ fn parse(text: &[u8]) -> Result<Prefetch, Unfit> {
     for (number, line) in (1..).zip(text.split(|&b| b == b'\n')).filter(|(_, line)| !line.is_empty()) {
         let bad = |what: String| Unfit::Line { number, what };
         if is_glob(line) {
-            let glob = Rule::include(OsStr::from_bytes(line));
-            Filter::new([glob.clone()]).map_err(|error| bad(error.to_string()))?;
+            let glob = Given::Only(line.into());
+            Rules::plain(std::slice::from_ref(&glob)).map_err(|error| bad(error.to_string()))?;
             globs.push(glob);
         } else {
             let path = RelPathBuf::from_member_name(line);
@@ -91,8 +90,8 @@ fn parse(text: &[u8]) -> Result<Prefetch, Unfit> {
         }
     }
     // Each was tried alone, so that an error has a line number.
-    let globs = Filter::new(globs).map_err(|error| Unfit::Line { number: 1, what: error.to_string() })?;
-    Ok(Prefetch { paths, globs })
+    let rules = Rules::plain(&globs).map_err(|error| Unfit::Line { number: 1, what: error.to_string() })?;
+    Ok(Prefetch { paths, rules })
 }
 
 #[cfg(test)]
@@ -104,7 +103,7 @@ mod tests {
         let list = parse(b"bin/app\n\n./lib/\n*.so\n/lib/[ab]*/x\n").unwrap();
         let paths: Vec<_> = list.paths.iter().map(|path| path.as_path().as_bytes()).collect();
         assert_eq!(paths, [&b"bin/app"[..], b"lib"]);
-        assert!(!list.globs.is_empty() && parse(b"a\n").unwrap().globs.is_empty());
+        assert!(!list.rules.is_empty() && parse(b"a\n").unwrap().rules.is_empty());
         for text in ["a\n../x\n", "\n/etc\n", "*\na[\n"] {
             assert!(matches!(parse(text.as_bytes()), Err(Unfit::Line { number: 2, .. })), "{text}");
         }

@@ -1,0 +1,27 @@
+//! What bears on all rules of a run: settings, and the side that is asked.
+
+/// What bears on the meaning of all rules.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `-0`, `--from0`: rules in files are separated by NUL bytes.
+    pub nul_separated: bool,
+    /// `--delete-excluded`: a rule that names no side is about what is sent, and protects nothing.
+    pub delete_excluded: bool,
+    /// `-C`, `--cvs-exclude`: at the end of all rules, leave out what CVS ignores.
+    pub cvs_exclude: bool,
+    /// The content of `$HOME/.cvsignore`.
+    pub cvs_home: Vec<u8>,
+    /// The value of `$CVSIGNORE`.
+    pub cvs_environment: Vec<u8>,
+    /// `--gitignore`: at the end of all rules, leave out what the `.gitignore` files in the tree ignore.
+    pub gitignore: bool,
+}
+
+/// Which end of the transfer a decision is about. Each has its own tree, and reads the merge files of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The source: what is excluded is not sent.
+    Sender,
+    /// The destination: what is excluded is not deleted.
+    Receiver,
+}

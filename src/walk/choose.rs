@@ -1,0 +1,95 @@
+//! Which entries of a tree a scan takes: the rules of its caller, and those of merge files in the tree.
+//!
+//! Owns how rules follow a scan from a directory to those below it. Where there are no rules nothing is done, and where
+//! no rule names a merge file none is looked for.
+
+use crate::account::{Cause, Observer, Report, fail_aloud};
+use crate::error::{Act, Error};
+use crate::rules::{MergeFile, Rules, Scope, Side, Verdict};
+use crate::sys::{Dir, open, process};
+use crate::tree::RelPath;
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Which entries are meant.
+pub(crate) struct Chosen<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) side: Side,
+    /// The path of the tree, of which rules about absolute paths speak.
+    pub(crate) location: &'a Path,
+    /// Of a receiver: whether the sender has an entry at a path. Such an entry is met by what the sender has, so no rule
+    /// protects it.
+    pub(crate) is_sent: &'a (dyn Fn(RelPath<'_>) -> bool + Sync),
+}
+
+/// The rules in one directory; `None` if there are none at all.
+pub(super) type Here = Option<Arc<Scope>>;
+
+/// A directory, and where what goes wrong in it is noted.
+pub(super) struct OpenDir<'a> {
+    pub(super) root: &'a Dir,
+    pub(super) dir: &'a Dir,
+    pub(super) path: RelPath<'a>,
+    pub(super) observer: &'a dyn Observer,
+}
+
+impl<'a> Chosen<'a> {
+    /// All that `rules` keep of the tree that is to be packed or mirrored.
+    pub(crate) fn sent(rules: &'a Rules, location: &'a Path) -> Self {
+        Chosen { rules, side: Side::Sender, location, is_sent: &|_| false }
+    }
+
+    /// The rules in the root of the tree.
+    pub(super) fn root(&self, place: &OpenDir<'_>, report: &mut Report) -> Result<Here, Error> {
+        if self.rules.is_empty() {
+            return Ok(None);
+        }
+        self.rules.refuse_xattr_rules()?;
+        let location = process::absolute(self.location);
+        let mut read = |file: MergeFile<'_>| place.read_merge(file, report);
+        let scope = self.rules.root(self.side, location.as_os_str().as_bytes(), &mut read);
+        Ok(Some(Arc::new(scope?)))
+    }
+
+    /// The rules in the directory at `place`, where `above` are those of the one that holds it.
+    pub(super) fn enter(&self, above: Here, place: &OpenDir<'_>, report: &mut Report) -> Result<Here, Error> {
+        let Some(scope) = above else { return Ok(None) };
+        // What only the receiver has is removed, and perishable rules protect nothing in it.
+        let is_removed = self.side == Side::Receiver && !place.path.is_root() && !(self.is_sent)(place.path);
+        if !scope.varies() && !is_removed {
+            return Ok(Some(scope));
+        }
+        let entered = scope.enter(place.path, &mut |file| place.read_merge(file, report))?;
+        Ok(Some(Arc::new(if is_removed { entered.deleted() } else { entered })))
+    }
+
+    pub(super) fn verdict(&self, here: &Here, path: RelPath<'_>, is_dir: bool) -> Verdict {
+        match here.as_ref().map_or(Verdict::Keep, |scope| scope.verdict(path, is_dir)) {
+            Verdict::Drop if (self.is_sent)(path) => Verdict::Keep,
+            verdict => verdict,
+        }
+    }
+}
+
+impl OpenDir<'_> {
+    /// The content of a merge file. Rules go on without one that cannot be read, which is a failure.
+    fn read_merge(&self, file: MergeFile<'_>, report: &mut Report) -> Option<Vec<u8>> {
+        let (path, read) = match file {
+            MergeFile::Inside(path) if path.parent() == Some(self.path) => {
+                (path, open::read_small(self.dir, path.file_name()))
+            }
+            MergeFile::Inside(path) => (path, open::read_small_beneath(self.root, path)),
+            MergeFile::Outside(path) => (RelPath::ROOT, open::read_small_outside(path)),
+        };
+        match read {
+            Ok(content) => Some(content),
+            Err(Errno::NOENT | Errno::ISDIR | Errno::NOTDIR | Errno::LOOP) => None,
+            Err(errno) => {
+                fail_aloud(report, self.observer, path, (Act::Read, Cause::from(errno)));
+                None
+            }
+        }
+    }
+}
