@@ -25,7 +25,6 @@ mod owners;
 mod publish;
 pub(crate) mod remove;
 pub(crate) mod stale;
-pub(crate) mod target;
 
 pub(crate) use by_path::{Destination, PendingDirectory, Settings};
 pub(crate) use capabilities::{Capabilities, Lack};

@@ -75,7 +75,7 @@ pub(crate) enum Role {
 
 /// What is done with an entry that the source lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Removal {
+pub(crate) enum RemovalStep {
     /// It is removed, once everything below it is gone.
     Remove,
     /// It stays, but entries below it may be removed.
@@ -128,21 +128,21 @@ pub(crate) fn may_remove(run: RunFacts) -> Result<(), Stays> {
 }
 
 /// What is done with one entry, if removals are asked for at all.
-pub(crate) fn decide(entry: EntryFacts) -> Removal {
+pub(crate) fn decide(entry: EntryFacts) -> RemovalStep {
     let stays = match (entry.made_by, entry.role, entry.meant) {
         // It belongs to no one, so no list and no rule applies to it.
-        (MadeBy::KilledRun, ..) => return Removal::Remove,
+        (MadeBy::KilledRun, ..) => return RemovalStep::Remove,
         (MadeBy::PartialRun, ..) => Stays::PartialFiles,
         _ if entry.is_protected => Stays::Protected,
         (MadeBy::Backup, ..) => Stays::Backup,
         (_, Role::Source, _) => Stays::IsSource,
         (_, Role::Backups, _) => Stays::HoldsBackups,
         (_, Role::OtherFileSystem, _) => Stays::OtherFileSystem,
-        (_, _, Meant::OnlyBelow) if entry.is_directory => return Removal::Below,
+        (_, _, Meant::OnlyBelow) if entry.is_directory => return RemovalStep::Below,
         (_, _, Meant::No | Meant::OnlyBelow) => Stays::NotListed,
-        (MadeBy::Anyone, Role::Plain, Meant::Yes) => return Removal::Remove,
+        (MadeBy::Anyone, Role::Plain, Meant::Yes) => return RemovalStep::Remove,
     };
-    Removal::Stay(stays)
+    RemovalStep::Stay(stays)
 }
 
 #[cfg(test)]
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_is_protected_or_somebody_elses_stays() {
-        use Removal::{Below, Remove, Stay};
+        use RemovalStep::{Below, Remove, Stay};
         let file = EntryFacts::default();
         let directory = EntryFacts { is_directory: true, ..file };
         for (entry, expected) in [

@@ -1,39 +1,40 @@
 //! The beginning of a run: roots, lock, precautions.
 
-use super::alternates::Alternates;
-use super::groups::Links;
-use super::late::Late;
-use super::manifest::Manifest;
-use super::options::{DeleteWhen, Delta, Options};
-use super::renames::Renames;
-use super::rules::XattrRules;
-use super::run::{Flags, Root, Run, who};
+use super::{Delta, Options};
 use crate::account::Observer;
 use crate::cancel::Cancel;
-use crate::dest::Capabilities;
 use crate::dest::backup::BackupPlace;
-use crate::dest::barrier::Barrier;
 use crate::error::{Act, Error, Precaution};
+use crate::mirror::{Alternates, Ground, Manifest, Root, XattrRules};
 use crate::ops::hold::{Hold, hold};
-use crate::sys::Names;
+use crate::plan::removal::{RunFacts, Stays, may_remove};
+use crate::source::Directory;
 use crate::sys::grain::grains;
-use crate::sys::{self, Dir, meta, process};
+use crate::sys::{self, Dir, Names, meta, process};
+use crate::tree::attributes::Who;
 use crate::tree::grain::Grains;
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Mutex;
+
+/// Both sides, as the user named them.
+#[derive(Clone, Copy)]
+pub(super) struct Paths<'a> {
+    pub(super) src: &'a Path,
+    pub(super) dst: &'a Path,
+}
 
 /// Opens everything that a run needs. Nothing is changed yet, but that the destination is made. `None` if the run was
 /// asked to stop while it waited for another.
 pub(super) fn open<'a>(
-    (src_path, dst_path): (&'a Path, &'a Path),
+    sides: Paths<'a>,
     options: &'a Options,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
-) -> Result<Option<Run<'a>>, Error> {
+) -> Result<Option<Ground<'a>>, Error> {
+    let Paths { src: src_path, dst: dst_path } = sides;
     let src = open_root(src_path)?.ok_or_else(|| Error::io(Act::Open, src_path, Errno::NOENT))?;
-    let deletable = match options.delete.as_ref().and_then(|delete| delete.manifest.as_ref()) {
+    let manifest = match options.delete.as_ref().and_then(|delete| delete.manifest.as_ref()) {
         Some(path) => Some(Manifest::read(path)?),
         None => None,
     };
@@ -59,39 +60,31 @@ pub(super) fn open<'a>(
         Delta::Never => false,
         Delta::Auto => dst.as_ref().is_some_and(|dst| meta::is_network(&dst.dir)),
     };
-    Ok(Some(Run {
+    Ok(Some(Ground {
         options,
         policy,
-        cancel,
         observer,
         alternates: Alternates::open(&options.alternates, dst_path)?,
         backup: open_backup(options, dst_path)?,
-        deletable,
-        xattr_rules: XattrRules::of(&options.choice.rules)?,
-        renames: may_detect_renames(options).then(Renames::default),
+        manifest,
         began: process::now(),
         grains: dst.as_ref().map_or(Grains::UNKNOWN, |dst| grains(&dst.dir)),
-        src,
+        xattr_rules: XattrRules::of(&options.choice.rules).map_err(Error::Rule)?,
+        src: Root { path: src.path, location: src.location, dir: Directory::Local(src.dir), stat: src.stat },
         dst,
         who,
-        can: Capabilities::without(&options.without, options.insist),
-        links: Links::default(),
         delta,
-        late: Late::default(),
-        barrier: Barrier::default(),
-        flags: Flags::default(),
-        kept: Mutex::default(),
     }))
 }
 
 /// The destination, made where it is missing and held by this run. `None` if that was asked to stop while it waited.
 fn take<'a>(
     path: &'a Path,
-    mut opened: Option<Root<'a>>,
+    mut opened: Option<Root<'a, Dir>>,
     wait: bool,
     cancel: &Cancel,
     observer: &dyn Observer,
-) -> Result<Option<Root<'a>>, Error> {
+) -> Result<Option<Root<'a, Dir>>, Error> {
     loop {
         let Some(root) = opened else {
             sys::open::create_dir(path).map_err(|errno| Error::io(Act::Create, path, errno))?;
@@ -111,13 +104,13 @@ fn open_backup(options: &Options, dst: &Path) -> Result<Option<BackupPlace>, Err
     BackupPlace::open(backup.dir.as_ref().map(|dir| dst.join(dir)), &backup.suffix).map(Some)
 }
 
-/// Whether there is anything that a renamed file could be made of: it is removed afterwards.
-fn may_detect_renames(options: &Options) -> bool {
-    let when = options.delete.as_ref().map(|delete| delete.when);
-    options.detect_renames && when.is_some_and(|when| when != DeleteWhen::Before)
+/// Who runs.
+fn who() -> Who {
+    let (uid, gid) = process::identity();
+    Who { uid, gid, groups: process::groups(), umask: process::umask().unwrap_or(0o777) }
 }
 
-fn open_root(path: &Path) -> Result<Option<Root<'_>>, Error> {
+fn open_root(path: &Path) -> Result<Option<Root<'_, Dir>>, Error> {
     let io = |act| move |errno: Errno| Error::io(act, path, errno);
     let dir = match Dir::open(path) {
         Ok(dir) => dir,
@@ -132,11 +125,18 @@ fn open_root(path: &Path) -> Result<Option<Root<'_>>, Error> {
 }
 
 /// An empty source mostly is one that is not mounted.
-fn refuse_empty(src: &Root<'_>, dst: &Root<'_>, options: &Options) -> Result<(), Error> {
-    if options.delete.as_ref().is_none_or(|delete| delete.allow_empty_source) {
+fn refuse_empty(src: &Root<'_, Dir>, dst: &Root<'_, Dir>, options: &Options) -> Result<(), Error> {
+    let delete = options.delete.as_ref();
+    let facts = RunFacts {
+        is_asked: delete.is_some(),
+        allows_empty_source: delete.is_some_and(|delete| delete.allow_empty_source),
+        source_is_empty: true,
+        ..RunFacts::default()
+    };
+    if may_remove(facts) != Err(Stays::SourceIsEmpty) {
         return Ok(());
     }
-    let is_empty = |root: &Root<'_>| {
+    let is_empty = |root: &Root<'_, Dir>| {
         let names = root.dir.open_dir(b".").and_then(|dir| Names::of(&dir, &mut Vec::new()));
         names.map(|names| names.len() == 0).map_err(|errno| Error::io(Act::List, root.path, errno))
     };
@@ -144,12 +144,4 @@ fn refuse_empty(src: &Root<'_>, dst: &Root<'_>, options: &Options) -> Result<(),
         return Err(Precaution::EmptySource { src: src.path.to_owned(), dst: dst.path.to_owned() }.into());
     }
     Ok(())
-}
-
-impl Run<'_> {
-    /// Whether the source's name still leads to the directory that was opened.
-    pub(super) fn is_same_source(&self) -> bool {
-        let now = Dir::open(self.src.path).and_then(|dir| dir.stat_self());
-        now.is_ok_and(|now| now.id() == self.src.stat.id() && now.mount == self.src.stat.mount)
-    }
 }

@@ -197,13 +197,13 @@ impl Removal for Remover<'_> {
 
     fn enter(&mut self, place: Place<'_>, (): &()) -> Option<Level<()>> {
         let facts = self.facts(place.path, true);
-        if matches!(removal::decide(facts), removal::Removal::Stay(_)) {
+        if matches!(removal::decide(facts), removal::RemovalStep::Stay(_)) {
             return None;
         }
         match self.open(&place.directory.dir, place.name()) {
             Ok((directory, mount, names)) => {
                 let role = if mount == self.mount { Role::Plain } else { Role::OtherFileSystem };
-                if let removal::Removal::Stay(why) = removal::decide(EntryFacts { role, ..facts }) {
+                if let removal::RemovalStep::Stay(why) = removal::decide(EntryFacts { role, ..facts }) {
                     why.reason().into_iter().for_each(|why| self.ledger.skip(place.path, why));
                     return None;
                 }
@@ -218,7 +218,7 @@ impl Removal for Remover<'_> {
 
     fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, (): &()) -> bool {
         let Some(kind) = kind else { return true };
-        if removal::decide(self.facts(place.path, false)) != removal::Removal::Remove {
+        if removal::decide(self.facts(place.path, false)) != removal::RemovalStep::Remove {
             return false;
         }
         place.directory.unlock();
@@ -227,7 +227,7 @@ impl Removal for Remover<'_> {
     }
 
     fn directory(&mut self, place: Place<'_>, (): &()) -> bool {
-        if removal::decide(self.facts(place.path, true)) != removal::Removal::Remove {
+        if removal::decide(self.facts(place.path, true)) != removal::RemovalStep::Remove {
             return false;
         }
         place.directory.unlock();

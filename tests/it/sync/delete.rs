@@ -134,6 +134,16 @@ fn nothing_is_removed_when_something_in_the_source_cannot_be_read() {
     }
 }
 
+/// It is not known what such a file of rules would have kept.
+#[test]
+fn a_file_of_rules_that_cannot_be_read_is_a_failure() {
+    let pair = Pair::over(&[socket(".rules"), file("a", "a")], &[file("extra", "e")]);
+    let outcome = pair.mirror(&["--delete", "--filter=dir-merge .rules"]).expect(3);
+    assert_eq!(outcome.stderr.matches(".rules: ").count(), 1, "{outcome}");
+    assert_eq!(pair.read_text("a"), "a");
+    assert_eq!(pair.read_text("extra"), "e");
+}
+
 /// What cannot be read may still exist: it does not count as removed.
 #[test]
 fn what_lies_below_an_unreadable_directory_stays() {

@@ -9,6 +9,7 @@ use crate::support::tree::{
 };
 use crate::support::trees::noise;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 fn source() -> Vec<Node> {
     vec![
@@ -73,7 +74,7 @@ fn a_linked_file_is_the_file_of_the_other_tree_and_leaves_that_as_it_was() {
     build(&base_dir, &base());
     let before = Snapshot::of(&base_dir);
     let outcome = pair.mirror(&["--link-dest=../base", "--json"]).expect(0);
-    let inode = |root: &std::path::Path, name: &str| root.join(name).symlink_metadata().unwrap().ino();
+    let inode = |root: &Path, name: &str| root.join(name).symlink_metadata().unwrap().ino();
     for name in ["same", "dir/same", "pair"] {
         assert_eq!(inode(&pair.dst, name), inode(&base_dir, name), "{name}");
     }
@@ -164,6 +165,25 @@ fn a_renamed_file_is_not_copied() {
     let pair = Pair::over(&src, &dst);
     pair.mirror(&["--delete", "--detect-renames"]).expect(0);
     pair.assert_same();
+}
+
+/// A file that stays would become another name of what is made: what is written into one would be in both.
+#[test]
+fn only_what_is_removed_serves_for_a_rename() {
+    let content = noise(3, 1 << 16);
+    let inode = |path: &Path| std::fs::metadata(path).unwrap().ino();
+    let own = [file("own", content.clone()), file("gone/own", content.clone())];
+    let pair = Pair::over(&[file("new", content)], &own);
+    let manifest = pair.scratch.join("manifest");
+    std::fs::write(&manifest, "gone/\n").unwrap();
+    let manifest = format!("--delete-manifest={}", manifest.display());
+    for keeps in [&["--delete", "--filter=P own"][..], &[manifest.as_str()]] {
+        std::fs::remove_file(pair.dst.join("new")).ok();
+        pair.mirror(&[keeps, &["--detect-renames"]].concat()).expect(0);
+        for kept in ["own", "gone/own"] {
+            assert_ne!(inode(&pair.dst.join(kept)), inode(&pair.dst.join("new")), "{keeps:?} {kept}");
+        }
+    }
 }
 
 /// The same size and time, and other content: no rename.

@@ -1,0 +1,131 @@
+//! What is done after the walk: links that waited for their first names, and removals that waited until all of the source
+//! was read.
+
+use super::choose::{Look, LookIn, look};
+use super::deferred::{DeferredRemoval, RemovalParent};
+use super::entry::mirror_entry;
+use super::error::{StepError, StepResult, at_destination, at_source};
+use super::hands::Hands;
+use super::place::{DestEntry, EntryPair, EntryPlace};
+use super::remove::{ToRemove, lock_again, remove};
+use super::scopes::Scopes;
+use super::state::RunState;
+use super::walk::Walk;
+use crate::account::Cause;
+use crate::dest;
+use crate::error::Act;
+use crate::source;
+use crate::sys::{Dir, Handle};
+use crate::tree::{RelPath, RelPathBuf, Timestamp};
+use std::os::fd::AsFd;
+
+/// Both sides of a directory that was walked.
+struct WalkedDirectory {
+    src: source::Directory,
+    dst: Option<dest::Directory>,
+    /// The time that the destination's has.
+    mtime: Timestamp,
+}
+
+/// Makes links that waited in one directory.
+pub(super) fn link_deferred(walk: &Walk<'_>, hands: &mut Hands<'_>, paths: &[RelPathBuf]) {
+    let parent = paths[0].as_path().parent().unwrap_or(RelPath::ROOT);
+    let directory = match WalkedDirectory::open(&walk.state, parent) {
+        Ok(directory) => directory,
+        Err(error) => return hands.account.fail(parent, error),
+    };
+    let mut any = false;
+    for path in paths {
+        match link_one(walk, hands, &directory, path.as_path()) {
+            Ok(made) => any |= made,
+            Err(error) => {
+                any = true;
+                hands.account.fail(path.as_path(), error);
+            }
+        }
+    }
+    if let (true, Some(target)) = (any, &directory.dst) {
+        lock_again(hands, target, parent);
+        restore_time(hands, &target.dir, parent, directory.mtime);
+    }
+}
+
+impl WalkedDirectory {
+    fn open(state: &RunState<'_>, path: RelPath<'_>) -> StepResult<Self> {
+        let src = state.ground.source_dir(path).map_err(at_source(Act::Open))?;
+        let dir = match state.ground.made_dir(path) {
+            Err(_) if state.ground.is_dry() => {
+                return Ok(WalkedDirectory { src, dst: None, mtime: Timestamp::default() });
+            }
+            dir => dir.map_err(at_destination(Act::Open))?,
+        };
+        let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
+        let dst = dest::Directory::live(dir, &stat, &state.ground.who);
+        Ok(WalkedDirectory { src, dst: Some(dst), mtime: stat.mtime })
+    }
+}
+
+fn link_one(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    directory: &WalkedDirectory,
+    path: RelPath<'_>,
+) -> StepResult<bool> {
+    let (src, dst, name) = (&directory.src, directory.dst.as_ref(), path.file_name());
+    let dir = LookIn { src, scopes: &Scopes::default() };
+    let Look::Entry(entry) = look(hands, dir, path, None)? else { return Ok(false) };
+    let found = DestEntry::find(dst, name)?;
+    let place = EntryPlace { src, dst, path, name, alternates: &[], protected: None };
+    mirror_entry(walk, hands, EntryPair { place, src: &entry, found: found.as_ref() })
+}
+
+/// Removes entries of one directory that were found superfluous on the way.
+pub(super) fn remove_deferred(hands: &mut Hands<'_>, removals: &[DeferredRemoval]) {
+    let parent = &removals[0].parent;
+    if let Err(error) = remove_from(hands, parent, removals) {
+        hands.account.fail(parent.path.as_path(), error);
+    }
+}
+
+fn remove_from(
+    hands: &mut Hands<'_>,
+    parent: &RemovalParent,
+    removals: &[DeferredRemoval],
+) -> StepResult<()> {
+    let RemovalParent { path, id, scope } = parent;
+    let dir = hands.state.ground.made_dir(path.as_path()).map_err(at_destination(Act::Open))?;
+    let before = dir.stat_self().map_err(at_destination(Act::Stat))?;
+    if before.id() != *id {
+        return Err(StepError::Destination(Act::Delete, Cause::Replaced));
+    }
+    let target = dest::Directory::live(dir, &before, &hands.state.ground.who);
+    let mut any = false;
+    for DeferredRemoval { name, is_directory, .. } in removals {
+        if hands.state.is_ending() || hands.state.may_remove().is_err() {
+            break;
+        }
+        let Ok(path) = path.as_path().join(name) else { continue };
+        let (path, scope) = (path.as_path(), scope.as_ref());
+        any |= remove(hands, ToRemove { target: &target, path, is_directory: *is_directory, scope });
+    }
+    lock_again(hands, &target, path.as_path());
+    if any {
+        restore_time(hands, &target.dir, path.as_path(), before.mtime);
+    }
+    Ok(())
+}
+
+/// A directory that had its time keeps it, whatever happened in it since.
+fn restore_time(hands: &mut Hands<'_>, dir: &Dir, path: RelPath<'_>, mtime: Timestamp) {
+    let keep = hands.state.ground.keep();
+    if !keep.times || keep.omit_dir_times || hands.state.ground.is_dry() {
+        return;
+    }
+    if hands.state.ground.options.fsync {
+        // What was made gets its name later.
+        hands.state.barrier.restore_time(path, mtime);
+    }
+    if let Err(errno) = Handle::Open(dir.as_fd()).set_times(None, Some(mtime)) {
+        hands.account.fail(path, at_destination(Act::SetTimes)(errno));
+    }
+}

@@ -1,0 +1,191 @@
+//! One entry that is not a directory: has it decided what is to be done, does it, and reports it.
+
+use super::account::{ChangeNote, Counted};
+use super::alternates::{Served, ask_alternates};
+use super::error::StepResult;
+use super::further_name::further_name;
+use super::hands::Hands;
+use super::links::{Claim, Inode};
+use super::make::make;
+use super::place::{DestEntry, EntryPair};
+use super::renames::make_of_removed;
+use super::walk::Walk;
+use crate::account::{Aspects, Deed};
+use crate::plan::attributes::may_touch;
+use crate::plan::policy::Compare;
+use crate::plan::step::{Action, Kept, KeptFacts, alternates, appending, compared, decide, kept};
+use crate::sys::{FileKind, Handle};
+
+/// Makes the destination's entry what the source's is. Whether a name in the directory was made or replaced.
+pub(super) fn mirror_entry(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
+    let src = &pair.src.stat;
+    let is_grouped = walk.state.ground.keep().hard_links && src.nlink > 1;
+    if !is_grouped {
+        return single(walk, hands, pair);
+    }
+    let (id, path) = (src.id(), pair.place.path);
+    match walk.links.claim(id) {
+        Claim::First if pair.found.is_none() && walk.may_have_other_names() => {
+            // One that is met later may be there, and is then the first.
+            walk.links.release(id);
+            walk.deferred.link(path);
+            Ok(false)
+        }
+        Claim::First => {
+            let done = single(walk, hands, pair);
+            match done {
+                Ok(true) => walk.links.made(id, path, made_inode(walk, pair)),
+                Ok(false) => walk.links.made(id, path, pair.found.map(|found| found.stat.id())),
+                Err(_) => walk.links.release(id),
+            }
+            done
+        }
+        Claim::Made(first) => further_name(walk, hands, pair, &first),
+        Claim::Wait => {
+            walk.deferred.link(path);
+            Ok(false)
+        }
+    }
+}
+
+/// What has just been made, if it has its name already: with `--fsync` it gets it later, in a dry run never.
+fn made_inode(walk: &Walk<'_>, pair: EntryPair<'_>) -> Option<Inode> {
+    let options = walk.state.ground.options;
+    let target = pair.place.dst.filter(|_| !options.dry_run && !options.fsync)?;
+    target.dir.stat(pair.place.name).ok().map(|stat| stat.id())
+}
+
+/// An entry by itself, or the first name of a group.
+fn single(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
+    let EntryPair { place, src, found } = pair;
+    let ground = &walk.state.ground;
+    let precision = ground.precision(found.map(|found| &found.stat));
+    let mut action = decide(src.seen(), found.map(DestEntry::seen), &ground.policy, &precision);
+    let serves = alternates(action, src.stat.kind, found.map(|found| found.stat.kind));
+    if let Some(served) = ask_alternates(hands, pair, serves)? {
+        return Ok(report_served(walk, hands, pair, served));
+    }
+    let mut was_compared = false;
+    if let (Action::Compare, Some(target)) = (action, place.dst) {
+        was_compared = ground.policy.compare == Compare::Checksum;
+        action = compared(hands.copying.is_same(place, src, &target.dir, place.name)?);
+    }
+    if let (true, Some(found)) = (ground.options.copying.append, found) {
+        action = appending(action, &src.stat, &found.stat);
+    }
+    match (action, found) {
+        (Action::Leave, _) => {
+            walk.links.release(src.stat.id());
+            leave(hands, pair);
+            Ok(false)
+        }
+        (Action::Keep, Some(found)) => keep_content(walk, hands, pair, found),
+        (Action::Update | Action::Compare, Some(found)) => update(walk, hands, pair, found, was_compared),
+        (Action::Replace, Some(_)) => {
+            make(hands, pair)?;
+            hands.account.changed(place.path, &src.stat, ChangeNote::created(src.target.as_deref()));
+            Ok(true)
+        }
+        (_, None) => create(walk, hands, pair),
+        (Action::Create, Some(_)) => Ok(false),
+    }
+}
+
+/// Reports what an alternate has served for. Whether a name was made or removed.
+fn report_served(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>, served: Served) -> bool {
+    let (path, src) = (pair.place.path, &pair.src.stat);
+    match (served, pair.found) {
+        (Served::Linked, _) => hands.account.changed(path, src, ChangeNote::linked(path)),
+        (Served::Copied, _) => hands.account.changed(path, src, ChangeNote::created(None)),
+        (Served::LeftToIt, found) => {
+            // No name is made that others of its group could be linked to.
+            walk.links.release(src.id());
+            match found {
+                Some(found) => hands.account.deleted(path, found.stat.kind),
+                None => hands.account.unchanged(path, src, Counted::AsItself),
+            }
+            return found.is_some();
+        }
+    }
+    true
+}
+
+fn leave(hands: &mut Hands<'_>, pair: EntryPair<'_>) {
+    let (path, kind) = (pair.place.path, pair.src.stat.kind);
+    if pair.found.is_some() {
+        hands.account.keep(path, kind);
+    }
+    let why = match kind {
+        FileKind::File | FileKind::Symlink | FileKind::Directory => "the options leave it out",
+        _ => "devices or special files are left out",
+    };
+    hands.account.skip(path, why);
+}
+
+fn create(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
+    let removed = match &walk.renames {
+        Some(renames) => make_of_removed(hands, pair, renames)?,
+        None => None,
+    };
+    let note = if let Some(from) = &removed {
+        ChangeNote::linked(from.as_path())
+    } else {
+        make(hands, pair)?;
+        ChangeNote::created(pair.src.target.as_deref())
+    };
+    hands.account.changed(pair.place.path, &pair.src.stat, note);
+    Ok(true)
+}
+
+/// The content is right: sets what metadata are not.
+fn keep_content(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    pair: EntryPair<'_>,
+    found: &DestEntry,
+) -> StepResult<bool> {
+    let (place, src, ground) = (pair.place, pair.src, &walk.state.ground);
+    let (changes, differs) = hands.metadata.compare_found(pair, found)?;
+    let (is_right, may_touch) = (changes.is_empty(), may_touch(&src.stat, &found.stat, &ground.policy));
+    // An inode that is not kept serves nobody.
+    let is_own = (is_right || may_touch) && walk.links.owns(&src.stat, &found.stat);
+    let kept = kept(KeptFacts { is_right, is_own, may_touch });
+    match kept {
+        Kept::AsItIs => {
+            hands.account.unchanged(place.path, &src.stat, Counted::AsItself);
+            return Ok(false);
+        }
+        Kept::InPlace => {
+            if let Some(target) = place.dst.filter(|_| !ground.is_dry()) {
+                let handle = Handle::Named(&target.dir, place.name);
+                hands.metadata.set(&mut hands.account, place.path, handle, &changes);
+            }
+        }
+        Kept::Anew => make(hands, pair)?,
+    }
+    report_differs(hands, pair, Deed::SetMetadata, differs);
+    Ok(kept == Kept::Anew)
+}
+
+fn update(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    pair: EntryPair<'_>,
+    found: &DestEntry,
+    was_compared: bool,
+) -> StepResult<bool> {
+    let src = &pair.src.stat;
+    let (_, mut differs) = hands.metadata.compare_found(pair, found)?;
+    let is_file = src.kind == FileKind::File;
+    differs.content = was_compared || !is_file;
+    differs.size = is_file && src.size != found.stat.size;
+    differs.time_of_transfer = !walk.state.ground.keep().times;
+    make(hands, pair)?;
+    report_differs(hands, pair, Deed::Update, differs);
+    Ok(true)
+}
+
+fn report_differs(hands: &mut Hands<'_>, pair: EntryPair<'_>, deed: Deed, differs: Aspects) {
+    let note = ChangeNote::differs(deed, differs, pair.src.target.as_deref());
+    hands.account.changed(pair.place.path, &pair.src.stat, note);
+}

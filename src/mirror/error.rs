@@ -1,0 +1,49 @@
+//! Why one step was not done.
+
+use crate::account::Cause;
+use crate::dest::Failed;
+use crate::error::Act;
+use rustix::io::Errno;
+
+/// Why one step was not done.
+#[derive(Debug)]
+pub(super) enum StepError {
+    /// In the source.
+    Source(Act, Cause),
+    /// In the destination.
+    Destination(Act, Cause),
+    /// The run was asked to stop.
+    Cancelled,
+}
+
+/// What came of one step.
+pub(super) type StepResult<T> = Result<T, StepError>;
+
+/// For `map_err`: what was being done in the source when the system said no.
+pub(super) fn at_source(act: Act) -> impl Fn(Errno) -> StepError {
+    move |errno| StepError::Source(act, gone(errno))
+}
+
+/// The same in the destination.
+pub(super) fn at_destination(act: Act) -> impl Fn(Errno) -> StepError {
+    move |errno| StepError::Destination(act, errno.into())
+}
+
+/// What was listed and is not there any more has vanished.
+fn gone(errno: Errno) -> Cause {
+    match errno {
+        Errno::NOENT => Cause::Vanished,
+        Errno::NOTDIR | Errno::LOOP => Cause::Replaced,
+        errno => errno.into(),
+    }
+}
+
+impl From<Failed> for StepError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Entry(act, cause) => StepError::Destination(act, cause),
+            Failed::Cancelled => StepError::Cancelled,
+            Failed::Refused(_) => StepError::Destination(Act::Open, Cause::Replaced),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What one thread of a run works with.
+
+use super::account::Account;
+use super::copying::ContentCopier;
+use super::metadata::WantedMetadata;
+use super::state::RunState;
+
+/// What one thread of a run works with.
+pub(super) struct Hands<'a> {
+    /// What all threads share.
+    pub(super) state: &'a RunState<'a>,
+    pub(super) metadata: WantedMetadata<'a>,
+    pub(super) copying: ContentCopier<'a>,
+    pub(super) account: Account<'a>,
+    /// What directories are listed through.
+    pub(super) buffer: Vec<u8>,
+}
+
+impl<'a> Hands<'a> {
+    pub(super) fn new(state: &'a RunState<'_>) -> Self {
+        let RunState { ground, flags, can, .. } = state;
+        Hands {
+            state,
+            metadata: WantedMetadata::new(ground, can),
+            copying: ContentCopier::new(ground, flags, &can.copying),
+            account: Account::new(ground, flags),
+            buffer: Vec::new(),
+        }
+    }
+}

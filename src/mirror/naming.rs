@@ -1,0 +1,48 @@
+//! Gives what was made its name, and sees to what has the name until then.
+
+use super::backup::back_up;
+use super::error::{StepError, StepResult};
+use super::hands::Hands;
+use super::place::NewName;
+use super::remove::{ToRemove, remove};
+use crate::account::Cause;
+use crate::error::Act;
+use crate::sys::FileKind;
+use rustix::io::Errno;
+
+/// Gives what was made under `temp` its name. In a staged directory it has it already.
+pub(super) fn put(hands: &mut Hands<'_>, new: NewName<'_>, temp: Option<Vec<u8>>) -> StepResult<()> {
+    let (target, name) = (new.target, new.place.name);
+    let Some(temp) = temp else { return Ok(()) };
+    make_way(hands, new).inspect_err(|_| target.discard(Some(&temp), name))?;
+    if hands.state.ground.options.fsync {
+        let _ = hands.state.barrier.publish_later(new.place.path, temp);
+        return Ok(());
+    }
+    Ok(target.publish(&temp, name)?)
+}
+
+/// Sees to what has the name now: a directory is emptied, if that is allowed; anything else is backed up, if that is
+/// wanted.
+pub(super) fn make_way(hands: &mut Hands<'_>, new: NewName<'_>) -> StepResult<()> {
+    new.target.unlock();
+    match new.old {
+        Some(old) if old.stat.kind == FileKind::Directory => empty(hands, new),
+        Some(_) => back_up(hands, new.target, new.place.path),
+        None => Ok(()),
+    }
+}
+
+/// Removes a directory that something else is to replace. Empty, it gives way in any case.
+fn empty(hands: &mut Hands<'_>, new: NewName<'_>) -> StepResult<()> {
+    let NewName { place, target, .. } = new;
+    if target.dir.remove_dir(place.name).is_ok() {
+        return Ok(());
+    }
+    let is_allowed = hands.state.ground.policy.force || hands.state.may_remove().is_ok();
+    let entry = ToRemove { target, path: place.path, is_directory: true, scope: place.protected };
+    if is_allowed && remove(hands, entry) {
+        return Ok(());
+    }
+    Err(StepError::Destination(Act::Replace, Cause::Os(Errno::NOTEMPTY.into())))
+}

@@ -1,0 +1,47 @@
+//! What all threads of a run share while they write the destination.
+
+use super::flags::Flags;
+use super::ground::Ground;
+use crate::cancel::Cancel;
+use crate::dest::Capabilities;
+use crate::dest::barrier::Barrier;
+use crate::plan::removal::{RunFacts, Stays, may_remove};
+
+/// What all threads of a run share while they write the destination.
+pub(super) struct RunState<'a> {
+    pub(super) ground: Ground<'a>,
+    pub(super) flags: Flags<'a>,
+    /// What the destination keeps and can do.
+    pub(super) can: Capabilities,
+    pub(super) barrier: Barrier,
+}
+
+impl<'a> RunState<'a> {
+    pub(super) fn new(ground: Ground<'a>, cancel: &'a Cancel) -> Self {
+        let can = Capabilities::without(&ground.options.without, ground.options.insist);
+        RunState { ground, flags: Flags::new(cancel), can, barrier: Barrier::default() }
+    }
+
+    /// Whether nothing more is to be begun.
+    pub(super) fn is_ending(&self) -> bool {
+        self.flags.stop.is_set()
+    }
+
+    /// Whether what the source lacks may be removed, as far as is known now.
+    pub(super) fn may_remove(&self) -> Result<(), Stays> {
+        let delete = self.ground.options.delete.as_ref();
+        may_remove(RunFacts {
+            is_asked: delete.is_some(),
+            source_failed: self.flags.source_failed(),
+            ignores_errors: delete.is_some_and(|delete| delete.ignore_errors),
+            ..RunFacts::default()
+        })
+    }
+
+    /// The same once the whole source was walked: by then its name may lead to another directory.
+    pub(super) fn may_still_remove(&self) -> Result<(), Stays> {
+        self.may_remove()?;
+        let source_moved = !self.ground.is_same_source();
+        may_remove(RunFacts { is_asked: true, source_moved, ..RunFacts::default() })
+    }
+}

@@ -1,0 +1,122 @@
+//! Works through a stretch of a directory's names: what each side has, and who sees to it.
+
+use super::choose::{Look, LookIn, look};
+use super::entry::mirror_entry;
+use super::error::{StepResult, at_destination};
+use super::extraneous::{ListedName, extraneous};
+use super::hands::Hands;
+use super::pair::DirectoryPair;
+use super::place::{DestEntry, EntryPair};
+use super::task::{ChildDirectory, Occupant, Purpose, Stretch, WalkTask};
+use super::walk::Walk;
+use crate::error::Act;
+use crate::pool;
+use crate::sys::FileKind;
+use rustix::io::Errno;
+use std::sync::Arc;
+
+/// Works through a stretch. Directories that it meets are tasks of their own.
+pub(super) fn work_through(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    purpose: Purpose,
+    stretch: Stretch,
+    tasks: &mut pool::Found<WalkTask>,
+) {
+    let Stretch { pair, range } = stretch;
+    let mut children = Vec::new();
+    for joined in &pair.joined[range] {
+        if walk.state.is_ending() {
+            break;
+        }
+        let there = joined.dst.map(|number| ListedName {
+            name: pair.dst.names.name(number),
+            kind: pair.dst.names.kind(number),
+        });
+        let Some(number) = joined.src else {
+            if let Some(listed) = there {
+                extraneous(walk, hands, purpose, &pair, listed);
+            }
+            continue;
+        };
+        let name = pair.src.names.name(number);
+        // A name from getdents64(2) is one component; an odd file system's `..` does not pass for one.
+        let Ok(path) = pair.as_path().join(name) else { continue };
+        let kind = pair.src.names.kind(number);
+        let dir = LookIn { src: &pair.src.dir, scopes: &pair.scopes };
+        let done = match look(hands, dir, path.as_path(), kind) {
+            Ok(Look::Nothing) => {
+                if let Some(listed) = there {
+                    extraneous(walk, hands, purpose, &pair, listed);
+                }
+                Ok(())
+            }
+            Ok(Look::Directory { follow }) => what_is_there(walk, &pair, there).map(|there| {
+                let above = Arc::clone(&pair);
+                children.push(WalkTask::Directory(ChildDirectory {
+                    above,
+                    name: name.into(),
+                    follow,
+                    there,
+                }));
+            }),
+            Ok(Look::Entry(src)) if purpose == Purpose::Transfer => {
+                let place = pair.place(path.as_path());
+                DestEntry::find(place.dst.filter(|_| there.is_some()), name).and_then(|found| {
+                    transfer(walk, hands, &pair, EntryPair { place, src: &src, found: found.as_ref() })
+                })
+            }
+            Ok(Look::Entry(_) | Look::LeftOut) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            hands.account.fail(path.as_path(), error);
+        }
+    }
+    pair.add_children(children.len());
+    // The last one is worked on next.
+    tasks.extend(children.into_iter().rev());
+}
+
+/// Makes the destination's entry what the source's is.
+fn transfer(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    directory: &DirectoryPair,
+    pair: EntryPair<'_>,
+) -> StepResult<()> {
+    let done = mirror_entry(walk, hands, pair);
+    // What failed may have been begun under a temporary name.
+    if !matches!(done, Ok(false)) {
+        directory.touch();
+    }
+    done.map(|_| ())
+}
+
+/// What the destination has in the place of a directory.
+fn what_is_there(
+    walk: &Walk<'_>,
+    pair: &DirectoryPair,
+    listed: Option<ListedName<'_>>,
+) -> StepResult<Occupant> {
+    let (Some(ListedName { name, kind }), Some(target)) = (listed, &pair.dst.target) else {
+        return Ok(Occupant::Nothing);
+    };
+    let kind = match kind {
+        Some(kind) => kind,
+        None => match target.dir.stat(name) {
+            Ok(stat) => stat.kind,
+            Err(Errno::NOENT) => return Ok(Occupant::Nothing),
+            Err(errno) => return Err(at_destination(Act::Stat)(errno)),
+        },
+    };
+    let leads_to_directory =
+        || target.dir.stat_following(name).is_ok_and(|stat| stat.kind == FileKind::Directory);
+    Ok(match kind {
+        FileKind::Directory => Occupant::Directory,
+        FileKind::Symlink if walk.state.ground.policy.symlinks.keep_dirs && leads_to_directory() => {
+            Occupant::DirectoryLink
+        }
+        _ => Occupant::Other,
+    })
+}
