@@ -285,3 +285,38 @@ fn a_directory_replaced_by_a_symlink_while_an_archive_streams_in_is_reported() {
     assert!(said.contains("d/new"), "{said}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
 }
+
+/// For root, XFS shows each ACL a second time, as `trusted.SGI_ACL_*`. That is neither read nor removed, so a second run has
+/// nothing to do, and the ACLs are there after every run.
+#[test]
+fn acls_on_xfs_outlive_a_second_run() {
+    if !is_root() {
+        return leave_out("loop devices need root");
+    }
+    if !peer("mkfs.xfs") || !peer("setfacl") {
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.mkdir("xfs");
+    build(&scratch.join("src"), &[file("f", "f"), dir("d"), file("d/g", "g")]);
+    let script = "\
+        truncate -s 320M image && mkfs.xfs -q image >&2 && mount -o loop image xfs || exit 99
+        setfacl -m u:12345:rw src/f && setfacl -d -m u:12345:rw src/d || exit 99
+        $HAUL pack src a.tar.zst || exit
+        for run in 1 2 3; do
+            $HAUL sync src xfs/mirror && $HAUL diff -q src xfs/mirror || exit
+            $HAUL unpack --update a.tar.zst xfs/unpacked && $HAUL diff -q src xfs/unpacked || exit
+            for dst in mirror unpacked; do
+                getfacl -c xfs/$dst/f | grep -q user:12345:rw- || exit 97
+                getfacl -dc xfs/$dst/d | grep -q user:12345:rw- || exit 97
+            done
+        done
+        $HAUL pack xfs/mirror b.tar.zst && $HAUL verify b.tar.zst src || exit
+        $HAUL list -l b.tar.zst | grep -q SGI_ACL && exit 97
+        exit 0";
+    let Some(outcome) = in_private_mounts(scratch.path(), script) else { return };
+    if outcome.code() == Some(99) {
+        return leave_out("there is no XFS that can be mounted");
+    }
+    outcome.expect(0);
+}
