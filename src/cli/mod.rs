@@ -109,3 +109,69 @@ JSON:
   For an error that ended a run, also:
     malformed refused held rule line no-index no-base not-a-delta is-a-delta contradiction no-name empty-source
     same-directory delta-over-base symbolic-link mount-point other-owner not-kept";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul::account::Cause;
+    use haul::error::{Error, IndexUse, Precaution, RuleError, RuleFault, Unfit};
+    use std::collections::BTreeSet;
+    use std::io;
+    use std::path::Path;
+
+    #[test]
+    fn the_help_names_every_kind_of_a_failure() {
+        let words: BTreeSet<_> = TOP.split_whitespace().collect();
+        let system = (1..=133).map(|code| Cause::Os(io::Error::from_raw_os_error(code)));
+        let others = [
+            Cause::Changed,
+            Cause::Shrunk,
+            Cause::Vanished,
+            Cause::Replaced,
+            Cause::NotFound,
+            Cause::Loop,
+            Cause::Limit,
+            Cause::Missing([].into()),
+        ];
+        for cause in system.chain(others) {
+            assert!(words.contains(cause.kind()), "{cause}: {}", cause.kind());
+        }
+        let path = || Path::new("p").to_owned();
+        let unfit = [
+            Unfit::NoIndex(IndexUse::Base),
+            Unfit::IsDelta,
+            Unfit::NoBase,
+            Unfit::NotDelta,
+            Unfit::OtherBase { below: path() },
+            Unfit::SingleFrame,
+            Unfit::BaseOfDelta,
+            Unfit::NoName,
+            Unfit::Line { number: 1, what: String::new() },
+        ];
+        let precautions = [
+            Precaution::EmptySource { src: path(), dst: path() },
+            Precaution::EmptyArchive { archive: path(), dst: path() },
+            Precaution::SameDirectory { src: path(), dst: path() },
+            Precaution::DeltaOverBase { base: path() },
+            Precaution::NoName { path: path() },
+            Precaution::SymbolicLink { path: path() },
+            Precaution::Directory { path: path() },
+            Precaution::MountPoint { path: path() },
+            Precaution::MountBelow { path: path() },
+            Precaution::OtherOwner { store: path() },
+            Precaution::NotKept { path: path() },
+        ];
+        let rule =
+            RuleError { rule: [].into(), origin: haul::error::Origin::default(), fault: RuleFault::Unknown };
+        let errors = [
+            Error::Malformed { archive: path(), what: String::new() },
+            Error::Refused { archive: path(), what: String::new() },
+            Error::Held { path: path(), holder: None },
+            rule.into(),
+        ];
+        let errors = errors.into_iter().chain(precautions.map(Error::from));
+        for error in errors.chain(unfit.map(|why| Error::unfit(Path::new("p"), why))) {
+            assert!(words.contains(error.kind()), "{error}: {}", error.kind());
+        }
+    }
+}

@@ -3,6 +3,8 @@
 //! `docs/architecture.md` explains them. The bounds on functions, and the ban of `std::fs` paths outside `src/sys`,
 //! are clippy's (`clippy.toml`).
 
+mod circles;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -181,6 +183,28 @@ fn the_library_neither_prints_nor_exits_nor_asks_for_a_terminal() {
     for source in sources().iter().filter(is_library) {
         for word in ["print!", "println!", "stderr()", "process::exit", "is_terminal"] {
             assert!(!source.code().contains(word), "src/{} says {word}", source.path.display());
+        }
+    }
+}
+
+/// The words of a command line are its front end's; another one has other flags.
+#[test]
+fn the_library_names_no_flag() {
+    let is_flag = |text: &str| {
+        text.match_indices("--").any(|(at, _)| {
+            let name = text[at + 2..].chars().take_while(char::is_ascii_alphanumeric).count();
+            name > 1 && !text[..at].ends_with('-')
+        })
+    };
+    assert!(is_flag("needs --update") && !is_flag("a -- b") && !is_flag("--x") && !is_flag("---"));
+    let is_test = |source: &Source| source.path.iter().any(|part| part == "tests" || part == "tests.rs");
+    let is_library =
+        |source: &&Source| !["cli", "main"].contains(&source.layer().as_str()) && !is_test(source);
+    for source in sources().iter().filter(is_library) {
+        // Every other piece between quotation marks is a string, as long as none is escaped on that line.
+        for line in source.code().lines().filter(|line| !line.contains("\\\"")) {
+            let strings: Vec<_> = line.split('"').skip(1).step_by(2).filter(|text| is_flag(text)).collect();
+            assert!(strings.is_empty(), "src/{} names a flag: {strings:?}", source.path.display());
         }
     }
 }
