@@ -29,7 +29,7 @@ pub struct Counts {
     pub updated: u64,
     /// Sync: names that were hard-linked to an existing inode, in the mirror or in another tree.
     pub linked: u64,
-    /// Sync and diff: entries of which only metadata were changed, or would be.
+    /// Sync and diff: entries of which only metadata was changed, or would be.
     pub metadata_set: u64,
     /// Sync and diff: entries that were removed, or would be.
     pub deleted: u64,

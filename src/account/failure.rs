@@ -41,8 +41,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// A word for causes that mean the same to whoever reads them, such as `vanished` or `denied`. A promise to scripts:
-    /// words are added, never renamed.
+    /// A word for causes with the same meaning, such as `vanished` or `denied`. A promise to scripts: words are added,
+    /// never renamed.
     pub fn kind(&self) -> &'static str {
         match self {
             Cause::Os(error) => kind(error),
@@ -87,7 +87,7 @@ impl fmt::Display for Cause {
             Cause::Replaced => f.write_str("it was replaced by something else while the tree was read"),
             Cause::Loop => f.write_str("a symbolic link leads back to a directory above it"),
             Cause::Limit => f.write_str("no more entries may be deleted"),
-            Cause::NotFound => f.write_str("the archive does not hold it"),
+            Cause::NotFound => f.write_str("it is not in the archive"),
             Cause::Missing(path) => write!(f, "{} was not written", escape(path)),
         }
     }

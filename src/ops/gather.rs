@@ -105,9 +105,9 @@ impl Current {
             && !bytes.is_empty()
         {
             let missing = piece.stored as usize - self.data.len();
-            let (now, behind) = bytes.split_at(bytes.len().min(missing));
+            let (now, after) = bytes.split_at(bytes.len().min(missing));
             self.data.extend_from_slice(now);
-            bytes = behind;
+            bytes = after;
             if now.len() == missing {
                 self.end_piece();
             }

@@ -1,4 +1,4 @@
-//! How exactly a file system keeps times, as far as its type tells.
+//! How precisely a file system keeps times, judged by its type.
 
 use super::Dir;
 use super::meta::birth;
@@ -6,16 +6,16 @@ use crate::tree::grain::{Grain, Grains};
 use rustix::fs;
 use std::os::fd::AsFd;
 
-/// tmpfs, ramfs, XFS, btrfs, F2FS, ZFS: they keep nanoseconds whatever else they are.
+/// tmpfs, ramfs, XFS, btrfs, F2FS, ZFS: they always keep nanoseconds.
 const EXACT: [i64; 6] = [0x0102_1994, 0x8584_58F6, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1];
 
 /// ext2, ext3 and ext4 share a type, and an overlay keeps what the file system below it keeps.
 ///
-/// ext4's driver keeps the nanoseconds of a time beside the inode's birth, in what an inode has beyond 128 bytes: where
-/// it tells when an inode was made, it has room for both. ext2's driver, and inodes of 128 bytes, have neither.
+/// ext4's driver keeps the nanoseconds of times together with the inode's birth time in the part of an inode beyond 128
+/// bytes: if it reports a birth time, it has room for both. ext2's driver, and inodes of 128 bytes, have neither.
 const EXACT_WITH_BIRTH: [i64; 2] = [0xEF53, 0x794C_7630];
 
-/// How exactly the tree below `root` keeps times: fstatfs(2), statx(2).
+/// How precisely the tree below `root` keeps times: fstatfs(2), statx(2).
 pub(crate) fn grains(root: &Dir) -> Grains {
     let (Ok(stat), Ok(stat_fs)) = (root.stat_self(), fs::fstatfs(root.as_fd())) else {
         return Grains::UNKNOWN;
@@ -24,7 +24,7 @@ pub(crate) fn grains(root: &Dir) -> Grains {
     Grains::below(&stat, grain(stat_fs.f_type & 0xFFFF_FFFF, has_birth))
 }
 
-/// That of a file system of this type (`f_type` of statfs(2)), which may tell when its root was made.
+/// The grain of a file system of this type (`f_type` of statfs(2)), which may report the birth time of its root.
 fn grain(file_system: i64, has_birth: impl FnOnce() -> bool) -> Grain {
     if EXACT.contains(&file_system) || (EXACT_WITH_BIRTH.contains(&file_system) && has_birth()) {
         Grain::Exact

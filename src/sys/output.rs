@@ -50,7 +50,7 @@ impl Place {
         self.existing.as_ref()
     }
 
-    /// Creates a temporary file beside the name. A device or fifo, such as `/dev/null`, is written to directly and
+    /// Creates a temporary file next to the name. A device or fifo, such as `/dev/null`, is written to directly and
     /// never replaced.
     pub(crate) fn create(self) -> Result<Output> {
         let Place { dir, name, existing } = self;

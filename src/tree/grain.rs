@@ -1,33 +1,33 @@
-//! How exactly a file system keeps times.
+//! How precisely a file system keeps times.
 //!
-//! Owns which times a coarser clock makes of a time. Does not own when two times count as the same (`plan::same`), nor
-//! how a file system is asked (`sys::grain`).
+//! Owns how a coarser clock rounds a time. Does not own when two times count as the same (`plan::same`), nor how a file
+//! system is asked (`sys::grain`).
 
 use super::{Device, Stat, Timestamp};
 
-/// How exactly one side of a comparison keeps times.
+/// How precisely one side of a comparison keeps times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Grain {
-    /// To the nanosecond: a time that is read is the one that was set.
+    /// To the nanosecond: the time that is read is the one that was set.
     #[default]
     Exact,
-    /// In units of so many nanoseconds, what is below them is cut off.
+    /// In units of this many nanoseconds, rounded down.
     Unit(u64),
-    /// In nanoseconds, or in one of [`UNITS`].
+    /// Unknown: in nanoseconds, or in one of [`UNITS`].
     Unknown,
 }
 
 /// Units in which file systems count time, in nanoseconds: NTFS and SMB, microseconds, milliseconds, ext3 and HFS+.
 ///
 /// Not FAT's two seconds: sources whose times are whole seconds are common (archives, checkouts, reproducible builds),
-/// and a change within one such unit must not go unseen. `--modify-window` is for it.
+/// and a change within one such unit must not be missed. `--modify-window` is for FAT.
 const UNITS: [u64; 4] = [100, 1_000, 1_000_000, Grain::SECOND];
 
 impl Grain {
     /// One second in nanoseconds.
     pub(crate) const SECOND: u64 = 1_000_000_000;
 
-    /// Whether a place of this grain that was given the time `full` may show it as `kept`.
+    /// Whether a file system of this grain may show the time `full` as `kept`.
     pub(crate) fn may_keep(self, full: Timestamp, kept: Timestamp) -> bool {
         let cut = |unit: u64| {
             let unit = i128::from(unit.max(1));
@@ -42,11 +42,11 @@ impl Grain {
     }
 }
 
-/// How exactly the places of one tree keep times: a file system that was asked, and others below it that were not.
+/// How precisely the file systems of one tree keep times: one that was asked, and others below it that were not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grains {
     grain: Grain,
-    /// What was asked, by its device and its mount; `None` where the grain holds everywhere.
+    /// The file system that was asked, by its device and its mount; `None` if the grain applies everywhere.
     asked: Option<(Device, (Device, u64))>,
 }
 
@@ -54,17 +54,17 @@ impl Grains {
     /// Nothing is known.
     pub(crate) const UNKNOWN: Grains = Grains::everywhere(Grain::Unknown);
 
-    /// Of what lies in no file system: an archive.
+    /// For an archive, which is not on a file system.
     pub(crate) const fn everywhere(grain: Grain) -> Self {
         Grains { grain, asked: None }
     }
 
-    /// Of a tree whose root is `root`, on a file system of this grain.
+    /// For a tree whose root is `root`, on a file system of this grain.
     pub(crate) fn below(root: &Stat, grain: Grain) -> Self {
         Grains { grain, asked: Some((root.dev, root.mount_id())) }
     }
 
-    /// Of an inode. What lies on another mount was not asked.
+    /// The grain of an inode. Other mounts were not asked.
     pub(crate) fn of(&self, stat: &Stat) -> Grain {
         // Files of one overlay may have several devices; several mounts may show one device.
         match self.asked {
@@ -73,7 +73,7 @@ impl Grains {
         }
     }
 
-    /// Of an inode on this device.
+    /// The grain of an inode on this device.
     pub(crate) fn on(&self, dev: Device) -> Grain {
         match self.asked {
             Some((asked, _)) if asked != dev => Grain::Unknown,

@@ -8,7 +8,7 @@ use crate::tree::path::escape;
 pub struct DecodeError {
     /// Where the header, record block or content in question begins, in bytes of the tar stream.
     pub offset: u64,
-    /// The name of the member in question as the archive spells it, escaped for people; empty when there is none.
+    /// The name of the member in question as the archive spells it, escaped for people; empty if there is none.
     pub member: Box<str>,
     /// What is wrong.
     pub fault: Fault,

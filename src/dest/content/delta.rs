@@ -2,7 +2,7 @@
 //!
 //! For destinations that are slow to write to, and where a server copies its own blocks: between local disks a plain
 //! copy is faster. A block of the basis is used for a block of the source if their xxh3-128 are equal, see
-//! [`crate::delta`]: what differs by chance is told apart, what was built to deceive may not be.
+//! [`crate::delta`]: blocks that differ by chance are distinguished, blocks that were built to deceive may not be.
 
 use super::transfer::{Transfer, window};
 use super::{At, Copied, Copier, Moved, Piece, Pieces, Source, Stop, go_on};

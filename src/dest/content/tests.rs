@@ -101,7 +101,7 @@ fn refusing(calls: &[Call], file: &File) -> Learned {
     learned
 }
 
-/// Runs `act` with a source that is `src` as it is now. Checks what is told on the way.
+/// Runs `act` with a source that is `src` as it is now. Checks what is reported on the way.
 fn run(
     (ways, refused): (Ways, &[Call]),
     src: &File,
@@ -359,7 +359,7 @@ fn room_that_cannot_be_had_is_an_error_before_anything_is_read() {
 
 type Act<'d> = dyn Fn(&mut Copier<'_>, Source<'_>, &mut Moved<'_>) -> Result<Copied, Stop> + 'd;
 
-/// Every act with a destination as it expects one, and a basis where it wants one; `check` is told what came of it.
+/// Runs every act with the destination that it expects, and a basis if it needs one; `check` gets the result.
 fn every_act(
     old: &[u8],
     how: (Ways, &[Call]),

@@ -58,9 +58,9 @@ impl<'a> Batch<'a> {
             Current::Large(..) => {
                 while !bytes.is_empty() {
                     let room = BATCH_BYTES - self.data.len();
-                    let (now, behind) = bytes.split_at(bytes.len().min(room));
+                    let (now, after) = bytes.split_at(bytes.len().min(room));
                     self.data.extend_from_slice(now);
-                    bytes = behind;
+                    bytes = after;
                     if self.data.len() == BATCH_BYTES {
                         self.hand_on_stretch()?;
                     }
