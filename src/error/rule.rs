@@ -1,7 +1,7 @@
 //! What can be wrong with a rule.
 //!
-//! Owns the words in which a rule is refused. A rule that cannot be used ends the run: guessing what was meant could
-//! delete what the rule should have protected.
+//! Owns the messages about invalid rules. A rule that cannot be used ends the run: guessing its meaning could delete
+//! what it should have protected.
 
 use crate::tree::path::escape;
 use std::fmt;

@@ -1,13 +1,13 @@
-//! Changes of modes, as `--chmod` says them.
+//! Changes of modes: the language of `--chmod`.
 //!
-//! Owns rsync's language for them, which is chmod(1)'s with marks for directories and files, and what each change does
-//! to a mode. Sets no modes. A symlink has no mode that can be set: the caller leaves symlinks out.
+//! Owns rsync's language for them, which is chmod(1)'s with prefixes for directories and files, and the effect of each
+//! change on a mode. Sets no modes. A symlink's mode cannot be set: the caller leaves symlinks out.
 //!
 //! # The language
 //!
-//! A list of changes, separated by commas, made in their order: `D` (directories only) or `F` (everything else), then
-//! either an octal number, which is the new mode, or users (`u g o a`), an operator (`+ - =`) and permissions (`r w x X s
-//! t`, or one of `u g o`: the permissions that those have). What rsync does and chmod(1) does not:
+//! A list of changes, separated by commas, applied in order: `D` (directories only) or `F` (everything else), then
+//! either an octal number, which is the new mode, or users (`u g o a`), an operator (`+ - =`) and permissions (`r w x X
+//! s t`, or one of `u g o`: the permissions that those have). Differences between rsync and chmod(1):
 //!
 //! * A change has one operator: `u+r-w` is an error.
 //! * Without users, a change applies to all of them, less the bits of the umask; `s` and `t` ignore the umask.
@@ -29,7 +29,7 @@ pub struct Chmod {
 /// One change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ModeChange {
-    /// Only directories, or only what is not a directory.
+    /// Only directories, or only other entries.
     directories: Option<bool>,
     clear: u32,
     set: u32,
@@ -38,14 +38,14 @@ struct ModeChange {
     copy: Option<CopyBits>,
 }
 
-/// Three bits of a mode that go to other places of it.
+/// Three bits of a mode that are copied to other places in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CopyBits {
-    /// How far to the left they are.
+    /// How far they are shifted to the left.
     shift: u32,
-    /// Where they go.
+    /// Where they are copied to.
     mask: u32,
-    /// They are taken away there.
+    /// Whether they are removed there.
     removes: bool,
 }
 
@@ -55,7 +55,7 @@ struct CopyBits {
 pub struct ChmodError {
     /// The whole text.
     pub text: Box<[u8]>,
-    /// How many bytes of it come before what is wrong.
+    /// How many bytes come before the fault.
     pub at: usize,
     /// What is wrong.
     pub fault: ChmodFault,
@@ -85,7 +85,7 @@ pub enum ChmodFault {
 }
 
 impl Chmod {
-    /// Reads a list of changes. `umask` holds back bits where a change names no users.
+    /// Reads a list of changes. `umask` holds back bits of changes that name no users.
     pub fn parse(text: &[u8], umask: u32) -> Result<Self, ChmodError> {
         let mut chmod = Chmod::default();
         chmod.extend(text, umask)?;
@@ -114,7 +114,7 @@ impl Chmod {
         self.changes.is_empty()
     }
 
-    /// What `mode`, the low 12 bits of `st_mode`, becomes.
+    /// The new value of `mode`, the low 12 bits of `st_mode`.
     pub fn apply(&self, mode: u32, is_directory: bool) -> u32 {
         let executable = is_directory || mode & EXECUTE != 0;
         let meant = |change: &&ModeChange| change.directories.is_none_or(|only| only == is_directory);
@@ -275,7 +275,7 @@ fn build(front: Front, operator: Operator, back: Back, umask: u32) -> ModeChange
     }
 }
 
-/// The bits above 0777 that stand where an execute bit of `who` does.
+/// The bits above 0777 that belong to an execute bit of `who`.
 fn special_of(who: u32) -> u32 {
     ((who & 0o100) << 5) | ((who & 0o010) << 7) | ((who & 0o001) << 9)
 }

@@ -1,7 +1,7 @@
-//! From options and files to a flat sequence of rules.
+//! Expands options and files into a flat sequence of rules.
 //!
-//! Owns how a file is split into rules, and the merging of files that are read once (`.`): what comes out has no such
-//! rule left. Opens nothing itself: the caller says what a name means and hands back the content.
+//! Owns how a file is split into rules, and the merging of files that are read once (`.`): the result has no such rule
+//! left. Opens nothing itself: the caller resolves a name and returns the content.
 
 use super::parse::{Defaults, Grammar, MergeRule, Parsed, PatternRule, parse};
 use crate::error::{Origin, RuleError, RuleFault};
@@ -12,17 +12,17 @@ pub(super) const DEPTH_LIMIT: usize = 32;
 /// One rule of a flat sequence.
 #[derive(Debug, Clone)]
 pub(super) struct RuleLine {
-    /// Its merge rules are all of the kind that is read per directory.
+    /// All remaining merge rules are read per directory.
     pub(super) rule: Parsed,
-    /// Whether it came from a file that another file named. A leading `/` then means the root of the transfer even
-    /// where that other file is a directory's own. rsync does so, and its manual does not say otherwise.
+    /// Whether it came from a file that another file named. A leading `/` then means the root of the transfer even if
+    /// that other file is a directory's own. rsync does the same, and its manual does not contradict.
     pub(super) nested: bool,
 }
 
 /// Opens the file that a `.` rule names.
 pub(super) type Open<'a> = dyn FnMut(&[u8]) -> Result<Vec<u8>, RuleFault> + 'a;
 
-/// Collects rules in their order.
+/// Collects rules in order.
 pub(super) struct Expander<'a> {
     open: &'a mut Open<'a>,
     nul_separated: bool,
@@ -30,7 +30,7 @@ pub(super) struct Expander<'a> {
     pub(super) lines: Vec<RuleLine>,
 }
 
-/// How a text is read: its grammar, what its rules say unless they say more, and where it stands.
+/// How a text is read: its grammar, the defaults of its rules, and where it comes from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) grammar: Grammar,
@@ -60,7 +60,7 @@ impl<'a> Expander<'a> {
         self.file(&content, Reading { file: Some(name), ..reading })
     }
 
-    /// Adds the one rule `text`. Nothing is said by an empty text.
+    /// Adds the single rule `text`. An empty text adds nothing.
     pub(super) fn rule(&mut self, text: &[u8], reading: Reading<'_>, line: usize) -> Result<(), RuleError> {
         if text.is_empty() {
             return Ok(());
@@ -98,14 +98,14 @@ impl<'a> Expander<'a> {
     }
 }
 
-/// What the `e` of a merge rule adds.
+/// The rule that the `e` of a merge rule adds.
 fn itself_excluded(merge: &MergeRule) -> PatternRule {
     let name = merge.file.rsplit(|&b| b == b'/').next().unwrap_or_default();
     PatternRule { pattern: name.into(), marks: Defaults::NONE, negated: false, xattr: false }
 }
 
-/// The rules of a file, numbered by line, or by place where the file has no lines. Empty ones and comments are left
-/// out. A carriage return ends a line too.
+/// The rules of a file, numbered by line, or by position if the file has no lines. Empty ones and comments are left
+/// out. A carriage return also ends a line.
 fn split(content: &[u8], by_words: bool, nul_separated: bool) -> Vec<(usize, &[u8])> {
     // isspace(3) in the C locale.
     let is_space = |b: &u8| matches!(b, b' ' | b'\t'..=b'\r');

@@ -1,10 +1,10 @@
 //! Rules in the language of gitignore(5).
 //!
-//! Owns the meaning of a `.gitignore`'s lines. Where the files lie, and which rule decides, is [`super::scope`]'s:
-//! git lets the last rule of a file decide, so the rules come out in reverse order, after which the first one does.
+//! Owns the meaning of a `.gitignore`'s lines. [`super::scope`] owns where the files are and which rule decides. In git
+//! the last rule of a file decides, so the rules are returned in reverse order, and the first one decides.
 //!
-//! The matcher of this module's neighbours serves here and not the `ignore` or `globset` crate: those compile a rule
-//! to a regular expression over text, and git, as rsync, matches bytes (see `docs/decisions/0002-globs.md`).
+//! Uses this crate's own matcher, not the `ignore` or `globset` crate: those compile a rule to a regular expression
+//! over text, but git, like rsync, matches bytes (see `docs/decisions/0002-globs.md`).
 
 use super::pattern::Pattern;
 use crate::rules::wild::{Token, parse_one};
@@ -56,9 +56,9 @@ fn trim_spaces(line: &[u8]) -> &[u8] {
 
 /// The tokens of a pattern; `None` if it is malformed and so matches nothing.
 ///
-/// A `**` has a meaning of its own where it stands between slashes. git compares what comes before the first special
-/// character by itself, and takes what is left for a pattern of its own; so the manual's "other consecutive asterisks
-/// are considered regular asterisks" does not hold for `foo**/bar`, which means `foo`, any directories, `bar`.
+/// A `**` between slashes is special. git compares the text before the first special character separately, and treats
+/// the rest as another pattern; so the manual's "other consecutive asterisks are considered regular asterisks" does not
+/// hold for `foo**/bar`, which means `foo`, any directories, `bar`.
 fn parse_tokens(whole: &[u8], name_only: bool) -> Option<Vec<Token>> {
     let plain_length = whole.iter().position(|b| matches!(b, b'*' | b'?' | b'[' | b'\\'));
     let mut tokens = Vec::with_capacity(whole.len());

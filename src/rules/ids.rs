@@ -1,23 +1,23 @@
-//! Changes of owners and groups, as `--usermap`, `--groupmap` and `--chown` say them.
+//! Changes of owners and groups: the language of `--usermap`, `--groupmap` and `--chown`.
 //!
-//! Owns rsync's language for them, and which number becomes which. The caller looks names up.
+//! Owns rsync's language for them, and the mapping of numbers. The caller looks up names.
 //!
 //! # The language
 //!
 //! `FROM:TO,...`; the first rule that matches a number decides. `FROM` is a number, a range of numbers (`1000-1999`), a
-//! name, a name with wildcards (`*`, `?`, `[...]`), or nothing, which matches the numbers without a name; `*` matches all
-//! numbers. `TO` is a number or a name. What begins with a digit is a number.
+//! name, a name with wildcards (`*`, `?`, `[...]`), or nothing, which matches the numbers without a name; `*` matches
+//! all numbers. `TO` is a number or a name. Anything that begins with a digit is a number.
 //!
-//! With `--numeric-ids` nothing has a name for rsync: `*` and an empty `FROM` then match all numbers, a name matches none.
-//! The caller does this by giving no names.
+//! With `--numeric-ids`, no number has a name for rsync: `*` and an empty `FROM` then match all numbers, a name matches
+//! none. The caller achieves this by returning no names.
 //!
-//! rsync warns about a `TO` that is not known and goes on without the rule, takes a reversed range for an empty one, and
-//! lets large numbers overflow; all these are errors here.
+//! rsync warns about an unknown `TO` and continues without the rule, treats a reversed range as empty, and lets large
+//! numbers overflow; here, all of these are errors.
 
 use crate::rules::wild::{Wild, parse_tokens};
 use crate::tree::path::escape;
 
-/// Which number becomes which; the same one by default.
+/// A map of numbers; by default each number maps to itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdMap {
     rules: Vec<IdRule>,
@@ -29,11 +29,11 @@ struct IdRule {
     to: u32,
 }
 
-/// Whom a rule is about.
+/// Which owners a rule applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Whom {
     All,
-    /// These numbers, the last one too.
+    /// These numbers, including the last.
     Numbers(u32, u32),
     /// Without a name if it is empty.
     Name(Box<[u8]>),
@@ -89,8 +89,8 @@ impl IdMap {
         Ok(IdMap { rules })
     }
 
-    /// Reads what `--chown` takes, `USER`, `USER:GROUP` or `:GROUP`: a map for users and one for groups. The one that is
-    /// not named is empty.
+    /// Reads the value of `--chown`, `USER`, `USER:GROUP` or `:GROUP`, into a map for users and one for groups. The one
+    /// that is not named is empty.
     pub fn parse_chown(
         text: &[u8],
         user_id: &LookUp<'_>,
@@ -106,17 +106,17 @@ impl IdMap {
         Ok((everybody(&text[..colon], 0, user_id)?, everybody(&text[group_at..], group_at, group_id)?))
     }
 
-    /// Whether every number stays what it is.
+    /// Whether every number maps to itself.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// What `id` becomes. `name_of` is asked for its name, at most once, and only when a rule needs it.
+    /// The number that `id` maps to. `name_of` is asked for its name at most once, and only if a rule needs it.
     pub fn apply(&self, id: u32, name_of: &dyn Fn(u32) -> Option<Box<[u8]>>) -> u32 {
         self.find(id, name_of).unwrap_or(id)
     }
 
-    /// What a rule says of `id`; `None` if none is about it, so that the name it has may count.
+    /// The result of the rules for the number `id`; `None` if none applies, so its name may decide.
     pub fn find(&self, id: u32, name_of: &dyn Fn(u32) -> Option<Box<[u8]>>) -> Option<u32> {
         let mut name = None;
         let mut is_named =
@@ -176,7 +176,7 @@ fn parse_target(text: &[u8], look_up: &LookUp<'_>) -> Result<u32, IdMapFault> {
     }
 }
 
-/// Digits alone; `parse` would take a `+` in front.
+/// Only digits; `parse` would accept a leading `+`.
 fn parse_number(text: &[u8]) -> Option<u32> {
     let digits = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
     digits.parse().ok()

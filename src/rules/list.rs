@@ -1,7 +1,7 @@
-//! The rules of a run, in the order in which they were given.
+//! The rules of a run, in the given order.
 //!
-//! Owns the way from options to rules that are the same for every directory. What holds in one directory, with the
-//! rules found there, is a [`Scope`], which [`Rules::root`] begins.
+//! Owns the step from options to the rules that are the same for every directory. The rules that apply in one
+//! directory, with those found there, are a [`Scope`], which [`Rules::root`] begins.
 
 use super::expand::{Expander, Reading, RuleLine};
 use super::parse::{Defaults, Grammar, Parsed, Prefixes};
@@ -28,12 +28,12 @@ pub enum Given {
     ExcludeFrom(Vec<u8>),
     /// `--exclude-vcs`: the files and directories of version control systems are excluded.
     ExcludeVcs,
-    /// `--only`: a pattern. Nothing takes part but what one of these patterns matches, with everything below it, and the
-    /// directories on the way there; of that, what the rules do not exclude. Their order does not matter.
+    /// `--only`: a pattern. Only entries that one of these patterns matches take part, with everything below them and
+    /// the directories on the way there, unless the rules exclude them. Their order does not matter.
     Only(Vec<u8>),
-    /// The first `-F`: a `.rsync-filter` in every directory, and in those above the tree.
+    /// The first `-F`: reads a `.rsync-filter` in every directory, and in those above the tree.
     FilterFiles,
-    /// The second `-F`: these files are not transferred.
+    /// The second `-F`: leaves out these files.
     HideFilterFiles,
 }
 
@@ -46,8 +46,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Reads the rules in `given`. `read` opens the files that they name, as options name files: relative to the
-    /// working directory, and `-` for standard input.
+    /// Reads the rules in `given`. `read` opens the files that they name, as in options: relative to the working
+    /// directory, with `-` for standard input.
     pub fn new(
         given: &[Given],
         settings: Settings,
@@ -88,8 +88,8 @@ impl Rules {
         self.lines.is_empty() && self.only.is_empty() && !self.settings.gitignore
     }
 
-    /// The rules about the names of extended attributes, which hold in the whole tree: those that options give, or files
-    /// that are read once. `None` if there are none on either side.
+    /// The rules about the names of extended attributes, which apply to the whole tree: those from options and from
+    /// files that are read once. `None` if there are none on either side.
     pub fn about_xattrs(&self, side: Side) -> Result<Option<Scope>, RuleError> {
         let is_about_xattrs = |line: &&RuleLine| matches!(&line.rule, Parsed::Pattern(rule) if rule.xattr);
         if !self.lines.iter().any(|line| is_about_xattrs(&line)) {
@@ -101,7 +101,7 @@ impl Rules {
         Scope::root(everywhere, &lines, &mut |_| None).map(Some)
     }
 
-    /// Refuses rules about extended attributes, for callers to whom they would say nothing.
+    /// Refuses rules about extended attributes, for callers that have no use for them.
     pub fn refuse_xattr_rules(&self) -> Result<(), RuleError> {
         let about_xattrs = self.lines.iter().find_map(|line| match &line.rule {
             Parsed::Pattern(rule) if rule.xattr => Some(rule),
@@ -110,15 +110,15 @@ impl Rules {
         about_xattrs.map_or(Ok(()), |rule| Err(refused(&rule.pattern, RuleFault::AboutXattrs)))
     }
 
-    /// The rules that hold in the root of a tree, which lies at the absolute path `location`. `read` returns the
-    /// content of a merge file, or `None` if there is none.
+    /// The rules that apply in the root of a tree at the absolute path `location`. `read` returns the content of a
+    /// merge file, or `None` if there is none.
     pub fn root(&self, side: Side, location: &[u8], read: &mut ReadMerge<'_>) -> Result<Scope, RuleError> {
         let tree = Site::new(side, location, Arc::clone(&self.settings));
         Ok(Scope::root(tree, &self.lines, read)?.narrowed(&self.only))
     }
 
-    /// The rules as they hold in an archive, which has no files that rules could be read from, and lies nowhere. A rule
-    /// that needs either is an error.
+    /// The rules as they apply to an archive, which has no files to read rules from, and no absolute paths. A rule that
+    /// needs either is an error.
     pub fn in_archive(&self, side: Side) -> Result<Scope, RuleError> {
         self.refuse_xattr_rules()?;
         if self.settings.gitignore {
@@ -137,7 +137,7 @@ impl Rules {
     }
 }
 
-/// What GNU tar 1.34 leaves out under `--exclude-vcs`, and Jujutsu's directory.
+/// What GNU tar 1.34 excludes with `--exclude-vcs`, and Jujutsu's directory.
 const VERSION_CONTROL: [&[u8]; 22] = [
     b"CVS",
     b".cvsignore",
@@ -179,7 +179,7 @@ fn old_style(include: bool) -> Reading<'static> {
     }
 }
 
-/// The pattern of an `--only`. One that can match nothing is a mistake: everything would be left out.
+/// The pattern of an `--only`. A pattern that can match nothing is an error: everything would be left out.
 fn only_pattern(text: &[u8]) -> Result<Pattern, RuleError> {
     let refuse = |fault| Err(refused(text, fault));
     let pattern = Pattern::rsync(text);

@@ -1,8 +1,8 @@
-//! Which paths of a tree take part, when they are listed one by one.
+//! Selects the paths of a tree that a list names.
 //!
-//! Owns the reading of such a list (`--files-from`) and what it selects in a directory that a walk comes to: nothing, some
-//! names, all names, or everything below. Reads no tree, so it does not know whether a listed path exists: the walk looks
-//! for the names that a [`Cursor`] has.
+//! Owns the reading of such a list (`--files-from`) and what it selects in each directory of a walk: nothing, some
+//! names, all names, or everything below. Reads no tree, so it does not know whether a listed path exists: the walk
+//! looks for the names that a [`Cursor`] has.
 //!
 //! # The list
 //!
@@ -12,14 +12,14 @@
 //!   `;`, are ignored; `./#a` is a way to list `#a`. Spaces are part of the name.
 //! * A leading `/` means the root. Repeated `/` count once. `..` removes the component before it, as text, and stays
 //!   below the root; so `link/../a` is `a`.
-//! * `dir` is that directory without its content; `dir/` and `dir/.` are the directory and what lies directly in it,
-//!   but not what lies below that. With recursion both are everything below too. `.`, `/` and `..` are `dir/` for the
-//!   root. A path that is not a directory may end in `/`.
-//! * The directories on the way to a path take part as such: they are made, and get their metadata. The root does only
-//!   if it is listed, or if a line begins with `./`.
+//! * `dir` is that directory without its content; `dir/` and `dir/.` are the directory and its direct entries, but
+//!   nothing below those. With recursion, both include everything below. `.`, `/` and `..` are `dir/` for the root. A
+//!   path that is not a directory may end in `/`.
+//! * The directories on the way to a path take part as such: they are created, and get their metadata. The root does
+//!   only if it is listed, or if a line begins with `./`.
 //!
-//! A `/./` after a directory is an error here. rsync takes what follows as the path in the destination, so that the
-//! entry would get another path there.
+//! A `/./` after a directory is an error here. In rsync, the rest is the path in the destination, so the entry would
+//! get another path there.
 
 use crate::tree::path::escape;
 use crate::tree::{RelPath, RelPathBuf};
@@ -29,8 +29,8 @@ use std::sync::Arc;
 /// A set of paths. A clone shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Invariants: sorted by path, and each path once. So all that lies below a directory is one range, which begins
-    /// with the directory if that is listed itself. (A tree of maps would take several times the memory.)
+    /// Invariants: sorted by path, and each path once. So everything below a directory is one range, which begins with
+    /// the directory itself if that is listed. (A tree of maps would take several times the memory.)
     lines: Arc<[ListedLine]>,
     includes_root: bool,
 }
@@ -44,23 +44,23 @@ struct ListedLine {
 /// How much of a directory takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Extent {
-    /// What is listed below it.
+    /// Only what is listed below it.
     Way,
     /// The entry itself, and what is listed below it.
     Itself,
-    /// And what lies directly in it.
+    /// And its direct entries.
     Content,
-    /// And everything below that.
+    /// And everything below those.
     Whole,
 }
 
-/// What a [`Selection`] says of one directory, or of any other entry. A clone is cheap.
+/// What a [`Selection`] says about one directory, or about any other entry. A clone is cheap.
 #[derive(Debug, Clone)]
 pub struct Cursor {
     lines: Arc<[ListedLine]>,
     /// The lines for this path and below it.
     range: Range<usize>,
-    /// Where in those the names below this path begin.
+    /// Where the names below this path begin in those.
     name_start: usize,
     reach: Extent,
 }
@@ -69,7 +69,7 @@ pub struct Cursor {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, '{}': {fault}", escape(text))]
 pub struct ListError {
-    /// Which one, counted from 1; where NUL bytes separate, the number of the path.
+    /// The line's number, counted from 1; if NUL bytes separate, the number of the path.
     pub line: usize,
     /// Its text.
     pub text: Box<[u8]>,
@@ -89,7 +89,7 @@ pub enum ListFault {
 }
 
 impl Selection {
-    /// Reads a list of paths. With `recursive`, everything below a listed directory is selected too.
+    /// Reads a list of paths. With `recursive`, everything below a listed directory is selected, too.
     pub fn parse(list: &[u8], nul_separated: bool, recursive: bool) -> Result<Selection, ListError> {
         let mut lines = Vec::new();
         let mut includes_root = false;
@@ -165,9 +165,9 @@ impl Cursor {
         self.reach >= Extent::Itself
     }
 
-    /// The names in this directory that are selected, each once and in order; `None` if all are. There may be nothing of
-    /// such a name, and then the list asks for what is not there. Where all names are selected, those of the destination
-    /// that the source lacks are superfluous; elsewhere nothing can be said of them.
+    /// The names in this directory that are selected, each once and in order; `None` if all are. A name may not exist;
+    /// then the list asks for a missing entry. If all names are selected, names of the destination that the source
+    /// lacks are extraneous; otherwise nothing is known about them.
     pub fn names(&self) -> Option<impl Iterator<Item = &[u8]>> {
         (self.reach < Extent::Content).then(|| {
             let mut rest = self.lines_below();
@@ -316,7 +316,7 @@ mod tests {
             ("/", "x/y", '-'),
             ("..x", "..x", 'i'),
             ("a/..x", "a/..x", 'i'),
-            // Several lines about one path: the one that reaches furthest.
+            // Several lines about one path: the one that selects most.
             ("a\na/", "a", 'c'),
             ("a/\na", "a", 'c'),
             ("a/\na/b/c", "a/b", 'i'),

@@ -1,21 +1,21 @@
-//! Every language that chooses entries or speaks a policy. Pure: reads no tree and opens no file.
+//! Every language that chooses entries or describes a policy. Pure: reads no tree and opens no file.
 //!
-//! Here is rsync's filter language, by which every command chooses: which entries are sent (packed, unpacked, listed),
-//! and which are kept from being deleted. Lists of paths, modes and owners have modules of their own.
+//! This module is rsync's filter language, with which every command chooses which entries are sent (packed, unpacked,
+//! listed) and which are protected from deletion. Lists of paths, modes and owners have their own modules.
 //!
-//! Owns the rules of `--filter`, `--include`, `--exclude`, their `-from` forms, `--exclude-vcs`, `--only`, `-F`, `-C` and
-//! `--gitignore`: their grammar, what their patterns match, the order in which they are asked, and what merge files in
-//! the tree add to them. Reads no tree and opens no file: the caller hands in the content of merge files. What follows
-//! from a decision, such as that nothing below an excluded directory is looked at, is the caller's too.
+//! Owns the rules of `--filter`, `--include`, `--exclude`, their `-from` forms, `--exclude-vcs`, `--only`, `-F`, `-C`
+//! and `--gitignore`: their grammar, what their patterns match, their order, and what merge files in the tree add to
+//! them. Reads no tree and opens no file: the caller passes the content of merge files. The caller also acts on a
+//! decision, for example by skipping everything below an excluded directory.
 //!
 //! # Use
 //!
-//! [`Rules::new`] reads the options. Each side of a transfer has a tree of its own, and so [`Rules::root`] is asked
-//! once for each; from there [`Scope::enter`] goes down, directory by directory. An entry is judged by the scope of
-//! the directory that holds it, by its path below the root: [`Scope::transfers`] on the sending side,
-//! [`Scope::protects`] on the receiving one, or [`Scope::verdict`] on either, which also tells apart the directories that
-//! are only on the way to what is meant. An archive has no rules of its own, so the rules of [`Rules::in_archive`] hold in
-//! all of it ([`Scope::verdict_below`]).
+//! [`Rules::new`] reads the options. Each side of a transfer has its own tree, so [`Rules::root`] is called once for
+//! each; from there [`Scope::enter`] goes down, directory by directory. An entry is judged by the scope of its
+//! directory and its path below the root: [`Scope::transfers`] on the sending side, [`Scope::protects`] on the
+//! receiving side, or [`Scope::verdict`] on either, which also recognises directories that are only on the way to
+//! selected entries. An archive has no rules of its own, so the rules of [`Rules::in_archive`] apply to all of it
+//! ([`Scope::verdict_below`]).
 //!
 //! ```
 //! use haul::tree::RelPath;
@@ -38,13 +38,13 @@
 //!
 //! # Where this is not rsync
 //!
-//! The decisions are those of rsync 3.5 (a test compares them on random trees), except where that does something
-//! else than its manual says:
+//! The decisions are those of rsync 3.5 (a test compares them on random trees), except where rsync contradicts its
+//! manual:
 //!
-//! * A directory's name is never a pattern: an anchored rule of a merge file holds in a directory `a[b]` too.
-//! * Sides (`s`, `r`, `H`, `S`, `P`, `R`, and what `--delete-excluded` makes of a rule without one) hold in every file,
-//!   also in one that a per-directory file merges with `.`, in a `-C` of a per-directory file, and for the rule that an
-//!   `e` in such a file adds.
+//! * A directory's name is never a pattern: an anchored rule of a merge file also applies in a directory `a[b]`.
+//! * Sides (`s`, `r`, `H`, `S`, `P`, `R`, and what `--delete-excluded` makes of a rule without one) apply in every
+//!   file, including one that a per-directory file merges with `.`, a `-C` of a per-directory file, and the rule that
+//!   an `e` in such a file adds.
 //! * An `x` with a merge rule or with `C`, a `!` with `C`, an argument of `-C`, and a NUL byte in a rule are errors:
 //!   rsync accepts them, and ignores them or the rest of the rule.
 

@@ -1,12 +1,12 @@
-//! One rule: from its text to what it says.
+//! Parses one rule.
 //!
 //! Owns the grammar of rsync(1), "FILTER RULES IN DEPTH" and "FILTER RULE MODIFIERS": prefixes, their long names,
-//! separators, modifiers, and which modifier goes with which rule. Reads no file and compiles no pattern; splitting
-//! a file into rules is [`super::expand`]'s.
+//! separators, modifiers, and which modifier goes with which rule. Reads no file and compiles no pattern;
+//! [`super::expand`] splits files into rules.
 
 use crate::error::RuleFault;
 
-/// What one rule says.
+/// A parsed rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Parsed {
     Pattern(PatternRule),
@@ -24,7 +24,7 @@ pub(super) struct PatternRule {
     pub(super) marks: Defaults,
     /// `!`: the rule takes effect where the pattern does not match.
     pub(super) negated: bool,
-    /// `x`: about names of extended attributes, not of files.
+    /// `x`: applies to names of extended attributes, not of files.
     pub(super) xattr: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct MergeRule {
     pub(super) file: Box<[u8]>,
     /// `:` instead of `.`: read in every directory.
     pub(super) per_directory: bool,
-    /// `n`: the rules do not hold in subdirectories.
+    /// `n`: the rules do not apply in subdirectories.
     pub(super) not_inherited: bool,
     /// `e`: the file itself is excluded.
     pub(super) excludes_itself: bool,
@@ -42,13 +42,13 @@ pub(super) struct MergeRule {
     pub(super) grammar: Grammar,
 }
 
-/// What a rule says about itself, and what a merge file's rules say unless they say more.
+/// Modifiers of a rule, and the defaults for the rules of a merge file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Defaults {
     pub(super) include: bool,
     /// `/`: compared with the absolute path.
     pub(super) absolute: bool,
-    /// `p`: does not hold in directories that are being deleted.
+    /// `p`: does not apply in directories that are being deleted.
     pub(super) perishable: bool,
     pub(super) sides: RuleSides,
 }
@@ -68,7 +68,7 @@ pub(super) struct Grammar {
     pub(super) by_words: bool,
 }
 
-/// What may stand in front of a pattern.
+/// What may come before a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Prefixes {
     /// Every rule begins with its kind.
@@ -76,13 +76,13 @@ pub(super) enum Prefixes {
     Full,
     /// `+ ` or `- ` may; a lone `!` clears. So in `--include`, `--exclude` and the files of their `-from` forms.
     Optional,
-    /// Nothing: all is pattern.
+    /// Nothing: everything is the pattern.
     Bare,
     /// As `Bare`, but a lone `!` clears. So in a `.cvsignore`.
     Cvs,
 }
 
-/// The kind of a rule, as far as its prefix tells.
+/// The kind of a rule, by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RuleKind {
     Pattern,
@@ -90,7 +90,7 @@ enum RuleKind {
     Clear,
 }
 
-/// Long names, and the letters that they stand for.
+/// Long names and their letters.
 const NAMES: [(&[u8], u8); 9] = [
     (b"exclude", b'-'),
     (b"include", b'+'),
@@ -103,7 +103,7 @@ const NAMES: [(&[u8], u8); 9] = [
     (b"clear", b'!'),
 ];
 
-/// The file that a `:C` or `.C` without a name means.
+/// The file of a `:C` or `.C` without a name.
 const CVS_FILE: &[u8] = b".cvsignore";
 
 impl Defaults {
@@ -176,7 +176,7 @@ struct RuleDraft {
     kind: RuleKind,
     per_directory: bool,
     own: Defaults,
-    /// `H`, `S`, `P` and `R` name a side, so `s`, `r` and `C` have no place.
+    /// `H`, `S`, `P` and `R` name a side, so `s`, `r` and `C` are not allowed.
     kind_names_side: bool,
     grammar: Grammar,
     cvs: bool,
@@ -246,7 +246,7 @@ impl RuleDraft {
             }
             self.own.sides = outer.sides;
         }
-        // rsync takes `x` here, and `!` with `C`, and then does something else than it says; better to refuse them.
+        // rsync accepts `x` here, and `!` with `C`, but then does something else; it is better to refuse them.
         if self.xattr && (self.cvs || self.kind == RuleKind::Merge) {
             return Err(RuleFault::Modifier(b'x'));
         }

@@ -1,8 +1,8 @@
-//! One pattern of rsync's against one path, both as bytes.
+//! Matches one pattern of rsync against one path, both as bytes.
 //!
-//! Owns which part of a path a pattern is compared with, and what its text means, as rsync(1), "PATTERN MATCHING
-//! RULES" and "ANCHORING INCLUDE/EXCLUDE PATTERNS", has it. Every text is a pattern: one that cannot match, such as
-//! an unclosed `[`, matches nothing.
+//! Owns which part of a path a pattern is compared with, and what its text means, according to rsync(1), "PATTERN
+//! MATCHING RULES" and "ANCHORING INCLUDE/EXCLUDE PATTERNS". Every text is a pattern: one that cannot match, such as an
+//! unclosed `[`, matches nothing.
 
 use crate::rules::wild::{Token, Wild, parse_tokens};
 
@@ -16,11 +16,11 @@ pub(super) struct Pattern {
     directory_too: bool,
 }
 
-/// What part of a path is compared with a pattern.
+/// Which part of a path is compared with a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compared {
     Name,
-    /// As many components at the end, which must be there.
+    /// This many components at the end, which must exist.
     Tail(usize),
     Whole,
 }
@@ -35,7 +35,7 @@ enum Body {
 }
 
 impl Pattern {
-    /// Compiles a pattern of rsync's. A leading `/` has been seen and is part of `text`.
+    /// Compiles a pattern of rsync. A leading `/` is still part of `text`.
     pub(super) fn rsync(text: &[u8]) -> Self {
         let (text, directories_only) = match text.strip_suffix(b"/") {
             Some(rest) if !rest.is_empty() => (rest, true),
@@ -58,7 +58,8 @@ impl Pattern {
         Self { reach, body, directories_only, directory_too: text.ends_with(b"***") }
     }
 
-    /// A pattern of git's: `name_only` or the whole path below the file's directory; `None` if it is malformed.
+    /// Compiles a pattern of git, for the name only or the whole path below the file's directory; `None` if it is
+    /// malformed.
     pub(super) fn git(tokens: Option<Vec<Token>>, name_only: bool, directories_only: bool) -> Self {
         Self {
             reach: if name_only { Compared::Name } else { Compared::Whole },
@@ -73,12 +74,12 @@ impl Pattern {
         matches!(self.body, Body::Nothing)
     }
 
-    /// Whether only the last component of a path matters.
+    /// Whether only the last component of a path is compared.
     pub(super) fn is_name_only(&self) -> bool {
         self.reach == Compared::Name
     }
 
-    /// Whether the pattern matches `path`, itself and not what is above it.
+    /// Whether the pattern matches `path` itself, not a directory above it.
     pub(super) fn matches(&self, path: &[u8], is_dir: bool) -> bool {
         if self.directories_only && !is_dir {
             return false;
@@ -109,7 +110,7 @@ fn tail(path: &[u8], count: usize) -> Option<&[u8]> {
 fn parse(text: &[u8], floating: bool) -> Option<Vec<Token>> {
     let mut tokens = parse_tokens(text)?;
     if floating {
-        // A `**/` in front says the same; taken as it stands it would want a `/` in front of the first component.
+        // A leading `**/` means the same; taken literally, it would require a `/` before the first component.
         let redundant = if tokens.starts_with(&[Token::Anything, Token::Byte(b'/')]) { 2 } else { 0 };
         tokens.splice(..redundant, [Token::Directories]);
     }

@@ -1,30 +1,30 @@
-//! Where a directory lies, seen from the root of a tree.
+//! Where a directory is, relative to the root of a tree.
 //!
-//! Owns the arithmetic of paths that rules need: which part of an entry's path a rule is compared with, and which
-//! file a merge rule names. Paths are text here, and `..` takes away the component before it, as in rsync; nothing
-//! is looked up. An absolute path is kept without its leading `/`, so that the root of the file system is empty.
+//! Owns the arithmetic of paths that rules need: which part of an entry's path a rule is compared with, and which file
+//! a merge rule names. Paths are text here, and `..` removes the component before it, as in rsync; nothing is looked
+//! up. An absolute path is kept without its leading `/`, so that the root of the file system is empty.
 
 use crate::tree::RelPath;
 use std::sync::Arc;
 
-/// The directory from whose level a rule sees the paths below it.
+/// The directory that a rule's paths are relative to.
 #[derive(Debug, Clone)]
 pub(super) enum Anchor {
     /// The root of the tree.
     Root,
-    /// A directory in the tree, whose path has so many bytes.
+    /// A directory in the tree; the length of its path in bytes.
     Below(usize),
-    /// A directory above the root; what leads from it to the root.
+    /// A directory above the root; the path from it to the root.
     Above(Arc<[u8]>),
 }
 
-/// A file that a rule names.
+/// A file named by a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MergeFile<'a> {
-    /// A file of the tree, by its path below the root. Mostly it is in the directory that is being entered.
+    /// A file in the tree, by its path below the root. It is mostly in the directory that is being entered.
     Inside(RelPath<'a>),
-    /// A file outside of the tree, by its absolute path. Rules on the command line can name one (`: /.rsync-filter`),
-    /// and so can a merge file that came with the tree: whether that is allowed is for the caller to say.
+    /// A file outside the tree, by its absolute path. Rules on the command line can name one (`: /.rsync-filter`), and
+    /// so can a merge file in the tree: the caller decides whether that is allowed.
     Outside(&'a [u8]),
 }
 
@@ -32,14 +32,15 @@ impl Anchor {
     /// The directory `dir`, seen from the root at `location`. Both are absolute.
     pub(super) fn new(dir: &[u8], location: &[u8]) -> Self {
         match (below(location, dir), below(dir, location)) {
-            // Neither above nor below: no rule that holds in the tree has such a base.
+            // Neither above nor below: no rule that applies in the tree has such a base.
             (Some(b""), _) | (None, None) => Self::Root,
             (_, Some(way)) => Self::Above(way.into()),
             (Some(way), _) => Self::Below(way.len()),
         }
     }
 
-    /// What a rule at this base sees of `path`, which is in the tree, and below the base if that is.
+    /// The path that a rule at this base compares: `path` is in the tree, and below the base if that is in the tree,
+    /// too.
     pub(super) fn view<'p>(&self, path: &'p [u8], scratch: &'p mut Vec<u8>) -> &'p [u8] {
         match self {
             Self::Root => path,
@@ -55,7 +56,7 @@ impl Anchor {
     }
 }
 
-/// What leads from `dir` to `path`: empty if they are the same, `None` if `path` does not lie below `dir`.
+/// The path from `dir` to `path`: empty if they are the same, `None` if `path` is not below `dir`.
 pub(super) fn below<'p>(dir: &[u8], path: &'p [u8]) -> Option<&'p [u8]> {
     let rest = path.strip_prefix(dir)?;
     if dir.is_empty() || rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }
@@ -79,7 +80,7 @@ pub(super) fn resolve(dir: &[u8], name: &[u8]) -> Vec<u8> {
     path
 }
 
-/// The directory that holds the absolute `path`, and its name there.
+/// The directory that contains the absolute `path`, and its name there.
 pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&b| b == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),

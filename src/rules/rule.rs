@@ -1,7 +1,7 @@
-//! A rule that is ready to be asked.
+//! A compiled rule.
 //!
-//! Owns what is settled before the first question: which side a rule is for, what its pattern is compared with, and
-//! the names that CVS ignores. Which rule is asked first is [`super::scope`]'s.
+//! Owns what is decided before any entry is judged: which side a rule is for, what its pattern is compared with, and
+//! the names that CVS ignores. [`super::scope`] owns the order of rules.
 
 use super::expand::{Expander, Reading, RuleLine};
 use super::gitignore::GitRule;
@@ -24,7 +24,7 @@ pub(super) struct Rule {
     pub(super) xattr: bool,
 }
 
-/// The tree that rules are asked about.
+/// The tree that rules apply to.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) side: Side,
@@ -33,7 +33,7 @@ pub(super) struct Site {
     pub(super) settings: Arc<Settings>,
 }
 
-/// What rsync's manual lists at `--cvs-exclude`.
+/// The list in rsync's manual for `--cvs-exclude`.
 const CVS_IGNORED: &[u8] = b"RCS SCCS CVS CVS.adm RCSLOG cvslog.* tags TAGS .make.state .nse_depinfo *~ #* .#* ,* \
     _$* *$ *.old *.bak *.BAK *.orig *.rej .del-* *.a *.olb *.o *.obj *.so *.exe *.Z *.elc *.ln core .svn/ .git/ \
     .hg/ .bzr/";
@@ -45,7 +45,7 @@ impl Rule {
             return None;
         }
         let base = match (rule.marks.absolute, &*rule.pattern) {
-            // The name of an attribute lies in no directory.
+            // The name of an attribute is not in a directory.
             _ if rule.xattr => Anchor::Root,
             (true, _) => Anchor::new(b"", &site.location),
             (false, [b'/', ..]) => base.clone(),
@@ -67,7 +67,7 @@ impl Rule {
         Self { pattern, base: base.clone(), negated: false, include, perishable: false, xattr: false }
     }
 
-    /// Whether the rule is about `path`, an entry's or an attribute's. `scratch` is space that later calls reuse.
+    /// Whether the rule matches `path`, of an entry or an attribute. `scratch` is reused by later calls.
     pub(super) fn matches(&self, path: &[u8], is_dir: bool, scratch: &mut Vec<u8>) -> bool {
         let seen = if self.pattern.is_name_only() { path } else { self.base.view(path, scratch) };
         self.pattern.matches(seen, is_dir) != self.negated
@@ -102,7 +102,7 @@ impl Site {
 
     /// The rules that a `-C` stands for.
     pub(super) fn cvs_rules(&self, marks: Defaults) -> Result<Vec<Rule>, RuleError> {
-        // None of these texts can name a file to merge: all of a word is pattern.
+        // None of these texts can name a file to merge: the whole word is the pattern.
         let mut open = |_: &[u8]| Ok(Vec::new());
         let mut expander = Expander::new(&mut open, self.settings.nul_separated);
         let grammar = Grammar { prefixes: Prefixes::Cvs, by_words: true };

@@ -1,17 +1,16 @@
-//! The rules that hold in one directory.
+//! The rules that apply in one directory.
 //!
-//! Owns the order in which rules are asked, and how a directory's merge files change what its parent's say. A
-//! [`Scope`] never changes once it is made, and shares with its parent all that did not change, so a parallel walk
-//! can hand one to every directory's task.
+//! Owns the order of rules, and how a directory's merge files change the rules of its parent. A [`Scope`] is immutable
+//! and shares with its parent everything that is the same, so a parallel walk can pass one to every directory's task.
 //!
 //! # Order
 //!
-//! Rules are asked in the order in which they were given, and the first that matches decides. A per-directory merge
-//! rule stands for the rules of its file in this directory, then those of its file in the parent, and so on up.
-//! What no rule decides is transferred, and is not protected.
+//! Rules are tried in the given order, and the first that matches decides. A per-directory merge rule stands for the
+//! rules of its file in this directory, then those of its file in the parent, and so on up. What no rule decides is
+//! transferred, and is not protected.
 //!
-//! Where there are `--only` patterns, an entry must also be matched by one of them, or lie below a directory that is.
-//! A directory that does neither is passed through: what it holds may be matched.
+//! If there are `--only` patterns, an entry must also match one of them, or be below a directory that does. Other
+//! directories are passed through: their contents may match.
 
 use super::expand::{DEPTH_LIMIT, Expander, Reading, RuleLine};
 use super::gitignore;
@@ -24,28 +23,28 @@ use crate::error::{Origin, RuleError, RuleFault};
 use crate::tree::RelPath;
 use std::sync::Arc;
 
-/// Returns the content of a merge file, or `None` if there is none. What cannot be read is the caller's to report: as
-/// rsync, the rules go on without it.
+/// Returns the content of a merge file, or `None` if there is none. The caller reports a file that cannot be read: as
+/// in rsync, the rules continue without it.
 pub type ReadMerge<'a> = dyn FnMut(MergeFile<'_>) -> Option<Vec<u8>> + 'a;
 
-/// What is said of one entry.
+/// The answer for one entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The entry takes part. What lies below it is decided by itself.
+    /// The entry takes part. Entries below it are judged separately.
     Keep,
-    /// A directory that takes part only if something below it does: look there.
+    /// A directory that takes part only if something below it does.
     Pass,
     /// Neither the entry nor anything below it takes part.
     Drop,
 }
 
-/// The rules that hold in one directory of one side's tree.
+/// The rules that apply in one directory of one side's tree.
 #[derive(Debug, Clone)]
 pub struct Scope {
     site: Arc<Site>,
     rules: Arc<[Clause]>,
     only: Arc<[Pattern]>,
-    /// Every per-directory merge rule that is known here; an [`Clause::Merge`] is an index into it. `None` where a `!`
+    /// Every per-directory merge rule that is known here; a [`Clause::Merge`] is an index into it. `None` if a `!`
     /// removed the rule.
     slots: Arc<[Option<MergeSlot>]>,
     here: Here,
@@ -56,7 +55,7 @@ pub struct Scope {
 struct Here {
     /// An `--only` pattern has matched the directory or one above it, or there are none.
     is_within: bool,
-    /// It is itself to be deleted: perishable rules protect nothing in it.
+    /// It will itself be deleted: perishable rules protect nothing in it.
     is_deleted: bool,
 }
 
@@ -67,14 +66,14 @@ enum Clause {
     Merge(usize),
 }
 
-/// A per-directory merge rule, and what its files say down to some directory.
+/// A per-directory merge rule, and the rules of its files down to some directory.
 #[derive(Debug, Clone)]
 struct MergeSlot {
     merge: Arc<Merge>,
     rules: Chain,
-    /// The absolute path that the rule named, if the directories above the tree are still to be looked at.
+    /// The absolute path that the rule named, if the directories above the tree must still be searched.
     from: Option<Arc<[u8]>>,
-    /// How many files stand between this rule and the options.
+    /// How many files are between this rule and the options.
     depth: usize,
 }
 
@@ -115,17 +114,17 @@ impl Scope {
         Ok(Self { site: Arc::new(site), rules, only: Arc::default(), slots, here })
     }
 
-    /// The same rules where nothing takes part but what one of these patterns matches; all patterns if there are none.
+    /// The same rules, restricted to entries that one of these patterns matches; not restricted if there are none.
     pub(super) fn narrowed(self, only: &Arc<[Pattern]>) -> Self {
         Self { here: Here { is_within: only.is_empty(), ..self.here }, only: Arc::clone(only), ..self }
     }
 
-    /// Whether other rules can hold in a directory below this one, so that [`Scope::enter`] matters.
+    /// Whether different rules can apply in a directory below this one, so that [`Scope::enter`] is needed.
     pub fn varies(&self) -> bool {
         !self.slots.is_empty() || !self.here.is_within
     }
 
-    /// The rules that hold in the directory `dir`, whose parent's are these.
+    /// The rules that apply in the directory `dir`, whose parent has these rules.
     pub fn enter(&self, dir: RelPath<'_>, read: &mut ReadMerge<'_>) -> Result<Self, RuleError> {
         let is_within = self.here.is_within || self.is_matched(dir, true);
         let here = Here { is_within, ..self.here };
@@ -138,22 +137,22 @@ impl Scope {
         Ok(Self { slots, here, ..self.clone() })
     }
 
-    /// The same rules for a directory that is itself to be deleted: perishable rules protect nothing in it. It must
-    /// then stay if anything below it is protected.
+    /// The same rules for a directory that will itself be deleted: perishable rules protect nothing in it. The
+    /// directory must stay if anything below it is protected.
     #[must_use]
     pub fn deleted(&self) -> Self {
         Self { here: Here { is_deleted: true, ..self.here }, ..self.clone() }
     }
 
-    /// What is said of the entry at `path`, which is in this scope's directory: on the sending side whether it is sent,
-    /// on the receiving side whether it may be deleted.
+    /// The verdict on the entry at `path` in this scope's directory: on the sending side whether it is sent, on the
+    /// receiving side whether it may be deleted.
     pub fn verdict(&self, path: RelPath<'_>, is_dir: bool) -> Verdict {
         self.judge(self.here, path, is_dir)
     }
 
-    /// The same of an entry anywhere below this scope's directory, where no directory on the way has rules of its own.
-    /// On the receiving side, what the sender has at a path (`is_sent`) takes the place of what is there, so no rule
-    /// protects it; and a directory that only the receiver has is itself to be deleted.
+    /// The same for an entry anywhere below this scope's directory, if no directory on the way has its own rules. On
+    /// the receiving side, an entry that the sender has (`is_sent`) replaces what is there, so no rule protects it; a
+    /// directory that only the receiver has will itself be deleted.
     pub fn verdict_below(
         &self,
         path: RelPath<'_>,
@@ -175,21 +174,21 @@ impl Scope {
         }
     }
 
-    /// Whether the entry at `path`, which is in this scope's directory, is sent. Of a [`Side::Sender`]'s scope only.
+    /// Whether the entry at `path` in this scope's directory is sent. Only for a [`Side::Sender`]'s scope.
     pub fn transfers(&self, path: RelPath<'_>, is_dir: bool) -> bool {
         debug_assert_eq!(self.site.side, Side::Sender);
         self.verdict(path, is_dir) != Verdict::Drop
     }
 
-    /// Whether the entry at `path`, which is in this scope's directory, is kept from being deleted. Of a
-    /// [`Side::Receiver`]'s scope only.
+    /// Whether the entry at `path` in this scope's directory is protected from deletion. Only for a
+    /// [`Side::Receiver`]'s scope.
     pub fn protects(&self, path: RelPath<'_>, is_dir: bool) -> bool {
         debug_assert_eq!(self.site.side, Side::Receiver);
         self.verdict(path, is_dir) == Verdict::Drop
     }
 
     /// Whether the extended attribute `name` takes part; `None` if no rule is about attributes, so that the caller's
-    /// default holds.
+    /// default applies.
     pub fn keeps_xattr(&self, name: &[u8]) -> Option<bool> {
         self.find(&self.rules, &mut |rule| rule.xattr)?;
         let mut scratch = Vec::new();
@@ -223,8 +222,8 @@ impl Scope {
         decided.is_some_and(|rule| !rule.include)
     }
 
-    /// The first rule that holds here and passes `test`. As deep as merge rules are nested, so at most
-    /// [`DEPTH_LIMIT`] calls.
+    /// The first rule that applies here and passes `test`. The recursion is as deep as merge rules are nested, so at
+    /// most [`DEPTH_LIMIT`] calls.
     fn find<'s>(&'s self, items: &'s [Clause], test: &mut impl FnMut(&Rule) -> bool) -> Option<&'s Rule> {
         for item in items {
             match item {
@@ -257,7 +256,7 @@ impl MergeSlot {
 }
 
 impl Drop for FileRules {
-    /// One after the other: a chain is as long as the tree is deep, and each nested call would take of the stack.
+    /// A loop, not recursion: a chain is as long as the tree is deep, and nested calls would use up the stack.
     fn drop(&mut self) {
         let mut chain = self.above.take();
         while let Some(mut layer) = chain.and_then(Arc::into_inner) {
@@ -280,12 +279,12 @@ struct Folder<'a> {
     dir: &'a [u8],
     base: &'a Anchor,
     depth: usize,
-    /// It is one of those above the tree, which are looked at for a merge rule that names a path.
+    /// Whether it is one of those above the tree, which are searched for a merge rule that names a path.
     is_above: bool,
 }
 
 impl Loading<'_, '_> {
-    /// Reads every merge file of the directory `dir`. Reading one can make more known, which are then read too.
+    /// Reads every merge file of the directory `dir`. Reading one can add more, which are then read, too.
     fn load(&mut self, dir: &[u8]) -> Result<(), RuleError> {
         let base = Anchor::new(dir, &self.site.location);
         let mut index = 0;
@@ -307,8 +306,8 @@ impl Loading<'_, '_> {
         Ok(())
     }
 
-    /// The rules that `slot` has found when it comes to `dir`: those of the directories from the one that `from` is
-    /// in down to the parent of `dir`. None at all if `from` is not in a directory above `dir`.
+    /// The rules that `slot` has found before `dir`: those of the directories from the one that contains `from` down to
+    /// the parent of `dir`. None if `from` is not in a directory above `dir`.
     fn load_above(&mut self, slot: &MergeSlot, from: &[u8], dir: &[u8]) -> Result<Chain, RuleError> {
         let (top, _) = split(from);
         let mut slot = MergeSlot { rules: None, ..slot.clone() };
@@ -324,7 +323,7 @@ impl Loading<'_, '_> {
         Ok(slot.rules.clone())
     }
 
-    /// The rules of `slot` with those of its file in `folder` in front.
+    /// The rules of `slot`, preceded by those of its file in `folder`.
     fn load_file(&mut self, slot: &MergeSlot, folder: &Folder<'_>) -> Result<Chain, RuleError> {
         let inherited = slot.rules.clone();
         let path = resolve(folder.dir, &slot.merge.file);
@@ -352,7 +351,7 @@ impl Loading<'_, '_> {
     ) -> Result<Vec<RuleLine>, RuleError> {
         let (site, read) = (self.site, &mut *self.read);
         let mut open = |name: &[u8]| {
-            // A bare name is looked for in the working directory, which for rsync is the root of this side.
+            // A bare name is looked up in the working directory, which for rsync is the root of this side.
             let is_bare = !folder.is_above && !name.contains(&b'/');
             let path = resolve(if is_bare { &site.location } else { folder.dir }, name);
             read(site.merge_file(&path)).ok_or(RuleFault::Absent)
@@ -394,13 +393,13 @@ impl Loading<'_, '_> {
         Ok(layer)
     }
 
-    /// Makes a merge rule known. `None` if it is for the other side only, or if a rule with the same file name is
-    /// known: then rsync ignores the later one.
+    /// Registers a merge rule. `None` if it is only for the other side, or if a rule with the same file name is known:
+    /// rsync ignores the later one.
     fn register(&mut self, rule: &MergeRule, folder: &Folder<'_>) -> Result<Option<usize>, RuleError> {
         let (_, name) = split(&rule.file);
         let is_same =
             |slot: &MergeSlot| *slot.merge.file == *name && matches!(slot.merge.language, Language::Rsync(_));
-        // A rule of the options is known on both sides even if its rules are only for one.
+        // A rule from options is known on both sides even if its rules are only for one.
         let is_other_sides =
             folder.depth > 0 && rule.marks.sides.is_named() && !self.site.is_meant(rule.marks.sides);
         if is_other_sides || self.slots.iter().flatten().any(is_same) {

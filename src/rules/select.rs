@@ -1,7 +1,7 @@
-//! Which members of an archive take part: the paths that are named, and of those what the rules keep.
+//! Which members of an archive take part: those at or below the named paths that the rules keep.
 //!
-//! Pure. An archive has no merge files, so the same rules hold everywhere in it, and a member is judged by its path
-//! alone. A directory also takes part where something below it does: see [`Chooser::kept`].
+//! Pure. An archive has no merge files, so the same rules apply everywhere in it, and a member is judged by its path
+//! alone. A directory also takes part if something below it does: see [`Chooser::kept`].
 
 use super::list::Rules;
 use super::scope::{Scope, Verdict};
@@ -9,21 +9,21 @@ use super::settings::Side;
 use crate::error::RuleError;
 use crate::tree::{RelPath, RelPathBuf};
 
-/// Which members of an archive are meant. The default is all.
+/// Which members of an archive are selected. The default is all.
 #[derive(Debug, Clone, Default)]
 pub struct Select {
-    /// These entries and what lies below them; all when empty.
+    /// These entries and everything below them; all if empty.
     pub paths: Vec<RelPathBuf>,
-    /// Of those, what the rules keep.
+    /// The rules that select among those.
     pub rules: Rules,
 }
 
-/// A selection that is ready to be asked.
+/// A compiled selection.
 pub(crate) struct Chooser<'a> {
     paths: &'a [RelPathBuf],
     scope: Scope,
     is_all: bool,
-    /// Of a receiver: whether the sender has an entry at a path.
+    /// For a receiver: whether the sender has an entry at a path.
     is_sent: &'a (dyn Fn(RelPath<'_>) -> bool + Sync),
 }
 
@@ -35,7 +35,7 @@ impl Select {
 }
 
 impl<'a> Chooser<'a> {
-    /// All that `rules` keep.
+    /// Everything that `rules` keep.
     pub(crate) fn of(rules: &Rules, side: Side) -> Result<Self, RuleError> {
         let scope = rules.in_archive(side)?;
         Ok(Chooser { paths: &[], scope, is_all: rules.is_empty(), is_sent: &|_| false })
@@ -51,7 +51,7 @@ impl<'a> Chooser<'a> {
         self.is_all && self.paths.is_empty()
     }
 
-    /// What is said of one entry by itself.
+    /// The verdict on one entry alone.
     pub(crate) fn verdict(&self, path: RelPath<'_>, is_dir: bool) -> Verdict {
         if !self.paths.is_empty() && !self.paths.iter().any(|given| path.is_within(given.as_path())) {
             let leads_to_one = is_dir && self.paths.iter().any(|given| given.as_path().is_within(path));
@@ -70,7 +70,7 @@ impl<'a> Chooser<'a> {
         if self.is_all() {
             return kept;
         }
-        // From the end: what lies below a directory is judged before it.
+        // From the end, so that entries below a directory are judged before it.
         let mut last_kept: Option<RelPath<'_>> = None;
         for (number, (path, is_dir)) in entries.enumerate().rev() {
             let holds_kept = is_dir && last_kept.is_some_and(|kept| kept.is_within(path));

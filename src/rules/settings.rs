@@ -1,11 +1,11 @@
-//! What bears on all rules of a run: settings, and the side that is asked.
+//! What affects all rules of a run: settings, and the side.
 
-/// What bears on the meaning of all rules.
+/// Settings that affect the meaning of all rules.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `-0`, `--from0`: rules in files are separated by NUL bytes.
     pub nul_separated: bool,
-    /// `--delete-excluded`: a rule that names no side is about what is sent, and protects nothing.
+    /// `--delete-excluded`: a rule that names no side applies to what is sent, and protects nothing.
     pub delete_excluded: bool,
     /// `-C`, `--cvs-exclude`: at the end of all rules, leave out what CVS ignores.
     pub cvs_exclude: bool,
@@ -17,7 +17,7 @@ pub struct Settings {
     pub gitignore: bool,
 }
 
-/// Which end of the transfer a decision is about. Each has its own tree, and reads the merge files of that.
+/// The side of the transfer that a decision is about. Each has its own tree, and reads that tree's merge files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The source: what is excluded is not sent.

@@ -1,8 +1,7 @@
-//! Wildcards: a sequence of tokens against a path's bytes.
+//! Wildcards: matches a sequence of tokens against a path's bytes.
 //!
-//! Owns what each wildcard matches, the search for a match, and rsync's spelling of the wildcards. What surrounds a
-//! pattern, and git's spelling, are their users' concern. A `?` and a class match one byte, as in both of
-//! those programs, whatever the locale.
+//! Owns what each wildcard matches, the search for a match, and rsync's spelling of the wildcards. Anchoring, and git's
+//! spelling, are up to the callers. A `?` and a class match one byte, as in both programs, in any locale.
 
 /// A compiled sequence of wildcards and bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +38,11 @@ impl Wild {
 
     /// Whether the tokens match all of `text`. With `or_directory`, whether they match `text` or `text` and a `/`.
     ///
-    /// The search keeps two places to come back to: the last [`Token::Star`], which may take one byte more, and the
-    /// last wider gap, which may take one byte or one component more. Older ones need no second try. What stands
-    /// between two wide gaps is best matched as early as possible, since all that it leaves is open to what follows;
-    /// and a star cannot pass a `/`, so those before the last one are in an earlier component, which is settled, or
-    /// again are best matched early. So the time is bounded by a polynomial, whatever the pattern.
+    /// The search keeps two places to return to: the last [`Token::Star`], which may take one more byte, and the last
+    /// wider gap, which may take one more byte or component. Older ones need no second try. Tokens between two wide
+    /// gaps are best matched as early as possible, which leaves the most to what follows. A star cannot cross a `/`, so
+    /// stars before the last one are in an earlier component, which is settled, or are again best matched early. So the
+    /// time is polynomial for any pattern.
     pub(crate) fn matches(&self, text: &[u8], or_directory: bool) -> bool {
         let tokens = &*self.0;
         let (mut token, mut at) = (0, 0);
@@ -87,7 +86,7 @@ impl Wild {
     }
 }
 
-/// The tokens of a pattern as rsync spells it; `None` if it is malformed and so matches nothing.
+/// The tokens of a pattern in rsync's spelling; `None` if it is malformed and so matches nothing.
 pub(crate) fn parse_tokens(mut text: &[u8]) -> Option<Vec<Token>> {
     let mut tokens = Vec::with_capacity(text.len() + 1);
     while let Some((&first, rest)) = text.split_first() {
@@ -109,8 +108,8 @@ pub(crate) fn parse_tokens(mut text: &[u8]) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// What begins with `first`, which is not `*`, and continues in `rest`: the token, and what follows it. `None` where no
-/// text can match.
+/// Parses the token that begins with `first`, which is not `*`, and continues in `rest`; returns it and the rest.
+/// `None` if no text can match.
 pub(crate) fn parse_one(first: u8, rest: &[u8]) -> Option<(Token, &[u8])> {
     match first {
         b'?' => Some((Token::AnyByte, rest)),
@@ -130,7 +129,7 @@ impl Token {
         }
     }
 
-    /// Where this wide gap ends when it takes more of `text` than up to `from`.
+    /// Where this wide gap ends if it takes more of `text` than up to `from`.
     fn widen(&self, text: &[u8], from: usize) -> Option<usize> {
         let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
         match self {
@@ -153,15 +152,15 @@ impl ByteSet {
 /// Parses what follows a `[`; returns the class and what follows its `]`. `None` if the class is not closed or names
 /// an unknown `[:class:]`: a pattern with such a class matches nothing.
 ///
-/// `!` or `^` in front negates, a `]` in first place is a member, `\` takes away the meaning of what follows, and a
-/// range that is in reverse has no member.
+/// A leading `!` or `^` negates, a `]` in first place is a member, `\` makes the next byte literal, and a reversed
+/// range has no member.
 fn parse_class(text: &[u8]) -> Option<(Token, &[u8])> {
     let (negated, mut text) = match text {
         [b'!' | b'^', rest @ ..] => (true, rest),
         _ => (false, text),
     };
     let mut set = ByteSet::default();
-    // The byte at which a `-` makes a range begin: what came just before it, if that was a single byte.
+    // The byte where a `-` would begin a range: the one just before it, if that was a single byte.
     let mut range_start = None;
     let mut is_first = true;
     loop {
@@ -295,7 +294,7 @@ mod tests {
         for pattern in &patterns {
             let wild = Wild::new(parse_tokens(pattern.as_bytes()).unwrap());
             for text in &texts {
-                // Quadratic in the worst of these; exponential would not end.
+                // Quadratic in the worst of these; exponential time would not end.
                 let begin = std::time::Instant::now();
                 wild.matches(text.as_bytes(), true);
                 assert!(begin.elapsed().as_secs() < 5, "{pattern} on {}...", &text[..20]);

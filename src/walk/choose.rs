@@ -1,7 +1,7 @@
-//! Which entries of a tree a scan takes: the rules of its caller, and those of merge files in the tree.
+//! Which entries of a tree a scan takes: by the rules of its caller, and those of merge files in the tree.
 //!
-//! Owns how rules follow a scan from a directory to those below it. Where there are no rules nothing is done, and where
-//! no rule names a merge file none is looked for.
+//! Owns how rules follow a scan from a directory to those below it. Without rules nothing is done, and merge files are
+//! looked for only if a rule names one.
 
 use crate::account::{Cause, Observer, Report, fail_aloud};
 use crate::error::{Act, Error};
@@ -13,21 +13,21 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Which entries are meant.
+/// Which entries are selected.
 pub(crate) struct Chosen<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) side: Side,
-    /// The path of the tree, of which rules about absolute paths speak.
+    /// The path of the tree, for rules about absolute paths.
     pub(crate) location: &'a Path,
-    /// Of a receiver: whether the sender has an entry at a path. Such an entry is met by what the sender has, so no rule
-    /// protects it.
+    /// For a receiver: whether the sender has an entry at a path. The sender's entry replaces it, so no rule protects
+    /// it.
     pub(crate) is_sent: &'a (dyn Fn(RelPath<'_>) -> bool + Sync),
 }
 
 /// The rules in one directory; `None` if there are none at all.
 pub(super) type Here = Option<Arc<Scope>>;
 
-/// A directory, and where what goes wrong in it is noted.
+/// A directory, and where failures in it are recorded.
 pub(super) struct OpenDir<'a> {
     pub(super) root: &'a Dir,
     pub(super) dir: &'a Dir,
@@ -36,7 +36,7 @@ pub(super) struct OpenDir<'a> {
 }
 
 impl<'a> Chosen<'a> {
-    /// All that `rules` keep of the tree that is to be packed or mirrored.
+    /// Everything that `rules` keep of the tree to pack or mirror.
     pub(crate) fn sent(rules: &'a Rules, location: &'a Path) -> Self {
         Chosen { rules, side: Side::Sender, location, is_sent: &|_| false }
     }
@@ -53,10 +53,10 @@ impl<'a> Chosen<'a> {
         Ok(Some(Arc::new(scope?)))
     }
 
-    /// The rules in the directory at `place`, where `above` are those of the one that holds it.
+    /// The rules in the directory at `place`; `above` are those of its parent.
     pub(super) fn enter(&self, above: Here, place: &OpenDir<'_>, report: &mut Report) -> Result<Here, Error> {
         let Some(scope) = above else { return Ok(None) };
-        // What only the receiver has is removed, and perishable rules protect nothing in it.
+        // A directory that only the receiver has is removed, and perishable rules protect nothing in it.
         let is_removed = self.side == Side::Receiver && !place.path.is_root() && !(self.is_sent)(place.path);
         if !scope.varies() && !is_removed {
             return Ok(Some(scope));
@@ -74,7 +74,7 @@ impl<'a> Chosen<'a> {
 }
 
 impl OpenDir<'_> {
-    /// The content of a merge file. Rules go on without one that cannot be read, which is a failure.
+    /// The content of a merge file. If it cannot be read, that is a failure, and the rules continue without it.
     fn read_merge(&self, file: MergeFile<'_>, report: &mut Report) -> Option<Vec<u8>> {
         let (path, read) = match file {
             MergeFile::Inside(path) if path.parent() == Some(self.path) => {

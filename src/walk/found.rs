@@ -12,9 +12,9 @@ pub(crate) struct Found {
     pub(crate) stamp: Stamp,
     /// Whether later entries are hard links to this one.
     pub(crate) has_links: bool,
-    /// Of a directory: it is only on the way to what is meant.
+    /// For a directory: it is only on the way to selected entries.
     pub(crate) is_passed: bool,
-    /// Of a directory: something in it is left out.
+    /// For a directory: something in it is left out.
     pub(crate) leaves_out: bool,
 }
 

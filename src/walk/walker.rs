@@ -29,7 +29,7 @@ const STRETCH_NAMES: usize = 512;
 /// How to scan.
 pub(crate) struct Options<'a> {
     pub(crate) threads: NonZeroUsize,
-    /// Which entries are meant.
+    /// Which entries are selected.
     pub(crate) chosen: Chosen<'a>,
     /// Do not descend into another mount.
     pub(crate) one_file_system: bool,
@@ -46,7 +46,7 @@ pub(crate) struct Scan {
     pub(crate) report: Report,
 }
 
-/// Scans everything below `root` that is meant.
+/// Scans everything below `root` that is selected.
 pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
     let root_mount = root.stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
     let shared = Shared { root, options, cancel, observer, root_mount, is_broken: AtomicBool::new(false) };
@@ -73,7 +73,7 @@ struct Shared<'a> {
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
     root_mount: (Device, u64),
-    /// A rule in the tree cannot be understood, so the scan ends.
+    /// A rule in the tree is invalid, so the scan ends.
     is_broken: AtomicBool,
 }
 
@@ -82,7 +82,7 @@ struct Task {
     path: RelPathBuf,
     /// The rules of the directory that holds it, or its own for some of its names.
     here: Here,
-    /// It is only on the way to what is meant.
+    /// It is only on the way to selected entries.
     is_passed: bool,
     what: What,
 }
@@ -177,7 +177,7 @@ impl<'a> Worker<'a> {
         tasks.extend(stretches);
     }
 
-    /// The rules in the directory `dir`. `None` if they cannot be understood, which ends the scan.
+    /// The rules in the directory `dir`. `None` if they are invalid, which ends the scan.
     fn enter(&mut self, above: Here, dir: &Dir, path: RelPath<'_>) -> Option<Here> {
         let Shared { root, options, observer, is_broken, .. } = self.shared;
         let place = OpenDir { root, dir, path, observer: *observer };
@@ -311,11 +311,11 @@ impl<'a> Worker<'a> {
 /// What a name leads to.
 enum Scanned {
     Other(Box<Found>),
-    /// And whether it is only passed through.
+    /// Whether it is only passed through.
     Directory(RelPathBuf, bool),
-    /// What is not meant.
+    /// An entry that is not selected.
     LeftOut,
-    /// What cannot be scanned.
+    /// An entry that cannot be scanned.
     Nothing,
 }
 
