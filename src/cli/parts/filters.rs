@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-/// What the help of a verb says of them.
+/// The section about them in a verb's help.
 macro_rules! patterns {
     () => {
         "\
@@ -78,35 +78,35 @@ const FLAGS: [Flag; 6] = [
         name: "include",
         short: None,
         value: "PATTERN",
-        help: "Do not exclude what matches: the rule '+ PATTERN'",
+        help: "Do not exclude matching entries: the rule '+ PATTERN'",
         given: Given::Include,
     },
     Flag {
         name: "exclude",
         short: None,
         value: "PATTERN",
-        help: "Leave out what matches, with everything below it: the rule '- PATTERN'",
+        help: "Exclude matching entries, with everything below them: the rule '- PATTERN'",
         given: Given::Exclude,
     },
     Flag {
         name: "include-from",
         short: None,
         value: "FILE",
-        help: "Read patterns to include from FILE, one a line; - for stdin",
+        help: "Read patterns to include from FILE, one per line; - for stdin",
         given: Given::IncludeFrom,
     },
     Flag {
         name: "exclude-from",
         short: None,
         value: "FILE",
-        help: "Read patterns to exclude from FILE, one a line; - for stdin",
+        help: "Read patterns to exclude from FILE, one per line; - for stdin",
         given: Given::ExcludeFrom,
     },
     Flag {
         name: "only",
         short: None,
         value: "PATTERN",
-        help: "Leave out everything but what matches, what is below it, and the directories above it",
+        help: "Exclude everything but matching entries, everything below them, and the directories above them",
         given: Given::Only,
     },
 ];
@@ -158,11 +158,11 @@ impl Args for FilterArgs {
                 .value_parser(value_parser!(OsString))
                 .value_hint(hint)
         };
-        let vcs = "Leave out the files of version control systems, such as .git and .gitignore";
+        let vcs = "Exclude the files of version control systems, such as .git and .gitignore";
         command
             .args(FLAGS.iter().map(valued))
             .arg(switch(EXCLUDE_VCS, vcs))
-            .arg(switch("from0", "Lines end in NUL bytes in FILEs of patterns, rules and paths").short('0'))
+            .arg(switch("from0", "In FILEs of patterns, rules and paths, lines end in NUL bytes").short('0'))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -174,18 +174,18 @@ impl Args for TreeFilterArgs {
     fn augment_args(command: Command) -> Command {
         let filter_files = Arg::new(FILTER_FILES)
             .short('F')
-            .help("Obey the .rsync-filter files in the tree; given twice, leave these files out, too")
+            .help("Apply the .rsync-filter files in the tree; given twice, exclude these files, too")
             .help_heading(HEADING)
             // Of a flag that only counts, the parser forgets where it was given first.
             .action(ArgAction::Append)
             .num_args(0)
             .default_missing_value("F");
         let cvs =
-            "Leave out what CVS ignores: objects, backups, .git and the like, and what .cvsignore files name";
+            "Exclude what CVS ignores: objects, backups, .git and the like, and what .cvsignore files name";
         FilterArgs::augment_args(command)
             .arg(filter_files)
             .arg(switch("cvs-exclude", cvs).short('C'))
-            .arg(switch("gitignore", "Leave out what .gitignore files ignore"))
+            .arg(switch("gitignore", "Exclude what .gitignore files ignore"))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

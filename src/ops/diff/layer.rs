@@ -1,6 +1,6 @@
-//! What a side of a comparison is read from: a directory, the index of an archive, or an archive front to back.
+//! The source of a side of a comparison: a directory, the index of an archive, or an archive front to back.
 //!
-//! Each is a list of nodes in path order; so is what an archive and deltas over it make together.
+//! Each gives a list of nodes in path order; so does an archive with deltas on top of it.
 
 use super::Run;
 use super::tree::{IsSent, Node, Tree};
@@ -28,7 +28,7 @@ pub(super) enum Layer<'a, 'p> {
     Reader(&'a mut (dyn Read + Send)),
 }
 
-/// Opens what `side` names, and the deltas over it.
+/// Opens what `side` names, and the deltas on top of it.
 pub(super) fn open<'a: 'p, 'p>(side: Source<'a>, deltas: &'p [PathBuf]) -> Result<Layer<'a, 'p>, Error> {
     let path = match side {
         Source::Reader(reader) if deltas.is_empty() => return Ok(Layer::Reader(reader)),
@@ -48,7 +48,8 @@ fn no_base(side: &Path) -> Error {
 }
 
 impl Run<'_> {
-    /// All that a layer holds, with what the rules say of it. Of the destination's, `is_sent` says what the source has.
+    /// Everything that a layer holds, with the rules' verdicts. For the destination, `is_sent` says what the source
+    /// has.
     pub(super) fn read(&self, layer: Layer<'_, '_>, side: Side, is_sent: IsSent<'_>) -> Result<Tree, Error> {
         let rules = &self.options.rules;
         let mut tree = match layer {

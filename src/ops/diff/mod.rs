@@ -1,8 +1,8 @@
-//! `haul diff`: what differs between two trees, each a directory or an archive.
+//! `haul diff`: compares two trees, each a directory or an archive.
 //!
-//! Source first, as everywhere: what is told is what would make the second tree like the first, in the terms in which a
-//! mirror tells what it does. Both sides become lists of nodes in path order, which are walked in lock-step; contents
-//! are looked at only where everything else leaves it open.
+//! Source first, as everywhere: the result is what would make the second tree like the first, in the terms of a mirror.
+//! Both sides become lists of nodes in path order, which are walked in lock-step; contents are compared only if
+//! everything else leaves the answer open.
 
 mod compare;
 mod layer;
@@ -25,30 +25,30 @@ use std::path::PathBuf;
 pub struct Options {
     /// Worker threads.
     pub threads: Threads,
-    /// Which entries take part: those of the source that a mirror would be made of, and those of the destination that it
-    /// would replace or delete.
+    /// Which entries take part: those of the source that a mirror would get, and those of the destination that it would
+    /// replace or delete.
     pub rules: Rules,
-    /// Which contents are believed to be the same without being looked at.
+    /// Which contents are trusted to be the same without being compared.
     pub trust: Trust,
-    /// Which metadata are compared.
+    /// Which metadata is compared.
     pub fields: Fields,
-    /// Deltas over the source's archive and over the destination's, each of what is before it. Need archives with an
-    /// index, in files.
+    /// Deltas on top of the source's archive and of the destination's, each a delta of those before it. They need
+    /// archives with an index, in files.
     pub deltas: [Vec<PathBuf>; 2],
 }
 
 /// What differs.
 #[derive(Debug, Default)]
 pub struct Diff {
-    /// Which entries could not be compared, how the run ended, and the differences in words. `counts` is of the
-    /// source's entries, and of the steps.
+    /// Which entries could not be compared, how the run ended, and the differences in words. `counts` counts the
+    /// source's entries, and the steps.
     pub report: Report,
-    /// What would make the destination like the source, in path order. Empty when both are the same.
+    /// What would make the destination like the source, in path order. Empty if both are the same.
     pub steps: Vec<Step>,
 }
 
-/// Compares two trees. A path is that of a directory or of an archive; a reader gives an archive. Of an archive with an
-/// index nothing but the index is read; one without is read front to back. Damage that is met is an error.
+/// Compares two trees. A path names a directory or an archive; a reader gives an archive. If an archive has an index,
+/// only that is read; otherwise it is read front to back. Damage is an error.
 ///
 /// ```no_run
 /// use haul::ops::{diff, unpack::Source};
@@ -77,7 +77,7 @@ pub fn diff(
 ) -> Result<Diff, Error> {
     process::raise_open_files();
     let run = Run { options, cancel, observer };
-    // Both are opened first, so that a mistyped one is told before the other is read.
+    // Both are opened first, so that a mistyped one is reported before the other is read.
     let [src_deltas, dst_deltas] = &options.deltas;
     let (src, dst) = (layer::open(src, src_deltas)?, layer::open(dst, dst_deltas)?);
     let mut src = run.read(src, Side::Sender, &|_| false)?;

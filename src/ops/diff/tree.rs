@@ -1,8 +1,8 @@
 //! One side of a comparison as a list of nodes, and how two such lists are made comparable.
 //!
-//! Invariant of an aligned pair: both hold only what the filter keeps, and of a hard-link group the same name stands
-//! for the inode on both sides wherever both have the same group. So two groups are equal, as sets of names, when no
-//! name of them differs.
+//! Invariant of an aligned pair: both hold only what the filter keeps, and the same name of a hard-link group stands
+//! for the inode on both sides if both have the same group. So two groups are equal, as sets of names, if none of their
+//! names differs.
 
 use crate::account::Report;
 use crate::ops::owners::name_owners;
@@ -24,11 +24,11 @@ pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     /// Which of them take part.
     pub(super) kept: Vec<bool>,
-    /// Of a directory.
+    /// The open directory, if it is one.
     pub(super) root: Option<Dir>,
-    /// How exactly it keeps times.
+    /// How precisely it keeps times.
     pub(super) grains: Grains,
-    /// What could not be read of it.
+    /// What could not be read.
     pub(super) report: Report,
 }
 
@@ -59,7 +59,7 @@ impl Node {
 }
 
 impl Tree {
-    /// Of an archive; all of it takes part.
+    /// For an archive; everything in it takes part.
     pub(super) fn new(nodes: Vec<Node>, grains: Grains) -> Self {
         let kept = vec![true; nodes.len()];
         Tree { nodes, kept, root: None, grains, report: Report::default() }
@@ -70,7 +70,7 @@ impl Tree {
         self.find(path).is_some_and(|number| self.kept[number])
     }
 
-    /// Leaves out of an archive what is not chosen.
+    /// Removes entries of an archive that are not chosen.
     pub(super) fn choose(&mut self, chooser: &Chooser<'_>, side: Side, is_sent: IsSent<'_>) {
         if chooser.is_all() {
             return;
@@ -85,8 +85,8 @@ impl Tree {
         }
     }
 
-    /// Leaves out the directories that only the destination has and that would not be empty: something in them is left
-    /// out, or is such a directory.
+    /// Leaves out directories that only the destination has and that would not be empty: something in them is left out,
+    /// or is such a directory.
     pub(super) fn spare(&mut self, is_sent: IsSent<'_>, is_left_out: impl Fn(&Node) -> bool) {
         let mut stays: Option<usize> = None;
         for number in (0..self.nodes.len()).rev() {
@@ -101,7 +101,8 @@ impl Tree {
         }
     }
 
-    /// How exactly the node's time is kept, where this is the source: what a directory shows is what is meant.
+    /// How precisely the node's time is kept if this is the source: the times that a directory shows are the intended
+    /// ones.
     pub(super) fn source_grain(&self, node: &Node) -> Grain {
         match node {
             Node::Found(_) => Grain::Exact,
@@ -109,7 +110,7 @@ impl Tree {
         }
     }
 
-    /// The same where this is the destination.
+    /// The same if this is the destination.
     pub(super) fn grain(&self, node: &Node) -> Grain {
         match node {
             Node::Found(found) => self.grains.on(found.stamp.dev),
@@ -148,7 +149,7 @@ impl Tree {
         }
     }
 
-    /// Makes `best` stand for the inode in the place of `first`, and the other `names` links to it.
+    /// Makes `best` stand for the inode instead of `first`, and the other `names` links to it.
     fn lead(&mut self, first: usize, best: usize, names: &[usize]) {
         let inode = self.nodes[first].entry().clone();
         let content = match &self.nodes[first] {

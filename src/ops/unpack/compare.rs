@@ -1,8 +1,8 @@
-//! What of an archive a tree has already: each entry is looked at in its place, in parallel.
+//! Finds out what a tree already has of an archive: looks at each entry in its place, in parallel.
 //!
-//! By the rules of a mirror ([`crate::plan::step`]), of which the archive's index is the source. Changes nothing, and
-//! reads content only under `--checksum` and where a time is not to be trusted. What cannot be looked at counts as
-//! missing: whoever makes it will be told why that cannot be done.
+//! By the rules of a mirror ([`crate::plan::step`]), with the archive's index as the source. Changes nothing, and reads
+//! content only with `--checksum` and where a time cannot be trusted. What cannot be looked at counts as missing:
+//! creating it will report why that fails.
 
 use super::Run;
 use super::select::Choice;
@@ -22,16 +22,16 @@ use std::collections::HashMap;
 /// How many entries of one directory a thread looks at at a time.
 const STRETCH_ENTRIES: usize = 512;
 
-/// What tells an inode from all others.
+/// Identifies an inode.
 pub(super) type Inode = (Device, u64);
 
-/// What an entry needs in order to be as the archive says.
+/// What an entry needs to match the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Need {
     Nothing,
-    /// Its content is right, these metadata are not.
+    /// Its content is right, this metadata is not.
     Metadata(Box<Changes>),
-    /// It is to be made.
+    /// It must be created.
     Anew,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Need {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Looked {
     pub(super) need: Need,
-    /// The inode that is there, and how many names it has.
+    /// The existing inode, and how many names it has.
     pub(super) inode: Option<(Inode, u32)>,
 }
 
@@ -47,9 +47,9 @@ impl Looked {
     pub(super) const MISSING: Looked = Looked { need: Need::Anew, inode: None };
 }
 
-/// Looks at the place of every chosen entry that is no directory. The answers have the records' numbers.
+/// Looks at the place of every chosen entry that is not a directory. The answers are indexed by the records' numbers.
 ///
-/// Of a hard link only the inode is found out: what it needs depends on what becomes of the name that it links to.
+/// For a hard link only the inode is determined: what it needs depends on the name that it links to.
 pub(super) fn look(
     run: &Run<'_>,
     destination: &Destination,
@@ -76,7 +76,7 @@ pub(super) fn look(
 /// An entry to look at, and its number.
 type Numbered<'a> = (usize, &'a Record, &'a Entry);
 
-/// The entries to look at, by the directory that they lie in.
+/// The entries to look at, by their directory.
 fn stretches<'a>(records: &'a [Record], choices: &'a [Choice]) -> Vec<(RelPath<'a>, Vec<Numbered<'a>>)> {
     let mut stretches: Vec<(RelPath<'_>, Vec<_>)> = Vec::new();
     let mut last: HashMap<RelPath<'_>, usize> = HashMap::new();
@@ -98,11 +98,11 @@ fn stretches<'a>(records: &'a [Record], choices: &'a [Choice]) -> Vec<(RelPath<'
     stretches
 }
 
-/// One thread's looking.
+/// One thread's comparison.
 pub(super) struct Looking<'a> {
     destination: &'a Destination,
     policy: Policy,
-    /// When this began: a file's time tells its content only before that.
+    /// When this began: a file's time can stand for its content only if it is earlier.
     settled: Timestamp,
     owners: Owners,
     reader: Reader<'a>,
@@ -130,13 +130,13 @@ impl<'a> Looking<'a> {
         }
     }
 
-    /// Looks at the place of one entry, of whose content no digest is known.
+    /// Looks at the place of one entry whose content has no known digest.
     pub(super) fn one(&mut self, entry: &Entry) -> Looked {
         let dir = self.destination.root().open_dir_beneath(entry.path.as_path().split().0);
         dir.ok().and_then(|dir| self.entry(&dir, None, entry)).unwrap_or(Looked::MISSING)
     }
 
-    /// `None` when there is nothing.
+    /// `None` if there is nothing.
     fn entry(&mut self, dir: &Dir, digest: Option<Digest>, entry: &Entry) -> Option<Looked> {
         let name = entry.path.as_path().file_name();
         let stat = dir.stat(name).ok()?;
@@ -170,14 +170,14 @@ impl<'a> Looking<'a> {
         digest.is_ok_and(|digest| Some(digest) == expected) && content.check(&found).is_ok()
     }
 
-    /// What must be set on an inode that is there; `None` where that cannot be found out.
+    /// What must be set on an existing inode; `None` if that cannot be determined.
     fn changes(&mut self, dir: &Dir, entry: &Entry, stat: &Stat) -> Option<Changes> {
         let handle = Handle::Named(dir, entry.path.as_path().file_name());
         self.destination.changes_to_old(entry, stat, handle, &mut self.owners).ok()
     }
 }
 
-/// How exactly the archive's times can be compared with those of an inode of the destination.
+/// How precisely the archive's times can be compared with those of an inode of the destination.
 fn precision(destination: &Destination, stat: &Stat) -> Precision {
     Precision { dst: destination.grains().of(stat), ..Precision::EXACT }
 }

@@ -1,8 +1,8 @@
 //! Removes from a tree what its archive does not have.
 //!
-//! The last thing of a run, and only of one without any error. What the selection leaves out stays, and so does every
-//! directory above it. Nothing on another mount is touched, and no symlink is followed. What may go is decided by
-//! [`crate::plan::removal`], and [`crate::dest::remove`] does it.
+//! The last step of a run, and only of one without any error. What the selection leaves out stays, and so does every
+//! directory above it. Nothing on another mount is touched, and no symlink is followed. [`crate::plan::removal`]
+//! decides what may be removed, and [`crate::dest::remove`] removes it.
 
 use super::Run;
 use crate::account::{Aspects, Change, Deed, Ledger, Report};
@@ -36,7 +36,7 @@ pub(super) fn extraneous(run: &Run<'_>, destination: &Destination, held: &Held<'
     })
 }
 
-/// Removes what killed runs have left in the directories that the archive has. This run holds the destination.
+/// Removes what killed runs left in the directories that the archive has. This run holds the lock on the destination.
 pub(super) fn stale(run: &Run<'_>, destination: &Destination) {
     let clear = |remover: &mut Remover<'_>, path: RelPath<'_>| {
         let Ok(dir) = destination.root().open_dir_beneath(path) else { return };
@@ -56,7 +56,7 @@ pub(super) fn stale(run: &Run<'_>, destination: &Destination) {
     );
 }
 
-/// Removes the directories that the archive has something else in the place of.
+/// Removes the directories that other entries of the archive replace.
 pub(super) fn blocking(run: &Run<'_>, destination: &Destination) -> Report {
     let mut remover = Remover::new(run, destination);
     for path in destination.blocked() {
@@ -72,7 +72,7 @@ pub(super) fn blocking(run: &Run<'_>, destination: &Destination) -> Report {
     remover.ledger.report
 }
 
-/// Calls `visit` for every directory that both sides have and that is meant, on all threads.
+/// Calls `visit` for every selected directory that both sides have, on all threads.
 fn each_directory(
     run: &Run<'_>,
     destination: &Destination,
@@ -117,7 +117,7 @@ fn live(destination: &Destination, path: RelPath<'_>) -> Result<Directory, Errno
     Ok(Directory::live(dir, &stat, &destination.who))
 }
 
-/// Gives a directory the mode back that it had.
+/// Restores the mode of a directory.
 fn lock_again(directory: &Directory) {
     if let Some(mode) = directory.mode_before() {
         // Best effort: it was set by this process a moment ago.
@@ -125,7 +125,7 @@ fn lock_again(directory: &Directory) {
     }
 }
 
-/// One thread's removing.
+/// One thread's removals.
 struct Remover<'a> {
     run: &'a Run<'a>,
     who: &'a Who,
@@ -155,7 +155,7 @@ impl<'a> Remover<'a> {
         Ok((Directory::live(dir, &stat, self.who), stat.mount_id(), names))
     }
 
-    /// Takes account of a removal. Whether the entry is gone.
+    /// Records a removal. Returns whether the entry is gone.
     fn removed(&mut self, path: RelPath<'_>, kind: FileKind, removed: Result<(), Errno>) -> bool {
         match removed {
             Ok(()) => {

@@ -64,22 +64,22 @@ fn held(records: &[Record], path: RelPath<'_>) -> Option<bool> {
     Some(records[number].entry.kind == Kind::Directory)
 }
 
-/// Whether everything that the archive holds is unpacked.
+/// Whether everything in the archive is unpacked.
 fn is_whole(run: &Run<'_>) -> bool {
     run.chosen.is_all() && run.options.update.is_none()
 }
 
-/// What is made in one go, and which frames were read before.
+/// What is unpacked in one go, and which frames were read before.
 struct Pass<'a> {
     archive: &'a Layers<'a>,
     choices: Vec<Choice>,
     is_read: Vec<bool>,
-    /// All frames that were not read before are, also those that hold nothing of this: then all of the archive is
+    /// Read all frames that were not read before, even those that hold nothing of this, so that the whole archive is
     /// checked.
     is_whole: bool,
 }
 
-/// Makes what is to come first and lets it appear. Returns the rest.
+/// Unpacks what comes first and publishes it. Returns the rest.
 fn first<'a>(
     run: &Run<'_>,
     archive: &'a Layers<'a>,
@@ -115,7 +115,7 @@ fn first<'a>(
 }
 
 impl Pass<'_> {
-    /// Makes what is chosen.
+    /// Unpacks what is chosen.
     fn carry_out(&self, run: &Run<'_>, destination: &Destination, report: &mut Report) {
         if !matches!(report.end, End::Complete) {
             return;
@@ -129,7 +129,7 @@ impl Pass<'_> {
         }
         let mut hand = Hand::new(run, destination);
         if matches!(report.end, End::Complete) {
-            // Symlinks after all files, so that no file can be written through one; links after what they link to.
+            // Symlinks after all files, so that no file can be written through one; links after their targets.
             let is_link = |entry: &&Entry| matches!(entry.kind, Kind::HardLink(_));
             let is_node = |entry: &&Entry| {
                 !matches!(entry.kind, Kind::File { .. } | Kind::Directory | Kind::HardLink(_))
@@ -142,7 +142,7 @@ impl Pass<'_> {
         report.merge(hand.ledger.report);
     }
 
-    /// Whether a frame holds content of what is chosen.
+    /// Whether a frame holds content of chosen entries.
     fn needs(&self, frame: usize) -> bool {
         self.archive.records_in(frame).any(|number| {
             let is_file = matches!(self.archive.records()[number].entry.kind, Kind::File { .. });
@@ -179,7 +179,7 @@ impl Pass<'_> {
         report.merge_all(hands.into_iter().map(|hand| hand.ledger.report));
         report.merge(Report { end, ..Report::default() });
         for (number, large) in large {
-            // Left over when the run was stopped.
+            // Left if the run was stopped.
             let entry = choices[number].entry(&records[number]).unwrap_or(&records[number].entry);
             if let Some(file) = large.close(entry) {
                 file.discard(entry);

@@ -1,4 +1,4 @@
-//! `haul unpack`: an archive becomes a tree.
+//! `haul unpack`: unpacks an archive into a tree.
 
 mod batch;
 mod compare;
@@ -46,10 +46,10 @@ pub enum Source<'a> {
     Reader(&'a mut (dyn Read + Send)),
 }
 
-/// Unpacks `archive` into the directory `dst`, which is made when it does not exist.
+/// Unpacks `archive` into the directory `dst`, which is created if it does not exist.
 ///
-/// With an index, the directories are made first, then the frames are decoded in parallel and their files written, then
-/// links and nodes are made and directories completed. Without one, the archive is read front to back.
+/// With an index, the directories are created first, then the frames are decoded in parallel and their files written,
+/// then links and nodes are created and directories completed. Without one, the archive is read front to back.
 pub fn unpack(
     archive: Source<'_>,
     dst: &Path,
@@ -67,7 +67,7 @@ pub fn unpack(
         Source::Reader(reader) => stream::unpack(&run, reader),
         Source::Path(path) => {
             let files = layers::open(path, &options.deltas)?;
-            // The topmost tells those below, too.
+            // The topmost identifies those below, too.
             let Some((top, file)) = files.last() else { return Ok(Report::default()) };
             let stamp = Stamp::of(&run, (top, file))?;
             if stamp.as_ref().is_some_and(|stamp| stamp.holds(dst)) {
@@ -95,7 +95,7 @@ struct Run<'a> {
     options: &'a Options,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
-    /// What tells its threads to begin nothing more.
+    /// Tells its threads to begin nothing more.
     stop: Stop<'a>,
 }
 
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         Ok(destination)
     }
 
-    /// Publishes what was made, or takes it back when the run did not come to its end. `held` is what the archive has.
+    /// Publishes new entries, or removes them if the run did not reach its end. `held` is what the archive has.
     fn end(&self, destination: &mut Destination, mut report: Report, held: &Held<'_>) -> Report {
         if matches!(report.end, End::Complete)
             && let Err(error) = self.complete(destination, &mut report, Some(held))
@@ -146,8 +146,8 @@ impl<'a> Run<'a> {
         report
     }
 
-    /// Gives everything its name, removes what is to go, and gives directories their metadata. Without `held`, more is
-    /// to come, and only what stands in the way is removed.
+    /// Gives everything its name, makes the removals, and gives directories their metadata. Without `held`, more will
+    /// come, and only what blocks an entry is removed.
     fn complete(
         &self,
         destination: &mut Destination,
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Gives the directories that were there their metadata.
+    /// Gives existing directories their metadata.
     fn complete_found(&self, destination: &Destination, hand: &mut Hand<'_>) {
         let is_update = self.options.update.is_some();
         let mut owners = Owners::default();
@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether something but the time is to be set, which any change in a directory has moved.
+/// Whether something other than the time must be set: any change in a directory has changed its time.
 fn is_more_than_time(mut changes: Changes) -> bool {
     changes.attributes.mtime = None;
     !changes.is_empty()

@@ -1,4 +1,4 @@
-//! What can be asked of `haul unpack`.
+//! The options of `haul unpack`.
 
 use crate::dest::{Capability, Insist};
 use crate::error::IndexUse;
@@ -14,49 +14,48 @@ pub struct Options {
     pub threads: Threads,
     /// Which members to unpack.
     pub select: Select,
-    /// Give entries the owners that the archive names. Without it they belong to the running user.
+    /// Give entries the owners in the archive. Otherwise they belong to the running user.
     pub same_owner: bool,
-    /// Set modes exactly, setuid and setgid included, and privileged xattrs. Without it the umask applies.
+    /// Set modes exactly, including setuid and setgid, and privileged xattrs. Otherwise the umask applies.
     pub same_permissions: bool,
-    /// Use the archive's user and group numbers even where it has names.
+    /// Use the archive's user and group numbers even if it has names.
     pub numeric_owner: bool,
-    /// Leave what exists as it is, in place of replacing it.
+    /// Leave existing entries alone instead of replacing them.
     pub keep_existing: bool,
-    /// Set extended attributes, but for ACLs.
+    /// Set extended attributes, except ACLs.
     pub xattrs: bool,
     /// Set POSIX ACLs.
     pub acls: bool,
-    /// What the destination is taken to lack, without asking it.
+    /// What the destination is assumed to lack, without asking it.
     pub without: Vec<Capability>,
     /// What the destination must keep: without it, each entry is a failure.
     pub insist: Insist,
     /// Return only when the tree would survive a power cut.
     pub fsync: bool,
-    /// Leave alone what is in the destination already as the archive says.
+    /// Leave entries of the destination alone that already match the archive.
     pub update: Option<Update>,
-    /// Write these first.
+    /// Unpack these first.
     pub prefetch: Option<Prefetch>,
-    /// Return at once when the destination is noted, in this place, to be what this run would make of it. Needs an
+    /// Return at once if the stamp in this place says that the destination already is the result of this run. Needs an
     /// archive with an index.
     pub if_changed: Option<StampPlace>,
-    /// Deltas over the archive, each of what is before it. Need archives with an index, in files.
+    /// Deltas on top of the archive, each a delta of those before it. They need archives with an index, in files.
     pub deltas: Vec<PathBuf>,
 }
 
-/// What is unpacked before everything else, and can be used while the rest is still being unpacked. Needs an archive with
-/// an index.
+/// What to unpack first, so that it can be used while the rest is still being unpacked. Needs an archive with an index.
 #[derive(Debug, Clone, Default)]
 pub struct Prefetch {
-    /// These entries and what lies below them.
+    /// These entries and everything below them.
     pub paths: Vec<RelPathBuf>,
-    /// And what these rules keep. Without any, nothing.
+    /// And what these rules keep; nothing without rules.
     pub rules: Rules,
 }
 
-/// Where the note of a tree is.
+/// Where the stamp of a tree is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StampPlace {
-    /// Beside the directory NAME, as `.NAME.haul-stamp`.
+    /// Next to the directory NAME, as `.NAME.haul-stamp`.
     Beside,
     /// In this file.
     At(PathBuf),
@@ -65,14 +64,14 @@ pub enum StampPlace {
 /// How a tree is brought to the state of an archive.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Update {
-    /// Compare content by digests, in place of size and time. Needs an archive with an index.
+    /// Compare contents by digest instead of by size and time. Needs an archive with an index.
     pub checksum: bool,
-    /// Remove what the archive does not have, of what is selected, unless anything went wrong.
+    /// Remove selected entries that the archive does not have, unless anything failed.
     pub delete: bool,
 }
 
 impl Options {
-    /// What was asked for that an archive without an index cannot give.
+    /// What was requested that an archive without an index cannot provide.
     pub(super) fn wants_index(&self) -> Option<IndexUse> {
         [
             (IndexUse::Stamp, self.if_changed.is_some()),

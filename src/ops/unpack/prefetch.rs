@@ -1,7 +1,7 @@
-//! `--prefetch`: what of an archive is unpacked first.
+//! `--prefetch`: selects what is unpacked first.
 //!
-//! Pure. What was asked for is complete only with the directories above it, and with the name that holds the content of
-//! a hard link.
+//! Pure. The requested entries are complete only with the directories above them, and with the names that hold the
+//! content of hard links.
 
 use super::Prefetch;
 use super::groups::leaders;
@@ -12,10 +12,10 @@ use crate::error::Act;
 use crate::rules::{Chooser, RuleError, Side, Verdict};
 use crate::tree::{Entry, Kind, RelPath, RelPathBuf};
 
-/// What is asked for first.
+/// What is requested first.
 pub(super) struct Early<'a> {
     paths: &'a [RelPathBuf],
-    /// `None` if no rule asks for anything.
+    /// `None` if no rule requests anything.
     by_rules: Option<Chooser<'a>>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Split {
     pub(super) linked: Vec<RelPathBuf>,
 }
 
-/// Splits `missing`, which is what of the `choices` is to be made. Paths that are not among the choices are failures.
+/// Splits `missing`, the `choices` to be unpacked. Paths that are not among the choices are failures.
 pub(super) fn split(
     records: &[Record],
     choices: &[Choice],
@@ -77,7 +77,7 @@ pub(super) fn split(
     Split { first, rest, directories, linked }
 }
 
-/// Which entries are asked for by a path or a pattern.
+/// Which entries a path or a pattern requests.
 fn asked_for(entries: &[Option<&Entry>], early: &Early<'_>, report: &mut Report) -> Vec<bool> {
     let by_rule = |entry: &Entry| {
         let is_directory = entry.kind == Kind::Directory;
@@ -90,7 +90,7 @@ fn asked_for(entries: &[Option<&Entry>], early: &Early<'_>, report: &mut Report)
         .enumerate()
         .filter_map(|(number, entry)| Some((entry.as_ref()?.path.as_path(), number)))
         .collect();
-    // An heir of a content stands in the place of another name.
+    // An entry that gets the content of another name stands for that name.
     chosen.sort_unstable();
     for given in early.paths {
         let given = given.as_path();

@@ -1,6 +1,6 @@
 //! Which members of an archive are unpacked, and as what.
 //!
-//! Pure. Of a hard-link group whose first name is left out, the first name that is not gets the content.
+//! Pure. If the first name of a hard-link group is left out, the first name that is not gets the content.
 
 use super::Select;
 use crate::archive::index::Record;
@@ -8,7 +8,7 @@ use crate::rules::Chooser;
 use crate::tree::{Entry, Kind, RelPath};
 use std::collections::HashMap;
 
-/// What becomes of a record.
+/// What is done with a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ops) enum Choice {
     /// It is left out.
@@ -16,12 +16,12 @@ pub(in crate::ops) enum Choice {
     /// It is unpacked as it is.
     Taken,
     /// Its content is unpacked as this entry: the first chosen name of a hard-link group whose own first name is left
-    /// out gets the content, and further ones are links to it.
+    /// out gets the content, and the others are links to it.
     As(Box<Entry>),
 }
 
 impl Choice {
-    /// The entry to make, if any.
+    /// The entry to create, if any.
     pub(in crate::ops) fn entry<'a>(&'a self, record: &'a Record) -> Option<&'a Entry> {
         match self {
             Choice::Left => None,
@@ -31,7 +31,7 @@ impl Choice {
     }
 }
 
-/// What becomes of each record.
+/// What is done with each record.
 pub(in crate::ops) fn choose(records: &[Record], chooser: &Chooser<'_>) -> Vec<Choice> {
     let entries =
         records.iter().map(|Record { entry, .. }| (entry.path.as_path(), entry.kind == Kind::Directory));
@@ -43,7 +43,7 @@ pub(in crate::ops) fn choose(records: &[Record], chooser: &Chooser<'_>) -> Vec<C
     choices
 }
 
-/// Gives the content of files that are left out to the first of their links that is not.
+/// Gives the content of files that are left out to the first of their links that is not left out.
 fn pass_on_content(records: &[Record], choices: &mut [Choice]) {
     let mut heirs: HashMap<RelPath<'_>, usize> = HashMap::new();
     for number in 0..records.len() {
@@ -68,7 +68,7 @@ fn pass_on_content(records: &[Record], choices: &mut [Choice]) {
     }
 }
 
-/// The paths given that no record matches.
+/// The given paths that no record matches.
 pub(super) fn unmatched<'s>(records: &[Record], select: &'s Select) -> Vec<RelPath<'s>> {
     let is_there = |given: RelPath<'_>| {
         records.binary_search_by(|record| record.entry.path.as_path().cmp(&given)).is_ok() || given.is_root()

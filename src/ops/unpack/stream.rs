@@ -1,8 +1,8 @@
 //! Unpacks an archive that has no index, front to back.
 //!
-//! The calling thread reads the tar stream and hands files on to writers in batches, large files in stretches. Links
-//! and nodes wait for the end, so that nothing is written through them. A name that comes again replaces what it named
-//! before: then everything before it is completed first, so that the last one wins for any number of threads.
+//! The calling thread reads the tar stream and passes files on to writers in batches, large files in stretches. Links
+//! and nodes wait for the end, so that nothing is written through them. A repeated name replaces the earlier entry:
+//! everything before it is completed first, so that the last one wins for any number of threads.
 
 use super::super::events::each_event;
 use super::super::frames::Halt;
@@ -48,9 +48,9 @@ struct Unpacking<'a> {
     destination: &'a Destination,
     hand: Hand<'a>,
     seen: &'a mut Seen,
-    /// Knows what is there already.
+    /// Knows what already exists.
     present: Option<Present<'a>>,
-    /// Directories above what is chosen, which are made when something below them is.
+    /// Directories above chosen entries, which are created when something below them is.
     passed: HashMap<RelPathBuf, Entry>,
     /// Links and nodes, in the archive's order.
     bare: Vec<Entry>,
@@ -82,7 +82,7 @@ impl<'a> Unpacking<'a> {
                 if member.ignored_acl {
                     let path = member.entry.path.as_path().display();
                     self.run.observer.event(Event::Warning(&format!(
-                        "{path}: its ACL is left out: it names somebody unknown"
+                        "{path}: its ACL is left out: it is malformed or names an unknown user or group"
                     )));
                 }
                 self.member(member.entry)
@@ -131,7 +131,7 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    /// Whether the entry is there already. Its metadata are set then.
+    /// Whether the entry already exists. Then its metadata is set.
     fn is_present(&mut self, entry: &Entry) -> Result<bool, Halt> {
         self.present.as_mut().map_or(Ok(false), |present| present.keep(entry, &mut self.hand))
     }
@@ -140,7 +140,7 @@ impl<'a> Unpacking<'a> {
         if self.is_present(entry)? { Ok(()) } else { self.hand.bare(entry) }
     }
 
-    /// Completes everything that came so far.
+    /// Completes everything so far.
     fn complete_all(&mut self) -> Result<(), Halt> {
         self.batch.complete()?;
         let bare = std::mem::take(&mut self.bare);
@@ -153,7 +153,7 @@ impl<'a> Unpacking<'a> {
     fn link(&mut self, entry: &Entry) -> Result<(), Halt> {
         let (path, Kind::HardLink(target)) = (entry.path.as_path(), &entry.kind) else { return Ok(()) };
         match self.seen.get(target.as_path()) {
-            // It is linked to itself, which it is already.
+            // A link to itself needs nothing.
             Some(_) if target.as_path() == path => Ok(()),
             Some(Known { is_taken: true, is_dir: false }) => self.bare(entry),
             Some(Known { is_taken: false, is_dir: false }) => {
@@ -162,7 +162,7 @@ impl<'a> Unpacking<'a> {
             }
             Some(Known { is_dir: true, .. }) | None => {
                 let what = format!(
-                    "{} links to {}, which the archive does not hold",
+                    "{} is a hard link to {}, which is not in the archive",
                     path.display(),
                     target.as_path().display()
                 );
