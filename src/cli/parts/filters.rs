@@ -22,10 +22,10 @@ Patterns:
   A/B      matches at the end of a path
   /A       matches at the top only
   A/       matches directories only
-  * ? []   match within a name; ** matches anything, / too; A/*** is the directory A and what is below it
-  --exclude, --include and --filter make rules, as in rsync(1). The first rule that matches an entry decides; what no
-  rule matches is kept. What lies below an excluded directory is excluded. Of what the rules keep, --only leaves out
-  what none of its patterns matches."
+  * ? []   match within a name; ** matches anything, including /; A/*** is the directory A and everything below it
+  --exclude, --include and --filter are rules, as in rsync(1). The first rule that matches an entry decides; entries that
+  no rule matches are kept. Everything below an excluded directory is excluded. --only also excludes what none of its
+  patterns matches."
     };
 }
 pub(crate) use patterns;
