@@ -1,4 +1,4 @@
-//! One thread's account of a mirror: what it counts and reports, and what a manifest will name.
+//! One thread's account of a mirror: its counts, its reports, and entries for a manifest.
 
 use super::error::StepError;
 use super::flags::Flags;
@@ -15,11 +15,11 @@ pub(super) struct Account<'a> {
     src: Side<'a>,
     dst: Side<'a>,
     flags: &'a Flags<'a>,
-    /// What the manifest will name, if one is written.
+    /// Entries for the manifest, if one is written.
     kept: Option<Vec<Box<[u8]>>>,
 }
 
-/// What is reported of a change, beside the entry itself.
+/// What is reported about a change, besides the entry itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChangeNote<'a> {
     pub(super) deed: Deed,
@@ -29,33 +29,33 @@ pub(super) struct ChangeNote<'a> {
     pub(super) counted: Counted,
 }
 
-/// As what an entry is counted.
+/// How an entry is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// As what it is: the only name of an inode in the mirror, or the first that was met.
+    /// As its kind: the only name of an inode in the mirror, or the first that was met.
     AsItself,
-    /// As a hard link: a further name of an inode that is counted.
+    /// As a hard link: another name of a counted inode.
     AsLink,
 }
 
 impl<'a> ChangeNote<'a> {
-    /// An entry is made where there was none, or none of its kind. `target` is a symlink's.
+    /// An entry is created where there was none, or none of its kind. `target` is a symlink's.
     pub(super) fn created(target: Option<&'a [u8]>) -> Self {
         let (deed, differs, counted) = (Deed::Create, Aspects::default(), Counted::AsItself);
         ChangeNote { deed, is_new: true, differs, target, counted }
     }
 
-    /// The entry becomes a name of the inode at `target`, in another tree or of an entry that is to be removed.
+    /// The entry becomes a name of the inode at `target`, in another tree or of an entry to be removed.
     pub(super) fn linked(target: RelPath<'a>) -> Self {
         ChangeNote { deed: Deed::Link, ..ChangeNote::created(Some(target.as_bytes())) }
     }
 
-    /// The entry becomes a further name of the entry `first`, where there was none, or none of its kind.
+    /// The entry becomes another name of the entry `first`, where there was none, or none of its kind.
     pub(super) fn further_name(first: RelPath<'a>) -> Self {
         ChangeNote { counted: Counted::AsLink, ..ChangeNote::linked(first) }
     }
 
-    /// An entry that is there changes in these aspects.
+    /// An existing entry changes in these aspects.
     pub(super) fn differs(deed: Deed, differs: Aspects, target: Option<&'a [u8]>) -> Self {
         ChangeNote { deed, is_new: false, differs, target, counted: Counted::AsItself }
     }
@@ -74,7 +74,7 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Notes that something failed, and what that means for the run.
+    /// Records that something failed, and what that means for the run.
     pub(super) fn fail(&mut self, path: RelPath<'_>, error: StepError) {
         match error {
             StepError::Cancelled => {}
@@ -86,7 +86,7 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Notes that something was not removed since no more may be.
+    /// Records that an entry was not removed because the limit is reached.
     pub(super) fn fail_limit(&mut self, path: RelPath<'_>) {
         self.ledger.fail(path, Act::Delete, Cause::Limit);
     }
@@ -96,7 +96,7 @@ impl<'a> Account<'a> {
         self.flags.stop.set(error);
     }
 
-    /// Counts an entry that takes part, and reports that it is as it should be.
+    /// Counts an entry that takes part, and reports that it is unchanged.
     pub(super) fn unchanged(&mut self, path: RelPath<'_>, stat: &Stat, counted: Counted) {
         self.count(path, stat, counted);
         self.ledger.tell(Event::Unchanged(path, stat.kind));
@@ -126,7 +126,7 @@ impl<'a> Account<'a> {
         self.ledger.report.counts.matched_bytes += copied.matched;
     }
 
-    /// Adds to what is known to be there to do.
+    /// Adds to the known amount of work.
     pub(super) fn planned(&self, entries: u64) {
         let entries = self.flags.add_entries(entries);
         self.ledger.tell(Event::Planning { entries, bytes: 0 });
@@ -139,7 +139,7 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Notes for the manifest that the mirror holds this entry.
+    /// Records for the manifest that the mirror holds this entry.
     pub(super) fn keep(&mut self, path: RelPath<'_>, kind: FileKind) {
         if let Some(kept) = self.kept.as_mut().filter(|_| !path.is_root()) {
             let slash: &[u8] = if kind == FileKind::Directory { b"/" } else { b"" };
@@ -147,7 +147,7 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// What it comes to: the report, and what the manifest will name.
+    /// Its result: the report, and the entries for the manifest.
     pub(super) fn into_parts(self) -> (Report, Vec<Box<[u8]>>) {
         (self.ledger.report, self.kept.unwrap_or_default())
     }

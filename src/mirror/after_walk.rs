@@ -1,5 +1,5 @@
-//! What is done after the walk: links that waited for their first names, and removals that waited until all of the source
-//! was read.
+//! Does what is deferred to the end of the walk: links that waited for their first names, and removals that waited
+//! until the whole source was read.
 
 use super::choose::{Look, LookIn, look};
 use super::deferred::{DeferredRemoval, RemovalParent};
@@ -19,15 +19,15 @@ use crate::sys::{Dir, Handle};
 use crate::tree::{RelPath, RelPathBuf, Timestamp};
 use std::os::fd::AsFd;
 
-/// Both sides of a directory that was walked.
+/// Both sides of a walked directory.
 struct WalkedDirectory {
     src: source::Directory,
     dst: Option<dest::Directory>,
-    /// The time that the destination's has.
+    /// The time of the destination's directory.
     mtime: Timestamp,
 }
 
-/// Makes links that waited in one directory.
+/// Makes the deferred links of one directory.
 pub(super) fn link_deferred(walk: &Walk<'_>, hands: &mut Hands<'_>, paths: &[RelPathBuf]) {
     let parent = paths[0].as_path().parent().unwrap_or(RelPath::ROOT);
     let directory = match WalkedDirectory::open(&walk.state, parent) {
@@ -79,7 +79,7 @@ fn link_one(
     mirror_entry(walk, hands, EntryPair { place, src: &entry, found: found.as_ref() })
 }
 
-/// Removes entries of one directory that were found superfluous on the way.
+/// Makes the deferred removals of one directory.
 pub(super) fn remove_deferred(hands: &mut Hands<'_>, removals: &[DeferredRemoval]) {
     let parent = &removals[0].parent;
     if let Err(error) = remove_from(hands, parent, removals) {
@@ -115,14 +115,14 @@ fn remove_from(
     Ok(())
 }
 
-/// A directory that had its time keeps it, whatever happened in it since.
+/// A directory that had the right time keeps it, whatever has happened in it since.
 fn restore_time(hands: &mut Hands<'_>, dir: &Dir, path: RelPath<'_>, mtime: Timestamp) {
     let keep = hands.state.ground.keep();
     if !keep.times || keep.omit_dir_times || hands.state.ground.is_dry() {
         return;
     }
     if hands.state.ground.options.fsync {
-        // What was made gets its name later.
+        // New entries get their names later.
         hands.state.barrier.restore_time(path, mtime);
     }
     if let Err(errno) = Handle::Open(dir.as_fd()).set_times(None, Some(mtime)) {

@@ -1,4 +1,4 @@
-//! Lets alternates serve: trees beside the two that are mirrored, in which content may be.
+//! Uses alternates: other trees that may have the content of entries.
 
 use super::copying::SourceContent;
 use super::error::{StepResult, at_destination};
@@ -13,14 +13,14 @@ use crate::source::SourceFile;
 use crate::sys::{Dir, FileKind};
 use rustix::io::Errno;
 
-/// What an alternate has served for.
+/// What an alternate was used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Served {
-    /// It has the entry, so the destination need not. What was there is removed.
+    /// It has the entry, so the destination need not. What the destination had is removed.
     LeftToIt,
     /// The entry became another name of its inode.
     Linked,
-    /// The entry was made of its content.
+    /// The entry was created from its content.
     Copied,
 }
 
@@ -31,8 +31,8 @@ struct Other<'a> {
     entry: &'a DestEntry,
 }
 
-/// Lets an alternate serve for the entry, if one can: the first that has all of it, metadata too, or else the first that
-/// has its content. `None` if none serves.
+/// Uses an alternate for the entry, if possible: the first with the same content and metadata, or else the first with
+/// the same content. `None` if there is none.
 pub(super) fn ask_alternates(
     hands: &mut Hands<'_>,
     pair: EntryPair<'_>,
@@ -98,8 +98,8 @@ fn link(hands: &mut Hands<'_>, pair: EntryPair<'_>, other: Other<'_>) -> StepRes
     Ok(Some(Served::Linked))
 }
 
-/// Content from the alternate, which may be nearer than the source; metadata from the source. Nothing if the alternate
-/// has changed.
+/// Copies content from the alternate, which may be closer than the source, and metadata from the source. Does nothing
+/// if the alternate has changed.
 fn copy(hands: &mut Hands<'_>, pair: EntryPair<'_>, other: Other<'_>) -> StepResult<Option<Served>> {
     let Some(target) = pair.place.dst.filter(|_| !hands.state.ground.is_dry()) else {
         return Ok(Some(Served::Copied));

@@ -17,7 +17,7 @@ enum By {
     Copying,
 }
 
-/// Keeps what is about to be replaced, if backups are wanted.
+/// Backs up what is about to be replaced, if backups are requested.
 pub(super) fn back_up(hands: &mut Hands<'_>, directory: &Directory, path: RelPath<'_>) -> StepResult<()> {
     directory.unlock();
     match &hands.state.ground.backup {
@@ -26,7 +26,7 @@ pub(super) fn back_up(hands: &mut Hands<'_>, directory: &Directory, path: RelPat
     }
 }
 
-/// The same of a file that is about to be written into: the backup must not be the same inode.
+/// The same for a file that is about to be written into: the backup must not be the same inode.
 pub(super) fn back_up_content(
     hands: &mut Hands<'_>,
     directory: &Directory,

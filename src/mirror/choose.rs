@@ -1,4 +1,4 @@
-//! What the source has at a name, as far as it takes part: rules, selected paths, symlinks.
+//! Decides whether what the source has at a name takes part: by rules, selected paths, and symlink options.
 
 use super::error::{StepResult, at_source};
 use super::hands::Hands;
@@ -15,9 +15,9 @@ use crate::tree::{RelPath, RelPathBuf};
 pub(super) enum Look {
     /// Nothing that takes part.
     Nothing,
-    /// Something that is left out, and whose place in the destination is left alone.
+    /// An entry that is left out, and whose place in the destination is left alone.
     LeftOut,
-    /// A directory; to be followed if it is a symlink.
+    /// A directory; followed if it is a symlink.
     Directory { follow: bool },
     /// Anything else.
     Entry(SourceEntry),
@@ -30,7 +30,7 @@ pub(super) struct LookIn<'a> {
     pub(super) scopes: &'a Scopes,
 }
 
-/// What the source has at `path`, which was listed as `kind`, as far as it takes part.
+/// What the source has at `path`, which was listed as `kind`, if it takes part.
 pub(super) fn look(
     hands: &mut Hands<'_>,
     dir: LookIn<'_>,
@@ -46,7 +46,7 @@ pub(super) fn look(
     let sent = |kind: FileKind| {
         scopes.sent.as_ref().is_none_or(|scope| scope.transfers(path, kind == FileKind::Directory))
     };
-    // With d_type, what is left out costs no call, and a directory only those on its own descriptor.
+    // With d_type, an entry that is left out costs no call, and a directory only the calls on its own descriptor.
     match kind {
         Some(FileKind::Directory) if sent(FileKind::Directory) => {
             return Ok(Look::Directory { follow: false });
@@ -60,7 +60,7 @@ pub(super) fn look(
         let text = src.read_link(name).map_err(at_source(Act::ReadLink))?;
         match treatment(hands.state, src, path, &text) {
             Treatment::Leave => {
-                hands.account.skip(path, "the symlink points outside of the tree");
+                hands.account.skip(path, "the symlink points outside the tree");
                 return Ok(Look::LeftOut);
             }
             Treatment::Follow => {
@@ -130,14 +130,14 @@ fn only_directories(
                 directories.push(WaitingDirectory { path: below, follow, scopes });
             }
             Ok(Look::Nothing) => {}
-            // What cannot be looked at is taken for something, and what the destination does not get is something.
+            // An entry that cannot be looked at counts, and so does one that the destination does not get.
             Ok(Look::Entry(_) | Look::LeftOut) | Err(_) => return None,
         }
     }
     Some(directories)
 }
 
-/// A directory that is still to be looked into.
+/// A directory still to be searched.
 struct WaitingDirectory {
     path: RelPathBuf,
     follow: bool,

@@ -1,4 +1,4 @@
-//! Content: opening, comparing and copying it, and whether the source stayed the same meanwhile.
+//! Opens, compares and copies contents, and checks whether the source stayed the same in the meantime.
 
 use super::error::{StepError, StepResult, at_destination, at_source};
 use super::flags::Flags;
@@ -13,14 +13,14 @@ use crate::sys::{Dir, FileKind, Stat};
 use crate::tree::Xattr;
 use std::os::fd::AsFd;
 
-/// One thread's copying: its buffers, whom it reports to how far it is, and what stops it.
+/// What one thread needs for copying: its buffers, whom it reports progress to, and what stops it.
 pub(super) struct ContentCopier<'a> {
     copier: Copier<'a>,
     observer: &'a dyn Observer,
     flags: &'a Flags<'a>,
 }
 
-/// An open file of the source, and what it was when the decision about it was taken.
+/// An open file of the source, with its stat when the decision about it was made.
 pub(super) struct SourceContent {
     pub(super) file: SourceFile,
     pub(super) stat: Stat,
@@ -43,7 +43,7 @@ impl SourceContent {
         Source { file: self.file.file(), stat: &self.stat }
     }
 
-    /// What came of copying it, if it is still what it was before.
+    /// The result of copying it, if it is still what it was before.
     pub(super) fn judge(&self, filled: Result<Copied, Stop>) -> StepResult<Copied> {
         let copied = filled.map_err(stopped)?;
         let now = self.file.stat().map_err(at_source(Act::Stat))?;
@@ -62,7 +62,7 @@ impl<'a> ContentCopier<'a> {
         ContentCopier { copier: Copier::new(ways, learned), observer: ground.observer, flags }
     }
 
-    /// Copies with `copy`, which reports how far it is and learns whether to go on.
+    /// Copies with `copy`, which reports progress and learns whether to continue.
     pub(super) fn copy<T>(&mut self, copy: impl FnOnce(&mut Copier<'a>, &mut Moved<'_>) -> T) -> T {
         let (observer, flags) = (self.observer, self.flags);
         copy(&mut self.copier, &mut |bytes| {
@@ -99,8 +99,8 @@ fn stopped(stop: Stop) -> StepError {
     }
 }
 
-/// Whether a file is still what it was. Its ctime moves too when a link to it is made or removed, which changes nothing
-/// here (package managers link and unlink the files of their caches all the time).
+/// Whether a file is still what it was. Its ctime also changes when a link to it is added or removed, which does not
+/// matter here (package managers link and unlink the files of their caches all the time).
 fn is_same_state(then: &Stat, now: &Stat) -> bool {
     let same_content =
         now.id() == then.id() && now.kind == then.kind && (now.size, now.mtime) == (then.size, then.mtime);

@@ -1,4 +1,4 @@
-//! What waits for the end of the walk: links to names that were not there yet, and removals that depend on all of the
+//! What is deferred to the end of the walk: links to names that do not exist yet, and removals that depend on the whole
 //! source having been read.
 
 use super::links::Inode;
@@ -7,14 +7,14 @@ use crate::rules::Scope;
 use crate::tree::{RelPath, RelPathBuf};
 use std::sync::{Arc, Mutex};
 
-/// What waits for the end of the walk.
+/// What is deferred to the end of the walk.
 #[derive(Debug, Default)]
 pub(super) struct Deferred {
     links: Mutex<Vec<RelPathBuf>>,
     removals: Mutex<Vec<DeferredRemoval>>,
 }
 
-/// An entry that is to be removed.
+/// An entry to remove.
 #[derive(Debug)]
 pub(super) struct DeferredRemoval {
     pub(super) parent: Arc<RemovalParent>,
@@ -22,7 +22,7 @@ pub(super) struct DeferredRemoval {
     pub(super) is_directory: bool,
 }
 
-/// The directory of entries that are to be removed.
+/// The directory of entries to remove.
 #[derive(Debug)]
 pub(super) struct RemovalParent {
     pub(super) path: RelPathBuf,
@@ -31,18 +31,18 @@ pub(super) struct RemovalParent {
 }
 
 impl Deferred {
-    /// The entry at `path` is a further name of one that is not made yet.
+    /// Defers the entry at `path`, which is another name of an entry that does not exist yet.
     pub(super) fn link(&self, path: RelPath<'_>) {
         lock(&self.links).push(path.to_buf());
     }
 
-    /// The entry `name` of `parent` is to be removed.
+    /// Defers the removal of the entry `name` of `parent`.
     pub(super) fn remove(&self, parent: &Arc<RemovalParent>, name: &[u8], is_directory: bool) {
         let parent = Arc::clone(parent);
         lock(&self.removals).push(DeferredRemoval { parent, name: name.into(), is_directory });
     }
 
-    /// The links that wait, by directory, so that each one's time is looked at before anything changes it.
+    /// The deferred links, by directory, so that each directory's time is read before anything changes it.
     pub(super) fn take_links(&self) -> Vec<Vec<RelPathBuf>> {
         let mut links = std::mem::take(&mut *lock(&self.links));
         links.sort_by(|a, b| a.as_path().split().cmp(&b.as_path().split()));
@@ -50,7 +50,7 @@ impl Deferred {
         links.chunk_by(same).map(<[RelPathBuf]>::to_vec).collect()
     }
 
-    /// The removals that wait, by directory.
+    /// The deferred removals, by directory.
     pub(super) fn take_removals(&self) -> Vec<Vec<DeferredRemoval>> {
         let mut removals = std::mem::take(&mut *lock(&self.removals));
         removals.sort_by(|a, b| (&a.parent.path, &a.name).cmp(&(&b.parent.path, &b.name)));

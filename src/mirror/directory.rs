@@ -1,4 +1,5 @@
-//! A directory of the destination itself: opened or made, reported, named, and at last given its metadata.
+//! A directory of the destination itself: opens or creates it, reports it, gives it its name and, at last, its
+//! metadata.
 
 use super::account::{ChangeNote, Counted};
 use super::backup::back_up_other;
@@ -19,7 +20,7 @@ use crate::tree::attributes::Changes;
 use crate::tree::stat::SET_GROUP_ID;
 use std::os::fd::AsFd;
 
-/// The destination's side of a directory in `above`: opened, or made.
+/// Opens or creates the destination's side of a directory in `above`.
 pub(super) fn enter_destination(
     hands: &mut Hands<'_>,
     above: &DirectoryPair,
@@ -49,8 +50,8 @@ fn make_directory(
     there: Occupant,
 ) -> StepResult<DestSide> {
     let (ground, name) = (&hands.state.ground, path.file_name());
-    // With fsync, names appear only once what they name is on the disk, so each file waits by itself; and what is
-    // to outlive a kill must not lie in a directory that the next run takes for a left-over.
+    // With fsync, names appear only once their content is on the disk, so each file waits individually; and what should
+    // survive a kill must not be in a directory that the next run treats as a left-over.
     let at_once = ground.options.fsync || ground.options.copying.partial;
     if there == Occupant::Other && at_once {
         back_up_other(hands, target, path)?;
@@ -64,7 +65,7 @@ fn make_directory(
     Ok(DestSide { target: Some(made), have, temp, ..DestSide::default() })
 }
 
-/// What must be set on a directory when it is complete. Where that cannot be found out, nothing is.
+/// What must be set on a directory when it is complete. Nothing, if that cannot be determined.
 pub(super) fn directory_changes(
     hands: &mut Hands<'_>,
     path: RelPath<'_>,
@@ -75,7 +76,7 @@ pub(super) fn directory_changes(
     let is_new = dst.stat.is_none();
     let mut wanted = hands.metadata.wanted(&src.stat, dst.stat.as_ref());
     if is_new && !hands.state.ground.keep().modes && target.gives_group() {
-        // It has the bit from the directory above, mkdir(2), and no mode of the source's takes it away.
+        // It inherited the bit from its parent, mkdir(2), and no mode from the source removes it.
         wanted.mode = wanted.mode.map(|mode| mode | SET_GROUP_ID);
     }
     let has_none = is_new && target.is_plain();
@@ -93,7 +94,7 @@ pub(super) fn directory_changes(
     }
 }
 
-/// Says before anything is made in a directory which group that is to have. Where groups are kept from the source
+/// Decides, before anything is created in a directory, which group new entries get. If groups are kept from the source
 /// it does not matter.
 pub(super) fn let_inherit(
     hands: &mut Hands<'_>,
@@ -111,7 +112,7 @@ pub(super) fn let_inherit(
     }
 }
 
-/// Reports what becomes of a directory itself.
+/// Reports the change of a directory itself.
 pub(super) fn report_directory(
     hands: &mut Hands<'_>,
     path: RelPath<'_>,
@@ -140,7 +141,7 @@ pub(super) fn publish_directory(hands: &mut Hands<'_>, pair: &DirectoryPair) {
             target.publish_directory(&temp, path.file_name(), &hands.state.can).map_err(StepError::from)
         }
         Err(error) => {
-            // Best effort: what stays is known by its name.
+            // Best effort: what stays is recognised by its name.
             let _ = remove_tree(&target.dir, &temp);
             Err(error)
         }
@@ -150,7 +151,7 @@ pub(super) fn publish_directory(hands: &mut Hands<'_>, pair: &DirectoryPair) {
     }
 }
 
-/// Gives a directory its metadata, when nothing changes it any more.
+/// Gives a directory its metadata, once nothing changes it any more.
 pub(super) fn settle_directory(hands: &mut Hands<'_>, pair: &DirectoryPair) {
     let ground = &hands.state.ground;
     let Some(target) = pair.dst.target.as_ref().filter(|_| !ground.is_dry()) else { return };
@@ -166,7 +167,7 @@ pub(super) fn settle_directory(hands: &mut Hands<'_>, pair: &DirectoryPair) {
     }
     changes.attributes.mode = changes.attributes.mode.or(target.mode_before());
     if ground.options.fsync {
-        // Files in it get their names later, which changes its time.
+        // Files in it get their names later, which will change its time.
         return hands.state.barrier.set_later(pair.as_path(), changes);
     }
     if !changes.is_empty() {

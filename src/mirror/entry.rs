@@ -1,4 +1,4 @@
-//! One entry that is not a directory: has it decided what is to be done, does it, and reports it.
+//! Handles one entry that is not a directory: gets the decision, carries it out, and reports it.
 
 use super::account::{ChangeNote, Counted};
 use super::alternates::{Served, ask_alternates};
@@ -16,7 +16,7 @@ use crate::plan::policy::Compare;
 use crate::plan::step::{Action, Kept, KeptFacts, alternates, appending, compared, decide, kept};
 use crate::sys::{FileKind, Handle};
 
-/// Makes the destination's entry what the source's is. Whether a name in the directory was made or replaced.
+/// Makes the destination's entry like the source's. Returns whether a name in the directory was created or replaced.
 pub(super) fn mirror_entry(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
     let src = &pair.src.stat;
     let is_grouped = walk.state.ground.keep().hard_links && src.nlink > 1;
@@ -26,7 +26,7 @@ pub(super) fn mirror_entry(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPa
     let (id, path) = (src.id(), pair.place.path);
     match walk.links.claim(id) {
         Claim::First if pair.found.is_none() && walk.may_have_other_names() => {
-            // One that is met later may be there, and is then the first.
+            // A name that is met later may exist, and is then the first.
             walk.links.release(id);
             walk.deferred.link(path);
             Ok(false)
@@ -48,14 +48,14 @@ pub(super) fn mirror_entry(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPa
     }
 }
 
-/// What has just been made, if it has its name already: with `--fsync` it gets it later, in a dry run never.
+/// What was just created, if it already has its name: with `--fsync` it gets it later, in a dry run never.
 fn made_inode(walk: &Walk<'_>, pair: EntryPair<'_>) -> Option<Inode> {
     let options = walk.state.ground.options;
     let target = pair.place.dst.filter(|_| !options.dry_run && !options.fsync)?;
     target.dir.stat(pair.place.name).ok().map(|stat| stat.id())
 }
 
-/// An entry by itself, or the first name of a group.
+/// A single entry, or the first name of a group.
 fn single(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
     let EntryPair { place, src, found } = pair;
     let ground = &walk.state.ground;
@@ -91,14 +91,14 @@ fn single(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepRe
     }
 }
 
-/// Reports what an alternate has served for. Whether a name was made or removed.
+/// Reports what an alternate was used for. Returns whether a name was created or removed.
 fn report_served(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>, served: Served) -> bool {
     let (path, src) = (pair.place.path, &pair.src.stat);
     match (served, pair.found) {
         (Served::Linked, _) => hands.account.changed(path, src, ChangeNote::linked(path)),
         (Served::Copied, _) => hands.account.changed(path, src, ChangeNote::created(None)),
         (Served::LeftToIt, found) => {
-            // No name is made that others of its group could be linked to.
+            // No name is created that others of its group could be linked to.
             walk.links.release(src.id());
             match found {
                 Some(found) => hands.account.deleted(path, found.stat.kind),
@@ -116,8 +116,8 @@ fn leave(hands: &mut Hands<'_>, pair: EntryPair<'_>) {
         hands.account.keep(path, kind);
     }
     let why = match kind {
-        FileKind::File | FileKind::Symlink | FileKind::Directory => "the options leave it out",
-        _ => "devices or special files are left out",
+        FileKind::File | FileKind::Symlink | FileKind::Directory => "it is excluded by the options",
+        _ => "devices or special files are excluded",
     };
     hands.account.skip(path, why);
 }
@@ -137,7 +137,7 @@ fn create(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepRe
     Ok(true)
 }
 
-/// The content is right: sets what metadata are not.
+/// The content is right: sets the metadata that differs.
 fn keep_content(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -147,7 +147,7 @@ fn keep_content(
     let (place, src, ground) = (pair.place, pair.src, &walk.state.ground);
     let (changes, differs) = hands.metadata.compare_found(pair, found)?;
     let (is_right, may_touch) = (changes.is_empty(), may_touch(&src.stat, &found.stat, &ground.policy));
-    // An inode that is not kept serves nobody.
+    // An inode that is not kept is not used for other names.
     let is_own = (is_right || may_touch) && walk.links.owns(&src.stat, &found.stat);
     let kept = kept(KeptFacts { is_right, is_own, may_touch });
     match kept {

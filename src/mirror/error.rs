@@ -1,11 +1,11 @@
-//! Why one step was not done.
+//! Why a step failed.
 
 use crate::account::Cause;
 use crate::dest::Failed;
 use crate::error::Act;
 use rustix::io::Errno;
 
-/// Why one step was not done.
+/// Why a step failed.
 #[derive(Debug)]
 pub(super) enum StepError {
     /// In the source.
@@ -16,10 +16,10 @@ pub(super) enum StepError {
     Cancelled,
 }
 
-/// What came of one step.
+/// The result of a step.
 pub(super) type StepResult<T> = Result<T, StepError>;
 
-/// For `map_err`: what was being done in the source when the system said no.
+/// For `map_err`: what was being done in the source when the call failed.
 pub(super) fn at_source(act: Act) -> impl Fn(Errno) -> StepError {
     move |errno| StepError::Source(act, gone(errno))
 }
@@ -29,7 +29,7 @@ pub(super) fn at_destination(act: Act) -> impl Fn(Errno) -> StepError {
     move |errno| StepError::Destination(act, errno.into())
 }
 
-/// What was listed and is not there any more has vanished.
+/// An entry that was listed and no longer exists has vanished.
 fn gone(errno: Errno) -> Cause {
     match errno {
         Errno::NOENT => Cause::Vanished,

@@ -1,4 +1,4 @@
-//! A name of the destination that the source does not have, or that does not take part.
+//! Handles names of the destination that the source does not have, or that do not take part.
 
 use super::hands::Hands;
 use super::options::DeleteWhen;
@@ -12,14 +12,14 @@ use crate::dest::stale::remove_stale;
 use crate::plan::removal::{MadeBy, RemovalStep, decide};
 use crate::sys::FileKind;
 
-/// A name of the destination, and what it was listed as.
+/// A name of the destination, and its kind from the listing.
 #[derive(Clone, Copy)]
 pub(super) struct ListedName<'a> {
     pub(super) name: &'a [u8],
     pub(super) kind: Option<FileKind>,
 }
 
-/// Sees to a name that the source does not have: it is removed, or noted, or it stays.
+/// Handles a name that the source does not have: removes it, defers its removal, or keeps it.
 pub(super) fn extraneous(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -31,7 +31,7 @@ pub(super) fn extraneous(
     let Some(target) = &pair.dst.target else { return };
     let Ok(path) = pair.as_path().join(name) else { return };
     let path = path.as_path();
-    // Where the selected paths name entries, others take no part.
+    // If the selected paths name entries here, other entries take no part.
     if name == PARTIAL_DIR || pair.scopes.names_entries() {
         return;
     }

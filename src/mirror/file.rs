@@ -19,10 +19,10 @@ use crate::tree::attributes::Attributes;
 use std::fs::File;
 use std::os::fd::AsFd;
 
-/// How often a file is read again that was changed while it was read.
+/// How often a file is read again if it changes while it is read.
 const TRIES: usize = 3;
 
-/// Makes the file that `entry` is.
+/// Creates the file of `entry`.
 pub(super) fn make_file(hands: &mut Hands<'_>, new: NewName<'_>, entry: &SourceEntry) -> StepResult<()> {
     let mut stat = entry.stat.clone();
     let mut tries = TRIES;
@@ -42,7 +42,7 @@ pub(super) fn make_file(hands: &mut Hands<'_>, new: NewName<'_>, entry: &SourceE
             }
             result => {
                 if result.is_ok() && tries + 1 < TRIES && hands.state.ground.options.copying.partial {
-                    // It was begun as a large file, and may have been completed as a small one.
+                    // It was begun as a large file, and may now be complete as a small one.
                     drop_partial(new.target, new.place.name);
                 }
                 return result;
@@ -76,7 +76,7 @@ fn make_anew(
     let wanted = hands.metadata.wanted_anew(&source.stat, new);
     let draft = target.create_file(name, &wanted, &hands.state.ground.who)?;
     let old = match way {
-        // If it cannot be read, it need not be.
+        // If it cannot be read, it is not used.
         Filling::FromOld => target.dir.open_file(name).ok(),
         _ => None,
     };
@@ -89,11 +89,11 @@ fn make_anew(
     complete(hands, new, FilledFile { draft, wanted: &wanted, xattrs: &source.xattrs })
 }
 
-/// A new file that has its content.
+/// A new file with its content.
 pub(super) struct FilledFile<'a> {
     pub(super) draft: Draft<File>,
     pub(super) wanted: &'a Attributes,
-    /// Those of the source.
+    /// The source's attributes.
     pub(super) xattrs: &'a [Xattr],
 }
 
@@ -107,7 +107,7 @@ pub(super) fn complete(hands: &mut Hands<'_>, new: NewName<'_>, file: FilledFile
     put(hands, new, temp)
 }
 
-/// Writes into the file that is there.
+/// Writes into the existing file.
 fn write_in_place(
     hands: &mut Hands<'_>,
     new: NewName<'_>,

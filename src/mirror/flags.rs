@@ -1,18 +1,18 @@
-//! What the threads of a run tell each other.
+//! Flags that the threads of a run share.
 
 use crate::account::Stop;
 use crate::cancel::Cancel;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// What the threads of a run tell each other.
+/// Flags that the threads of a run share.
 #[derive(Debug)]
 pub(super) struct Flags<'a> {
     pub(super) stop: Stop<'a>,
-    /// Something in the source could not be read, so it is not known what it lacks.
+    /// Something in the source could not be read, so it is unclear what it lacks.
     source_failed: AtomicBool,
-    /// The destination held nothing when the run came to it.
+    /// The destination was empty at the start of the run.
     was_empty: AtomicBool,
-    /// Everything has been walked, and all first names are made that will be.
+    /// The walk is over, and no more first names will be created.
     has_walked: AtomicBool,
     removals: AtomicU64,
     entries: AtomicU64,
@@ -47,7 +47,7 @@ impl<'a> Flags<'a> {
     }
 
     pub(super) fn has_walked(&self) -> bool {
-        // The threads that read it begin after it was set.
+        // The threads that read it start after it is set.
         self.has_walked.load(Relaxed)
     }
 
@@ -55,12 +55,12 @@ impl<'a> Flags<'a> {
         self.has_walked.store(true, Relaxed);
     }
 
-    /// Takes one of the `most` removals that are allowed; `false` if there are no more.
+    /// Takes one of the `most` allowed removals; `false` if there are none left.
     pub(super) fn take_removal(&self, most: u64) -> bool {
         self.removals.fetch_update(Relaxed, Relaxed, |done| (done < most).then(|| done + 1)).is_ok()
     }
 
-    /// Adds to the entries that are there to do. Returns how many that are now.
+    /// Adds to the number of planned entries. Returns the new number.
     pub(super) fn add_entries(&self, entries: u64) -> u64 {
         self.entries.fetch_add(entries, Relaxed) + entries
     }

@@ -1,4 +1,4 @@
-//! Makes names of inodes that the mirror has already.
+//! Creates more names of inodes that the mirror already has.
 
 use super::account::{ChangeNote, Counted};
 use super::error::{StepResult, at_destination};
@@ -14,7 +14,7 @@ use crate::error::Act;
 use crate::plan::step::{LinkFacts, LinkStep, link};
 use rustix::io::Errno;
 
-/// Makes the entry a further name of its group's first. Whether a name in the directory was made or replaced.
+/// Makes the entry another name of its group's first. Returns whether a name in the directory was created or replaced.
 pub(super) fn further_name(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -31,7 +31,7 @@ pub(super) fn further_name(
     match link(facts, &ground.policy) {
         LinkStep::Defer => walk.deferred.link(path),
         LinkStep::Keep => hands.account.unchanged(path, &pair.src.stat, Counted::AsLink),
-        LinkStep::Leave => hands.account.skip(path, "the options leave it out"),
+        LinkStep::Leave => hands.account.skip(path, "it is excluded by the options"),
         LinkStep::Link => {
             if let Some(target) = pair.place.dst.filter(|_| !ground.is_dry()) {
                 return link_to(walk, hands, pair, target, first);
@@ -44,7 +44,7 @@ pub(super) fn further_name(
     Ok(false)
 }
 
-/// Links the entry to its group's first, if that has its name by now. Whether it was.
+/// Links the entry to its group's first name, if that exists by now. Returns whether it was linked.
 fn link_to(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -91,7 +91,7 @@ fn link_to(
     Ok(true)
 }
 
-/// Makes the entry by itself: the first name of a group of its own.
+/// Creates the entry separately: the first name of a new group.
 fn copy_instead(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -117,7 +117,7 @@ fn report_link(hands: &mut Hands<'_>, pair: EntryPair<'_>, first: &FirstName, di
     hands.account.changed(pair.place.path, &pair.src.stat, note);
 }
 
-/// In what the entry differs that a link is to replace; `None` if there is none of its kind.
+/// How the entry that a link replaces differs; `None` if there is none of its kind.
 fn differences(hands: &Hands<'_>, pair: EntryPair<'_>) -> StepResult<Option<Aspects>> {
     let (src, found) = (&pair.src.stat, pair.found.filter(|found| found.stat.kind == pair.src.stat.kind));
     let Some(found) = found else { return Ok(None) };

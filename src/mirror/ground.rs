@@ -1,4 +1,4 @@
-//! The ground of a run: what is known before it begins, and does not change while it goes on.
+//! The fixed facts of a run: known before it begins, and unchanged while it goes on.
 
 use super::manifest::Manifest;
 use super::options::{DeleteWhen, Options};
@@ -18,10 +18,10 @@ use crate::tree::grain::{Grain, Grains};
 use crate::tree::{RelPath, Timestamp, Xattr};
 use rustix::io::Errno;
 
-/// What is known before a run begins, and does not change while it goes on.
+/// What is known before a run begins and does not change during it.
 pub(crate) struct Ground<'a> {
     pub(crate) options: &'a Options,
-    /// That of the options, as far as this user may carry it out.
+    /// The policy of the options, limited to what this user may do.
     pub(crate) policy: Policy,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) src: Root<'a, Directory>,
@@ -34,10 +34,10 @@ pub(crate) struct Ground<'a> {
     pub(crate) grains: Grains,
     pub(crate) alternates: Alternates,
     pub(crate) backup: Option<BackupPlace>,
-    /// What may be deleted, if only what an earlier run has listed may.
+    /// What may be deleted, if only what an earlier run listed may be.
     pub(crate) manifest: Option<Manifest>,
     pub(crate) xattr_rules: Option<XattrRules>,
-    /// Whether large files are put together from their old blocks.
+    /// Whether large files are built from blocks of their old content.
     pub(crate) delta: bool,
 }
 
@@ -84,7 +84,7 @@ impl Ground<'_> {
         symlinks.copy || symlinks.copy_unsafe || symlinks.copy_dirs
     }
 
-    /// Whether an extended attribute that the source has is sent, or one that the destination has may be removed.
+    /// Whether an extended attribute of the source is sent, or one of the destination may be removed.
     pub(super) fn has_xattr(&self, xattr: &Xattr, side: Side) -> bool {
         match &self.xattr_rules {
             Some(rules) if !xattr.is_acl() => self.keep().xattrs && rules.keep(&xattr.name, side),
@@ -92,13 +92,12 @@ impl Ground<'_> {
         }
     }
 
-    /// A directory of the source, by its path. Only where the walk may have come through symlinks may the way lead
-    /// through them.
+    /// A directory of the source, by its path. The path may lead through symlinks only if the walk may follow them.
     pub(super) fn source_dir(&self, path: RelPath<'_>) -> rustix::io::Result<Directory> {
         self.src.dir.enter_beneath(path, self.follows_directories())
     }
 
-    /// A directory of the destination, by its path, if it is where it is to be.
+    /// A directory of the destination, by its path, if it is in its place.
     pub(super) fn made_dir(&self, path: RelPath<'_>) -> rustix::io::Result<Dir> {
         let root = self.dst.as_ref().ok_or(Errno::NOENT)?;
         match root.dir.open_dir_beneath(path) {

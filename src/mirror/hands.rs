@@ -1,18 +1,18 @@
-//! What one thread of a run works with.
+//! What one thread of a run needs for its work.
 
 use super::account::Account;
 use super::copying::ContentCopier;
 use super::metadata::WantedMetadata;
 use super::state::RunState;
 
-/// What one thread of a run works with.
+/// What one thread of a run needs for its work.
 pub(super) struct Hands<'a> {
     /// What all threads share.
     pub(super) state: &'a RunState<'a>,
     pub(super) metadata: WantedMetadata<'a>,
     pub(super) copying: ContentCopier<'a>,
     pub(super) account: Account<'a>,
-    /// What directories are listed through.
+    /// The buffer for listing directories.
     pub(super) buffer: Vec<u8>,
 }
 

@@ -1,7 +1,7 @@
 //! Hard-link groups: which names of the source are one inode, and which names of the destination became one.
 //!
-//! Threads come to the names of a group in any order; what each does with its name is a transition of the group's state,
-//! taken under one lock.
+//! Threads meet the names of a group in any order; what each does with its name is a transition of the group's state,
+//! made under one lock.
 
 use crate::pool::lock;
 use crate::sys::Stat;
@@ -9,22 +9,22 @@ use crate::tree::{Device, RelPath, RelPathBuf};
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// What tells an inode from all others.
+/// Identifies an inode.
 pub(super) type Inode = (Device, u64);
 
 /// The groups that have been met so far.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    /// By the source's inode. A group that has none of its names made, and none in the making, is not in it.
+    /// By the source's inode. A group without any created name, and without one in progress, is not in it.
     groups: Mutex<HashMap<Inode, Group>>,
-    /// For inodes of the destination that have several names: which inode of the source they serve. Two files of the
+    /// For inodes of the destination with several names: which inode of the source they stand for. Two files of the
     /// source must not share one.
     owners: Mutex<HashMap<Inode, Inode>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Group {
-    /// A thread is at work on its first name.
+    /// A thread is working on its first name.
     Making,
     Made(FirstName),
 }
@@ -33,22 +33,22 @@ enum Group {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FirstName {
     pub(super) path: RelPathBuf,
-    /// `None` while it has its name only later, or in a dry run.
+    /// `None` if it gets its name later, or in a dry run.
     pub(super) inode: Option<Inode>,
 }
 
-/// What a thread is to do that comes to a name of a group.
+/// What a thread that meets a name of a group should do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// Make it: it is the first.
+    /// Create it: it is the first.
     First,
     /// Link it to this one.
     Made(FirstName),
-    /// Come back when the first one is made.
+    /// Come back when the first one exists.
     Wait,
 }
 
-/// What a thread is to do that comes to a name of a group in this state.
+/// What a thread that meets a name of a group in this state should do.
 fn claimed(group: Option<&Group>) -> Claim {
     match group {
         None => Claim::First,
@@ -67,19 +67,19 @@ impl Links {
         claim
     }
 
-    /// The first name is made.
+    /// The first name exists now.
     pub(super) fn made(&self, id: Inode, path: RelPath<'_>, inode: Option<Inode>) {
         if let Some(group) = lock(&self.groups).get_mut(&id) {
             *group = Group::Made(FirstName { path: path.to_buf(), inode });
         }
     }
 
-    /// The next name is to be the first: this one was not made, or cannot be linked to.
+    /// Lets the next name be the first: this one was not created, or cannot be linked to.
     pub(super) fn release(&self, id: Inode) {
         lock(&self.groups).remove(&id);
     }
 
-    /// Whether the destination's inode serves this inode of the source, or none yet.
+    /// Whether the destination's inode stands for this inode of the source, or for none yet.
     pub(super) fn owns(&self, src: &Stat, dst: &Stat) -> bool {
         dst.nlink < 2 || *lock(&self.owners).entry(dst.id()).or_insert(src.id()) == src.id()
     }

@@ -1,4 +1,4 @@
-//! Makes an entry anew, whatever it is.
+//! Creates an entry of any kind.
 
 use super::error::{StepError, StepResult};
 use super::file::make_file;
@@ -11,7 +11,7 @@ use crate::dest::draft::Node;
 use crate::error::Act;
 use crate::sys::{FileKind, Handle};
 
-/// Makes the entry anew. In a dry run nothing.
+/// Creates the entry. Does nothing in a dry run.
 pub(super) fn make(hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<()> {
     if hands.state.ground.is_dry() {
         return Ok(());
@@ -26,7 +26,7 @@ pub(super) fn make(hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<()>
     }
 }
 
-/// Makes a symlink or a special file.
+/// Creates a symlink or a special file.
 fn make_node(hands: &mut Hands<'_>, new: NewName<'_>, entry: &SourceEntry) -> StepResult<()> {
     let (place, target) = (new.place, new.target);
     let node = Node::of_stat(&entry.stat, entry.target.as_deref())

@@ -1,8 +1,8 @@
-//! Lists of what a mirror holds, from one run to the next.
+//! Manifests: lists of what a mirror holds, kept from one run to the next.
 //!
-//! One path a line, in path order, below the destination; a directory ends in `/`. Control characters, bytes that are
-//! not UTF-8 and backslashes are escaped as [`crate::tree::path::escape`] does. With such a list a later run can remove
-//! what an earlier one has made, and leave alone what others have put there since (Kudu's rule).
+//! One path per line, in path order, below the destination; a directory ends in `/`. Control characters, bytes that are
+//! not UTF-8 and backslashes are escaped by [`crate::tree::path::escape`]. With such a list a later run can remove what
+//! an earlier one created, and leave alone what others have added since (Kudu's rule).
 
 use crate::error::{Act, Error, Unfit};
 use crate::sys::{open, output};
@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// What an earlier run has listed.
+/// What an earlier run listed.
 #[derive(Debug)]
 pub(crate) struct Manifest {
     paths: HashSet<Box<[u8]>>,
@@ -24,7 +24,7 @@ impl Manifest {
         let mut paths = HashSet::new();
         for (number, line) in bytes.split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
             let Some(name) = unescape(line) else {
-                let what = "it is not an escaped path".to_owned();
+                let what = "expected an escaped path".to_owned();
                 return Err(Error::unfit(path, Unfit::Line { number: number + 1, what }));
             };
             paths.insert(name.strip_suffix(b"/").unwrap_or(&name).into());
@@ -37,7 +37,7 @@ impl Manifest {
     }
 }
 
-/// Writes the list of `kept`; it appears whole or not at all.
+/// Writes the list of `kept`; it appears complete or not at all.
 pub(super) fn write(path: &Path, mut kept: Vec<Box<[u8]>>, fsync: bool) -> Result<(), Error> {
     let io = |act| move |errno: rustix::io::Errno| Error::io(act, path, errno);
     kept.sort_by(|a, b| order(a).cmp(order(b)));
@@ -56,7 +56,7 @@ pub(super) fn write(path: &Path, mut kept: Vec<Box<[u8]>>, fsync: bool) -> Resul
     }
 }
 
-/// Path order: a directory, then what lies in it. `/` sorts before every other byte.
+/// Path order: a directory, then its contents. `/` sorts before every other byte.
 fn order(path: &[u8]) -> impl Iterator<Item = u8> {
     path.strip_suffix(b"/").unwrap_or(path).iter().map(|&byte| if byte == b'/' { 0 } else { byte })
 }

@@ -1,4 +1,4 @@
-//! Metadata: what an entry is to have, what of that it lacks, and setting it.
+//! Metadata: what an entry should have, what differs, and setting that.
 
 use super::account::Account;
 use super::error::{StepResult, at_destination, at_source};
@@ -21,7 +21,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 
-/// Says which metadata an entry is to have. One thread's, with the names of users and groups that maps have asked for.
+/// Decides which metadata an entry should have. One per thread, with the names of users and groups that maps have asked
+/// for.
 pub(super) struct WantedMetadata<'a> {
     ground: &'a Ground<'a>,
     can: &'a Capabilities,
@@ -45,16 +46,16 @@ pub(super) struct BothXattrs {
     dst: Box<[Xattr]>,
 }
 
-/// The metadata of an inode that has its content.
+/// The metadata of an inode whose content is complete.
 #[derive(Clone, Copy)]
 pub(super) struct Settling<'a> {
     pub(super) handle: Handle<'a>,
     pub(super) wanted: &'a Attributes,
-    /// What it has, as far as that is known.
+    /// Its present metadata, as far as known.
     pub(super) have: &'a Attributes,
-    /// Those of the source.
+    /// The source's metadata.
     pub(super) xattrs: &'a [Xattr],
-    /// It is new: with a known owner, it was created with nothing that it was not given.
+    /// It is new: if its owner is known, it has inherited nothing.
     pub(super) is_new: bool,
 }
 
@@ -86,14 +87,14 @@ impl<'a> WantedMetadata<'a> {
         WantedMetadata { ground, can, names: KnownNames { nobody_has_one, ..KnownNames::default() } }
     }
 
-    /// What the entry made of `src` is to have, where `dst` is now.
+    /// What the entry created from `src` should have in place of `dst`.
     pub(super) fn wanted(&self, src: &Stat, dst: Option<&Stat>) -> Attributes {
         let names =
             attributes::Names { user: &|uid| self.names.user(uid), group: &|gid| self.names.group(gid) };
         attributes::wanted(src, dst, self.ground.keep(), &self.ground.who, &names)
     }
 
-    /// What a new inode is to have that takes the name: what is not kept from the source stays.
+    /// What a new inode that takes the name should have: what is not kept from the source stays.
     pub(super) fn wanted_anew(&self, src: &Stat, new: NewName<'_>) -> Attributes {
         let old = new.old_stat(src.kind);
         let mut wanted = self.wanted(src, old);
@@ -101,7 +102,7 @@ impl<'a> WantedMetadata<'a> {
         wanted
     }
 
-    /// The extended attributes `theirs` as an entry of this mode is to have them.
+    /// The extended attributes `theirs`, adapted to an entry with this mode.
     fn adapted<'x>(&self, theirs: &'x [Xattr], mode: Option<u32>) -> Cow<'x, [Xattr]> {
         let keep = self.ground.keep();
         let id_for = |named, id| match named {
@@ -113,7 +114,7 @@ impl<'a> WantedMetadata<'a> {
             if !theirs[at].is_acl() {
                 continue;
             }
-            // A directory's default ACL is for what is made in it.
+            // A directory's default ACL applies to new entries in it.
             let mode = mode.filter(|_| *theirs[at].name == *ACL_ACCESS);
             if let Cow::Owned(value) = acl::adapted(&theirs[at].value, mode, id_for) {
                 theirs.to_mut()[at].value = value.into();
@@ -122,7 +123,7 @@ impl<'a> WantedMetadata<'a> {
         theirs
     }
 
-    /// Whether extended attributes are looked at at all.
+    /// Whether extended attributes are read at all.
     pub(super) fn takes_xattrs(&self) -> bool {
         let keep = self.ground.keep();
         keep.xattrs || keep.acls
@@ -149,8 +150,8 @@ impl<'a> WantedMetadata<'a> {
         Ok(Some(BothXattrs { src, dst: dst().map_err(at_destination(Act::ReadXattrs))? }))
     }
 
-    /// What must be set on an entry that has `have`; of the extended attributes, the source's and its own, nothing if
-    /// there are none to compare.
+    /// What must be set on an entry that has `have`. Extended attributes are included only if those of the source and
+    /// its own are given.
     pub(super) fn changes(
         &self,
         wanted: &Attributes,
@@ -167,7 +168,7 @@ impl<'a> WantedMetadata<'a> {
         changes
     }
 
-    /// What would have to be set on the entry of this name in `dir`, which `dst` describes.
+    /// What would have to be set on the entry with this name in `dir`, which `dst` describes.
     pub(super) fn compare(&self, pair: EntryPair<'_>, dir: &Dir, dst: &Stat) -> StepResult<Changes> {
         let EntryPair { place, src, .. } = pair;
         let same_kind = Some(dst).filter(|dst| dst.kind == src.stat.kind);
@@ -178,7 +179,7 @@ impl<'a> WantedMetadata<'a> {
         Ok(self.changes(&wanted, &have, &precision, xattrs.as_ref().map(BothXattrs::as_pair)))
     }
 
-    /// The same for the entry that the destination has, and in what that differs.
+    /// The same for the entry that the destination has, and how that differs.
     pub(super) fn compare_found(
         &self,
         pair: EntryPair<'_>,
@@ -190,8 +191,8 @@ impl<'a> WantedMetadata<'a> {
         Ok((changes, differs))
     }
 
-    /// Sets what differs on an inode that has its content. What cannot be set is reported; the content is complete all
-    /// the same.
+    /// Sets what differs on an inode whose content is complete. What cannot be set is reported; the content stays
+    /// complete.
     pub(super) fn settle(&self, account: &mut Account<'_>, path: RelPath<'_>, settling: Settling<'_>) {
         let Settling { handle, wanted, have, xattrs, is_new } = settling;
         let has_none = is_new && have.uid.is_some();
@@ -203,7 +204,7 @@ impl<'a> WantedMetadata<'a> {
         self.set(account, path, handle, &changes);
     }
 
-    /// Sets metadata. What cannot be set is a failure of the entry, and the rest is set all the same.
+    /// Sets metadata. What cannot be set is a failure of the entry; the rest is set all the same.
     pub(super) fn set(
         &self,
         account: &mut Account<'_>,

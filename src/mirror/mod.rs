@@ -2,10 +2,10 @@
 //!
 //! One walk over both trees at once, directory by directory: both sides are listed, their names joined, and what each
 //! entry needs is decided ([`crate::plan`]) and done ([`crate::dest`]) at once, so memory is bounded by the widest
-//! directory and not by the tree. Threads share directories, and stretches of wide ones. What cannot be done on the way
-//! waits for its end ([`deferred`]).
+//! directory and not by the tree. Threads share directories, and stretches of wide ones. What cannot be done during the
+//! walk is deferred to its end ([`deferred`]).
 //!
-//! Steps are functions over what they need, each built on those below it:
+//! Steps are functions over what they need, each built on those above it in this list:
 //!
 //! * [`ground`] (what is known before), [`flags`] (what threads tell each other), [`hands`] (what one thread works with,
 //!   its [`account`] among it), [`place`] (an entry on both sides);
@@ -13,7 +13,8 @@
 //! * [`file`], [`make`]: an entry anew; [`alternates`], [`renames`], [`further_name`]: without copying it from the source;
 //! * [`entry`]: decides, makes, reports; [`stretch`], [`visit`]: the walk; [`after_walk`].
 //!
-//! No step reaches up: what all threads share is [`state::RunState`] below the entries, and [`walk::Walk`] for them.
+//! No step uses a later one: what all threads share is [`state::RunState`] below the entries, and [`walk::Walk`] for
+//! them.
 
 mod account;
 mod after_walk;
@@ -77,16 +78,16 @@ use std::os::fd::AsFd;
 use task::{Purpose, WalkTask};
 use walk::Walk;
 
-/// What a run comes to so far.
+/// The result of a run so far.
 #[derive(Default)]
 struct Total {
     report: Report,
-    /// What the manifest will name.
+    /// Entries for the manifest.
     kept: Vec<Box<[u8]>>,
 }
 
 impl Total {
-    /// Takes over what threads have done.
+    /// Adds the results of threads.
     fn add<'a>(&mut self, hands: impl IntoIterator<Item = Hands<'a>>) {
         for hands in hands {
             let (report, kept) = hands.account.into_parts();
@@ -105,7 +106,7 @@ pub(crate) fn mirror(ground: Ground<'_>, cancel: &Cancel) -> Report {
     let mut total = Total::default();
     let before = ground.deletes(DeleteWhen::Before);
     if before || walk.renames.is_some() {
-        // What is to be removed depends on all of the source, and so does what it can serve for.
+        // What is to be removed depends on the whole source, and so does what it can be used for.
         total.add(walk_over(&walk, Purpose::Survey));
     }
     if before && may_still_remove(&walk.state) {
@@ -126,7 +127,7 @@ pub(crate) fn mirror(ground: Ground<'_>, cancel: &Cancel) -> Report {
     end(&walk.state, total)
 }
 
-/// Whether there is anything that a renamed file could be made of: it is removed afterwards.
+/// Whether there may be files to remove that could be renamed ones.
 fn may_detect_renames(ground: &Ground<'_>) -> bool {
     let when = ground.options.delete.as_ref().map(|delete| delete.when);
     ground.options.detect_renames && when.is_some_and(|when| when != DeleteWhen::Before)
@@ -175,7 +176,7 @@ fn settle_waiting<'a>(state: &'a RunState<'_>) -> Hands<'a> {
     hands
 }
 
-/// Makes the links that waited. A group whose first name failed begins again with the next.
+/// Makes the deferred links. A group whose first name failed begins again with the next one.
 fn link_deferred(walk: &Walk<'_>, total: &mut Total) {
     walk.state.flags.note_walked();
     loop {
@@ -191,7 +192,7 @@ fn link_deferred(walk: &Walk<'_>, total: &mut Total) {
     }
 }
 
-/// Removes what was found superfluous on the way.
+/// Makes the deferred removals.
 fn remove_deferred<'a>(walk: &'a Walk<'_>) -> Vec<Hands<'a>> {
     let state = &walk.state;
     let groups = walk.deferred.take_removals().into_iter();
@@ -205,7 +206,7 @@ fn remove_deferred<'a>(walk: &'a Walk<'_>) -> Vec<Hands<'a>> {
     )
 }
 
-/// Whether what the source lacks may be removed, now that the source was walked; says so if not.
+/// Whether what the source lacks may be removed, now that the source was walked; reports it if not.
 fn may_still_remove(state: &RunState<'_>) -> bool {
     if state.is_ending() {
         return false;
@@ -214,15 +215,15 @@ fn may_still_remove(state: &RunState<'_>) -> bool {
         Ok(()) => return true,
         Err(Stays::SourceMoved) => {
             state.flags.stop.set(Error::io(Act::Open, state.ground.src.path, Errno::STALE));
-            "nothing was deleted, since the source is not the directory any more that it was"
+            "nothing was deleted: the source is no longer the directory that was opened"
         }
-        Err(_) => "nothing was deleted, since something in the source could not be read",
+        Err(_) => "nothing was deleted: something in the source could not be read",
     };
     state.ground.observer.event(Event::Warning(why));
     false
 }
 
-/// The barrier, the manifest, and how it all ended.
+/// The barrier, the manifest, and how the run ended.
 fn end(state: &RunState<'_>, total: Total) -> Report {
     let Total { mut report, kept } = total;
     let (options, stop) = (state.ground.options, &state.flags.stop);
@@ -234,14 +235,14 @@ fn end(state: &RunState<'_>, total: Total) -> Report {
     {
         stop.set(Error::io(Act::Sync, root.path, errno));
     }
-    // An incomplete list would make the next run forget what is not on it.
+    // With an incomplete list the next run would forget what is not on it.
     if let Some(path) = options.write_manifest.as_ref().filter(|_| is_complete)
         && let Err(error) = manifest::write(path, kept, options.fsync)
     {
         stop.set(error);
     }
     report.sort();
-    // A walk before or after the main one comes by the same paths.
+    // A walk before or after the main one meets the same paths.
     report.failures.dedup_by(|a, b| a.path == b.path);
     if stop.is_cancelled() {
         report.end = End::Interrupted;

@@ -1,4 +1,4 @@
-//! Gives what was made its name, and sees to what has the name until then.
+//! Gives a new entry its name, and first handles the entry that has the name.
 
 use super::backup::back_up;
 use super::error::{StepError, StepResult};
@@ -10,7 +10,7 @@ use crate::error::Act;
 use crate::sys::FileKind;
 use rustix::io::Errno;
 
-/// Gives what was made under `temp` its name. In a staged directory it has it already.
+/// Gives what was created under `temp` its name. In a staged directory it already has it.
 pub(super) fn put(hands: &mut Hands<'_>, new: NewName<'_>, temp: Option<Vec<u8>>) -> StepResult<()> {
     let (target, name) = (new.target, new.place.name);
     let Some(temp) = temp else { return Ok(()) };
@@ -22,8 +22,7 @@ pub(super) fn put(hands: &mut Hands<'_>, new: NewName<'_>, temp: Option<Vec<u8>>
     Ok(target.publish(&temp, name)?)
 }
 
-/// Sees to what has the name now: a directory is emptied, if that is allowed; anything else is backed up, if that is
-/// wanted.
+/// Handles what has the name now: empties a directory, if that is allowed; backs up anything else, if requested.
 pub(super) fn make_way(hands: &mut Hands<'_>, new: NewName<'_>) -> StepResult<()> {
     new.target.unlock();
     match new.old {
@@ -33,7 +32,7 @@ pub(super) fn make_way(hands: &mut Hands<'_>, new: NewName<'_>) -> StepResult<()
     }
 }
 
-/// Removes a directory that something else is to replace. Empty, it gives way in any case.
+/// Removes a directory that something else replaces. An empty one is always replaced.
 fn empty(hands: &mut Hands<'_>, new: NewName<'_>) -> StepResult<()> {
     let NewName { place, target, .. } = new;
     if target.dir.remove_dir(place.name).is_ok() {

@@ -12,23 +12,23 @@ use std::path::PathBuf;
 pub struct Options {
     /// Worker threads.
     pub threads: NonZeroUsize,
-    /// What the decision about an entry depends on.
+    /// What decisions about an entry depend on.
     pub policy: Policy,
     /// Which entries take part.
     pub choice: Choice,
-    /// How content gets from one side to the other.
+    /// How content is copied.
     pub copying: Copying,
-    /// What the source does not have is removed; `None` leaves it alone.
+    /// How to remove what the source does not have; `None` leaves it alone.
     pub delete: Option<Delete>,
-    /// Other trees in which content may be that would else be copied, in the order in which they are asked.
+    /// Other trees that may have the content of entries, in the order in which they are tried.
     pub alternates: Vec<Alternate>,
-    /// What is replaced or removed is kept under another name.
+    /// Where to keep what is replaced or removed.
     pub backup: Option<Backup>,
-    /// Look among what is to be removed for what is to be made.
+    /// Detect renames: use files that are to be removed for new ones.
     pub detect_renames: bool,
-    /// Where to write the list of everything that the mirror holds now.
+    /// Where to write the list of everything that the mirror then holds.
     pub write_manifest: Option<PathBuf>,
-    /// Change nothing; tell what would be changed.
+    /// Change nothing, but report what would be changed.
     pub dry_run: bool,
     /// Return only when the mirror would survive a power cut.
     pub fsync: bool,
@@ -36,7 +36,7 @@ pub struct Options {
     pub without: Vec<Capability>,
     /// What the destination must keep: without it, each entry is a failure.
     pub insist: Insist,
-    /// Wait for another run that holds the destination, in place of giving up at once.
+    /// Wait for another run that holds the destination, instead of giving up at once.
     pub wait: bool,
 }
 
@@ -45,35 +45,35 @@ pub struct Options {
 pub struct Choice {
     /// rsync's filter rules and `.gitignore`.
     pub rules: Rules,
-    /// Only these paths; `None` is everything.
+    /// Only these paths; `None` selects everything.
     pub selection: Option<Selection>,
     /// Do not descend into another mount.
     pub one_file_system: bool,
-    /// Make no directory that would hold nothing but directories.
+    /// Create no directory that would hold only directories.
     pub prune_empty_dirs: bool,
 }
 
-/// How content gets from one side to the other.
+/// How content is copied.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Copying {
     /// Write into the existing file, only where it differs.
     pub inplace: bool,
-    /// Take a shorter file for the beginning of the longer one, and add what is missing.
+    /// Treat a shorter file as the beginning of the longer one, and append what is missing.
     pub append: bool,
     /// Allocate the room for a file before it is written.
     pub preallocate: bool,
-    /// Make holes of blocks of zeros.
+    /// Turn blocks of zeros into holes.
     pub sparse: bool,
-    /// Whether a large file is put together from blocks of its old content.
+    /// Whether a large file is built from blocks of its old content.
     pub delta: Delta,
-    /// Keep what was written of a large file when the run is interrupted, and go on from there.
+    /// Keep the written part of a large file if the run is interrupted, and continue from there.
     pub partial: bool,
 }
 
-/// When a large file is put together from blocks of its old content.
+/// When a large file is built from blocks of its old content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delta {
-    /// When the destination is a network file system.
+    /// If the destination is on a network file system.
     #[default]
     Auto,
     /// Always.
@@ -87,43 +87,43 @@ pub enum Delta {
 pub struct Delete {
     /// When in the run.
     pub when: DeleteWhen,
-    /// At most so many entries; what is left is a failure.
+    /// Remove at most this many entries; every further one is a failure.
     pub max: Option<u64>,
     /// Even when something in the source could not be read.
     pub ignore_errors: bool,
     /// Even when the source is empty.
     pub allow_empty_source: bool,
-    /// Only what this list, written by an earlier run, names.
+    /// Only what this list of an earlier run names.
     pub manifest: Option<PathBuf>,
 }
 
 /// When entries are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeleteWhen {
-    /// Planned on the way, done at the end, once it is known that all of the source could be read.
+    /// Planned during the walk and done at the end, once the whole source has been read.
     #[default]
     Delayed,
-    /// In each directory, before it is worked on; no more once something in the source could not be read.
+    /// In each directory, before it is handled; no more once something in the source could not be read.
     During,
-    /// In a walk of its own, before anything is copied.
+    /// In a separate walk, before anything is copied.
     Before,
-    /// In a walk of its own, after everything is copied; so merge files that were copied count.
+    /// In a separate walk, after everything is copied, so that copied merge files count.
     After,
 }
 
-/// Another tree in which a file may be.
+/// Another tree that may have a file.
 #[derive(Debug, Clone)]
 pub struct Alternate {
-    /// Its root; when relative, to the destination.
+    /// Its root; a relative path is relative to the destination.
     pub dir: PathBuf,
-    /// What a file there serves for.
+    /// What its files are used for.
     pub use_: AlternateUse,
 }
 
-/// What a file of another tree serves for, if it is what the destination lacks.
+/// What a file of another tree is used for, if it is the one that the destination lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlternateUse {
-    /// Nothing is made.
+    /// Nothing is created.
     Compare,
     /// It is copied.
     Copy,
@@ -134,9 +134,10 @@ pub enum AlternateUse {
 /// Where what is replaced or removed goes.
 #[derive(Debug, Clone, Default)]
 pub struct Backup {
-    /// Below this directory, under the same path; beside the entry if `None`. When relative, to the destination.
+    /// Below this directory, under the same path; next to the entry if `None`. A relative path is relative to the
+    /// destination.
     pub dir: Option<PathBuf>,
-    /// What is added to the name; not empty where there is no `dir`.
+    /// The suffix of the name; not empty without `dir`.
     pub suffix: Vec<u8>,
 }
 

@@ -1,12 +1,12 @@
-//! A directory on both sides, while it is worked on.
+//! A directory on both sides, while it is being handled.
 //!
 //! Invariants:
-//! 1. A staged directory takes its name when all stretches of its own names are done, whatever came of them: every
-//!    file in it is complete.
-//! 2. A directory's metadata are set when nothing changes it any more: its own stretches are done and every directory
-//!    in it has its name. Setting them in a pass at the end was rejected: it needs all paths in memory, or all
+//! 1. A staged directory gets its name when all stretches of its own names are done, whatever their results: every file
+//!    in it is complete.
+//! 2. A directory's metadata is set when nothing changes it any more: its own stretches are done and every directory in
+//!    it has its name. Setting it in a pass at the end was rejected: that needs all paths in memory, or all
 //!    descriptors.
-//! 3. Whoever ends a stretch, also one that was not begun because the run is ending, says so to the pair.
+//! 3. A thread that ends a stretch, even one that was not begun because the run is ending, reports that to the pair.
 
 use super::deferred::RemovalParent;
 use super::place::EntryPlace;
@@ -26,24 +26,24 @@ pub(super) struct DirectoryPair {
     pub(super) path: RelPathBuf,
     pub(super) src: SourceSide,
     pub(super) dst: DestSide,
-    /// What must be set on it in the end; `None` where nothing is to be.
+    /// What must be set on it in the end; `None` if nothing.
     pub(super) changes: Option<Changes>,
     pub(super) joined: Vec<Joined>,
     /// Which entries take part.
     pub(super) scopes: Scopes,
     /// The same directory in every alternate that has it.
     pub(super) alternates: Vec<Option<Dir>>,
-    /// Something in it was made or removed.
+    /// Something in it was created or removed.
     touched: AtomicBool,
-    /// How it is named among the directories from which something is to be removed at the end.
+    /// Its key among the directories with deferred removals.
     removals: OnceLock<Arc<RemovalParent>>,
     /// Its temporary name in the directory above.
     temp: Mutex<Option<Vec<u8>>>,
     /// Stretches that are not done.
     stretches: AtomicUsize,
-    /// Those, and directories in it that may not have their names yet.
+    /// Those, plus directories in it that may not have their names yet.
     unsettled: AtomicUsize,
-    /// The directory above, until it was told that this one has its name.
+    /// The directory above, until it knows that this one has its name.
     above: Mutex<Option<Arc<DirectoryPair>>>,
 }
 
@@ -59,9 +59,9 @@ pub(super) struct SourceSide {
 pub(super) struct DestSide {
     /// `None` in a dry run, where it does not exist.
     pub(super) target: Option<dest::Directory>,
-    /// What was there before this run; `None` when it is new.
+    /// Its stat before this run; `None` if it is new.
     pub(super) stat: Option<Stat>,
-    /// What it has, or was made with.
+    /// The attributes that it has, or was created with.
     pub(super) have: Attributes,
     pub(super) names: Names,
     /// Its temporary name.
@@ -69,7 +69,7 @@ pub(super) struct DestSide {
 }
 
 impl DestSide {
-    /// One that was there, and what `stat` said of it.
+    /// An existing directory with this `stat`.
     pub(super) fn live(dir: Dir, stat: Stat, who: &Who) -> Self {
         let (have, target) = (Attributes::of(&stat), dest::Directory::live(dir, &stat, who));
         DestSide { target: Some(target), stat: Some(stat), have, ..DestSide::default() }
@@ -77,7 +77,7 @@ impl DestSide {
 }
 
 impl DirectoryPair {
-    /// Joins the names. All of it is one stretch.
+    /// Joins the names of both sides, as one stretch.
     pub(super) fn new(path: RelPathBuf, src: SourceSide, mut dst: DestSide, scopes: Scopes) -> Self {
         let joined = join(src.names.iter(), dst.names.iter());
         let temp = Mutex::new(dst.temp.take());
@@ -98,7 +98,7 @@ impl DirectoryPair {
         }
     }
 
-    /// The same in a directory that is worked on, too.
+    /// The same in a directory that is also being handled.
     pub(super) fn below(mut self, above: &Arc<DirectoryPair>) -> Self {
         self.above = Mutex::new(Some(Arc::clone(above)));
         self
@@ -120,7 +120,7 @@ impl DirectoryPair {
         }
     }
 
-    /// Notes that something in the destination's directory was changed.
+    /// Records that something in the destination's directory changed.
     pub(super) fn touch(&self) {
         self.touched.store(true, Ordering::Relaxed);
     }
@@ -129,7 +129,7 @@ impl DirectoryPair {
         self.touched.load(Ordering::Relaxed)
     }
 
-    /// How it is named among the directories from which something is to be removed at the end.
+    /// Its key among the directories with deferred removals.
     pub(super) fn removals(&self) -> &Arc<RemovalParent> {
         self.removals.get_or_init(|| {
             let id = self.dst.stat.as_ref().map(Stat::id).unwrap_or_default();
@@ -142,23 +142,23 @@ impl DirectoryPair {
         lock(&self.temp).take()
     }
 
-    /// One more stretch is to come.
+    /// Adds a stretch.
     pub(super) fn add_stretch(&self) {
         self.stretches.fetch_add(1, Ordering::Relaxed);
         self.unsettled.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many more directories in this one are to come.
+    /// Adds directories in this one.
     pub(super) fn add_children(&self, count: usize) {
         self.unsettled.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// A stretch is done; whether it was the last.
+    /// Ends a stretch; returns whether it was the last.
     pub(super) fn end_stretch(&self) -> bool {
         self.stretches.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// A stretch, or a directory in this one, needs nothing more of it; whether it was the last.
+    /// Ends a stretch, or a directory in this one; returns whether it was the last.
     pub(super) fn end_part(&self) -> bool {
         self.unsettled.fetch_sub(1, Ordering::AcqRel) == 1
     }
@@ -168,7 +168,7 @@ impl DirectoryPair {
         lock(&self.above).clone()
     }
 
-    /// The directory above, to be told that this one has its name.
+    /// The directory above, which must learn that this one has its name.
     pub(super) fn take_above(&self) -> Option<Arc<DirectoryPair>> {
         lock(&self.above).take()
     }

@@ -1,8 +1,8 @@
-//! Large files that outlive an interruption: `--partial`.
+//! Large files that survive an interruption: `--partial`.
 //!
-//! The file grows in a directory of the mirror's own beside its place, under its own name, and moves to its place when
-//! it is complete. A later run finds it there and goes on: whatever it holds is compared with the source, block by
-//! block, and only what differs is written.
+//! The file grows in a special directory next to its place, under its own name, and moves to its place when it is
+//! complete. A later run finds it there and continues: its content is compared with the source, block by block, and
+//! only differences are written.
 
 use super::copying::SourceContent;
 use super::error::{StepError, StepResult, at_destination};
@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
 
-/// Makes a large file, or goes on with one that an earlier run has begun.
+/// Creates a large file, or continues one that an earlier run began.
 pub(super) fn make_in_parts(
     hands: &mut Hands<'_>,
     new: NewName<'_>,
@@ -35,7 +35,7 @@ pub(super) fn make_in_parts(
         let source = source.as_source();
         if is_begun { copier.inplace(source, &file, moved) } else { copier.fresh(source, &file, moved) }
     });
-    // Whatever comes of it, what was written stays for the next run.
+    // Whatever happens, what was written stays for the next run.
     hands.account.copied(source.judge(filled)?);
     let wanted = hands.metadata.wanted_anew(&source.stat, new);
     let (handle, have, xattrs) = (Handle::Open(file.as_fd()), Attributes::default(), &source.xattrs);
@@ -44,7 +44,7 @@ pub(super) fn make_in_parts(
     commit::close(file).map_err(at_destination(Act::Write))?;
     make_way(hands, new)?;
     if hands.state.ground.options.fsync {
-        // Its name comes once its content is on the disk; until then it lies under a temporary one beside it.
+        // It gets its name once its content is on the disk; until then it has a temporary name next to it.
         let moved = commit::retry_names(|temp| dir.rename_into(name, &target.dir, temp));
         let (temp, ()) = moved.map_err(at_destination(Act::Publish))?;
         let _ = hands.state.barrier.publish_later(path, temp);
@@ -56,7 +56,7 @@ pub(super) fn make_in_parts(
     Ok(())
 }
 
-/// The directory of partial files, open to its owner only. What somebody else has put there is not trusted.
+/// The directory of partial files, accessible only to its owner. Files of other users in it are not trusted.
 fn partial_dir(target: &Directory, who: &Who) -> StepResult<Dir> {
     target.unlock();
     match target.dir.create_dir(PARTIAL_DIR, 0o700) {
@@ -70,7 +70,7 @@ fn partial_dir(target: &Directory, who: &Who) -> StepResult<Dir> {
     if is_private { Ok(dir) } else { Err(refused()) }
 }
 
-/// What an earlier run has begun, if it is the user's own.
+/// What an earlier run began, if it belongs to the user.
 fn begun_file(dir: &Dir, name: &[u8], who: &Who) -> StepResult<Option<File>> {
     let file = match dir.open_file_for_update(name) {
         Err(Errno::NOENT) => return Ok(None),
@@ -86,7 +86,7 @@ fn begin_file(dir: &Dir, name: &[u8]) -> StepResult<File> {
     dir.create_file(name, 0o600).map_err(at_destination(Act::Create))
 }
 
-/// Removes what is kept of the file `name`, which is complete. Best effort: the next run may find it, and goes on from
+/// Removes the partial file of `name`, which is complete. Best effort: the next run may find it, and continues from
 /// whatever it holds.
 pub(super) fn drop_partial(target: &Directory, name: &[u8]) {
     if let Ok(dir) = target.dir.open_dir(PARTIAL_DIR) {

@@ -10,7 +10,7 @@ use crate::sys::{Dir, FileKind, Stat};
 use crate::tree::RelPath;
 use rustix::io::Errno;
 
-/// Holds what an interrupted run has written of large files: it is the mirror's own.
+/// The directory for parts of large files that an interrupted run has written.
 pub(super) const PARTIAL_DIR: &[u8] = b".haul-partial";
 
 /// The place of one entry on both sides.
@@ -22,11 +22,11 @@ pub(super) struct EntryPlace<'a> {
     pub(super) path: RelPath<'a>,
     pub(super) name: &'a [u8],
     pub(super) alternates: &'a [Option<Dir>],
-    /// What must not be removed from what gives way here.
+    /// What must not be removed from what is replaced here.
     pub(super) protected: Option<&'a Scope>,
 }
 
-/// A name that is made in the destination, and what has it now.
+/// A name to create in the destination, and what has it now.
 #[derive(Clone, Copy)]
 pub(super) struct NewName<'a> {
     pub(super) place: EntryPlace<'a>,
@@ -47,7 +47,7 @@ pub(super) struct SourceEntry {
     pub(super) stat: Stat,
     /// A symlink's text.
     pub(super) target: Option<Box<[u8]>>,
-    /// It is a symlink, and what it leads to is taken instead.
+    /// It is a symlink, and what it leads to is used instead.
     pub(super) follow: bool,
 }
 
@@ -65,7 +65,7 @@ impl SourceEntry {
 }
 
 impl DestEntry {
-    /// What lies in `dir` under this name, or at which act it could not be found out.
+    /// What `dir` has under this name, or which act failed.
     pub(super) fn at(dir: &Dir, name: &[u8]) -> Result<Self, (Act, Errno)> {
         let stat = dir.stat(name).map_err(|errno| (Act::Stat, errno))?;
         let target = match stat.kind {
@@ -91,7 +91,7 @@ impl DestEntry {
 }
 
 impl<'a> EntryPair<'a> {
-    /// Its name, to be made in `target`.
+    /// Its name, to be created in `target`.
     pub(super) fn new_name(self, target: &'a dest::Directory) -> NewName<'a> {
         NewName { place: self.place, target, old: self.found }
     }

@@ -21,7 +21,7 @@ use crate::tree::attributes::{Attributes, Changes};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
-/// An entry that is to be removed.
+/// An entry to remove.
 #[derive(Clone, Copy)]
 pub(super) struct ToRemove<'a> {
     /// The directory that it is in.
@@ -32,7 +32,7 @@ pub(super) struct ToRemove<'a> {
     pub(super) scope: Option<&'a Scope>,
 }
 
-/// What is known of an entry by its name alone.
+/// What is known about an entry by its name alone.
 pub(super) fn facts(
     state: &RunState<'_>,
     path: RelPath<'_>,
@@ -44,13 +44,13 @@ pub(super) fn facts(
     EntryFacts { is_directory, is_protected, made_by, meant: meant(state, path), role: Role::Plain }
 }
 
-/// What the manifest of an earlier run says of an entry, if there is one.
+/// What the manifest of an earlier run says about an entry, if there is one.
 fn meant(state: &RunState<'_>, path: RelPath<'_>) -> Meant {
     let is_named = state.ground.manifest.as_ref().is_none_or(|manifest| manifest.names(path));
     if is_named { Meant::Yes } else { Meant::OnlyBelow }
 }
 
-/// Removes an entry and everything below it, as far as that may go. Whether it is gone.
+/// Removes an entry and everything below it, as far as allowed. Returns whether it is gone.
 pub(super) fn remove(hands: &mut Hands<'_>, entry: ToRemove<'_>) -> bool {
     let ToRemove { target, path, is_directory, scope } = entry;
     let place = Place { directory: target, path };
@@ -88,7 +88,7 @@ impl Removal for Hands<'_> {
     }
 
     fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, _: &Self::Scope) -> bool {
-        // A backup beside it keeps the directory.
+        // A backup next to it keeps the directory.
         remove_entry(self, place, kind)
             && !self.state.ground.backup.as_ref().is_some_and(BackupPlace::is_beside)
     }
@@ -106,7 +106,7 @@ impl Removal for Hands<'_> {
     }
 }
 
-/// Opens a directory that is to be removed, if it may be.
+/// Opens a directory to remove, if that is allowed.
 fn open_level(
     hands: &mut Hands<'_>,
     place: Place<'_>,
@@ -132,7 +132,7 @@ fn open_level(
     Ok(Some(Level::new(path, directory, names, scope)))
 }
 
-/// What a directory turned out to be that is to be removed.
+/// What a directory to remove turned out to be.
 pub(super) fn role(state: &RunState<'_>, stat: &Stat) -> Role {
     let ground = &state.ground;
     let crosses = || {
@@ -150,7 +150,7 @@ pub(super) fn role(state: &RunState<'_>, stat: &Stat) -> Role {
     }
 }
 
-/// Removes one entry, by now empty if it is a directory. Whether it is gone.
+/// Removes one entry, which is empty if it is a directory. Returns whether it is gone.
 fn remove_entry(hands: &mut Hands<'_>, place: Place<'_>, kind: Option<FileKind>) -> bool {
     let (path, name, ground) = (place.path, place.name(), &hands.state.ground);
     let dir = &place.directory.dir;
@@ -182,13 +182,13 @@ fn remove_entry(hands: &mut Hands<'_>, place: Place<'_>, kind: Option<FileKind>)
     true
 }
 
-/// A directory that was unlocked for what is done now is again as it was.
+/// Restores a directory that was unlocked for this.
 pub(super) fn lock_again(hands: &mut Hands<'_>, directory: &Directory, path: RelPath<'_>) {
     let Some(mode) = directory.mode_before() else { return };
     let attributes = Attributes { mode: Some(mode), ..Attributes::default() };
     let changes = Changes { attributes, ..Changes::default() };
     if hands.state.ground.options.fsync {
-        // Names that wait for the barrier are still to come.
+        // Names that wait for the barrier are still missing.
         return hands.state.barrier.set_later(path, changes);
     }
     hands.metadata.set(&mut hands.account, path, Handle::Open(directory.dir.as_fd()), &changes);

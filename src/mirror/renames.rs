@@ -1,4 +1,4 @@
-//! Renamed files: what is to be removed serves for what is to be made, if it has the same content.
+//! Renamed files: a file to be removed is used for a new one with the same content.
 
 use super::copying::SourceContent;
 use super::error::{StepError, StepResult, at_destination};
@@ -17,8 +17,8 @@ use crate::tree::{RelPath, RelPathBuf};
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// The files that are to be removed, by their length. A file with several names is none of them, since one of its names
-/// may stay.
+/// The files to be removed, by their length. Files with several names are not included, since one of the names may
+/// stay.
 #[derive(Debug, Default)]
 pub(super) struct Renames {
     by_size: Mutex<HashMap<u64, Vec<RelPathBuf>>>,
@@ -45,8 +45,7 @@ impl Renames {
     }
 }
 
-/// Notes an entry that is to be removed, and what is to be removed below it. What cannot be opened or listed serves for
-/// nothing.
+/// Records an entry to be removed, and what is to be removed below it. What cannot be opened or listed is not used.
 pub(super) fn survey(hands: &mut Hands<'_>, renames: &Renames, entry: ToRemove<'_>) {
     let ToRemove { target, path, is_directory, scope } = entry;
     if !is_directory {
@@ -82,7 +81,7 @@ pub(super) fn survey(hands: &mut Hands<'_>, renames: &Renames, entry: ToRemove<'
     }
 }
 
-/// Makes the entry of a file that is to be removed and has its content. Returns that file's path.
+/// Creates the entry from a file with the same content that is to be removed. Returns that file's path.
 pub(super) fn make_of_removed(
     hands: &mut Hands<'_>,
     pair: EntryPair<'_>,
@@ -96,7 +95,7 @@ pub(super) fn make_of_removed(
         let (parent, name) = path.as_path().split();
         let Ok(dir) = root.dir.open_dir_beneath(parent) else { continue };
         let same = match hands.copying.is_same(pair.place, pair.src, &dir, name) {
-            // It may be gone by now, and what cannot be read serves for nothing.
+            // It may be gone by now, and what cannot be read is not used.
             Err(StepError::Destination(..)) => false,
             same => same?,
         };
@@ -110,7 +109,7 @@ pub(super) fn make_of_removed(
     Ok(None)
 }
 
-/// Makes the entry a further name of the file `name` in `dir`, with its own metadata. `false` if it cannot be linked.
+/// Makes the entry another name of the file `name` in `dir`, with its own metadata. `false` if it cannot be linked.
 fn take_over(hands: &mut Hands<'_>, pair: EntryPair<'_>, dir: &Dir, name: &[u8]) -> StepResult<bool> {
     let EntryPair { place, src, .. } = pair;
     let Some(target) = place.dst else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! The trees of a run, opened: both sides, and the alternates beside them.
+//! The open trees of a run: both sides, and the alternates.
 
 use super::options::{Alternate, AlternateUse};
 use crate::error::{Act, Error};
@@ -10,20 +10,20 @@ use std::path::Path;
 pub(crate) struct Root<'a, D> {
     /// As the user named it.
     pub(crate) path: &'a Path,
-    /// Absolute, as far as that is known: where rules are anchored.
+    /// Its absolute path, if known: rules are anchored there.
     pub(crate) location: Vec<u8>,
     pub(crate) dir: D,
     pub(crate) stat: Stat,
 }
 
-/// Trees beside the two that are mirrored, in which content may be, in the order in which they are asked.
+/// Other trees that may have the content of entries, in the order in which they are tried.
 #[derive(Debug, Default)]
 pub(crate) struct Alternates {
     roots: Vec<(AlternateUse, Option<Dir>)>,
 }
 
 impl Alternates {
-    /// Opens them. One that does not exist serves for nothing.
+    /// Opens them. One that does not exist is not used.
     pub(crate) fn open(given: &[Alternate], dst: &Path) -> Result<Self, Error> {
         let open = |alternate: &Alternate| {
             let path = dst.join(&alternate.dir);
@@ -41,7 +41,7 @@ impl Alternates {
         self.roots.iter().map(|(_, dir)| dir.as_ref()?.open_dir(b".").ok()).collect()
     }
 
-    /// For what the alternate of this number serves.
+    /// What the alternate with this number is used for.
     pub(super) fn use_of(&self, number: usize) -> AlternateUse {
         self.roots[number].0
     }

@@ -1,4 +1,4 @@
-//! Which entries of a directory take part: the rules that hold in it on either side, and the selected paths below it.
+//! Which entries of a directory take part: the rules that apply in it on either side, and the selected paths below it.
 
 use super::account::Account;
 use super::error::{StepError, StepResult, at_source};
@@ -15,12 +15,12 @@ use std::sync::Arc;
 /// Which entries of a directory take part.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scopes {
-    /// The rules that hold in it on either side, if there are any.
+    /// The rules that apply in it on either side, if there are any.
     pub(super) sent: Option<Scope>,
     pub(super) protected: Option<Scope>,
-    /// The selected paths below it; `None` is all of them.
+    /// The selected paths below it; `None` selects all.
     pub(super) cursor: Option<Cursor>,
-    /// The directories above, where symlinks to directories are followed: they can lead back.
+    /// The directories above, if symlinks to directories are followed, since those can lead back.
     trail: Option<Arc<[(Device, u64)]>>,
 }
 
@@ -50,7 +50,7 @@ impl Scopes {
         Ok(scopes)
     }
 
-    /// What takes part in the directory `name`, but for its own rules; `None` when the way to it leads in a circle.
+    /// What takes part in the directory `name`, without its own rules; `None` if the path to it is a loop.
     pub(super) fn enter(&self, name: &[u8], stat: &Stat) -> Option<Scopes> {
         let mut scopes = self.enter_named(name);
         if let Some(trail) = &self.trail {
@@ -62,7 +62,7 @@ impl Scopes {
         Some(scopes)
     }
 
-    /// The same where no circle is looked for.
+    /// The same without a check for loops.
     pub(super) fn enter_named(&self, name: &[u8]) -> Scopes {
         let cursor = self.cursor.as_ref().and_then(|cursor| cursor.enter(name));
         Scopes { cursor, ..self.clone() }
@@ -105,13 +105,13 @@ impl Scopes {
         self.sent.as_ref().is_some_and(|scope| scope.verdict(path, true) == Verdict::Pass)
     }
 
-    /// Whether the selected paths name entries of this directory, so that others take no part.
+    /// Whether the selected paths name entries of this directory, so that other entries take no part.
     pub(super) fn names_entries(&self) -> bool {
         self.cursor.as_ref().is_some_and(|cursor| cursor.names().is_some())
     }
 }
 
-/// The rules in a directory of the destination that is to be removed.
+/// The rules in a directory of the destination to be removed.
 pub(super) fn enter_deleted(
     account: &mut Account<'_>,
     scope: &Scope,
@@ -139,7 +139,7 @@ fn enter_protected(
     understood(account, entered)
 }
 
-/// A rule that cannot be understood ends the run: what it would have kept might be lost.
+/// An invalid rule ends the run: what it would have protected might be lost.
 fn understood(account: &Account<'_>, scope: Result<Scope, RuleError>) -> StepResult<Scope> {
     scope.map_err(|error| {
         account.stop(Error::Rule(error));

@@ -22,12 +22,12 @@ impl<'a> RunState<'a> {
         RunState { ground, flags: Flags::new(cancel), can, barrier: Barrier::default() }
     }
 
-    /// Whether nothing more is to be begun.
+    /// Whether the run stops: nothing more may begin.
     pub(super) fn is_ending(&self) -> bool {
         self.flags.stop.is_set()
     }
 
-    /// Whether what the source lacks may be removed, as far as is known now.
+    /// Whether what the source lacks may be removed, by what is known now.
     pub(super) fn may_remove(&self) -> Result<(), Stays> {
         let delete = self.ground.options.delete.as_ref();
         may_remove(RunFacts {
@@ -38,7 +38,7 @@ impl<'a> RunState<'a> {
         })
     }
 
-    /// The same once the whole source was walked: by then its name may lead to another directory.
+    /// The same after the walk over the whole source: its name may lead to another directory by then.
     pub(super) fn may_still_remove(&self) -> Result<(), Stays> {
         self.may_remove()?;
         let source_moved = !self.ground.is_same_source();

@@ -1,4 +1,4 @@
-//! Works through a stretch of a directory's names: what each side has, and who sees to it.
+//! Works through a stretch of a directory's names: finds what each side has, and passes it on.
 
 use super::choose::{Look, LookIn, look};
 use super::entry::mirror_entry;
@@ -15,7 +15,7 @@ use crate::sys::FileKind;
 use rustix::io::Errno;
 use std::sync::Arc;
 
-/// Works through a stretch. Directories that it meets are tasks of their own.
+/// Works through a stretch. Directories that it meets are separate tasks.
 pub(super) fn work_through(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -40,7 +40,7 @@ pub(super) fn work_through(
             continue;
         };
         let name = pair.src.names.name(number);
-        // A name from getdents64(2) is one component; an odd file system's `..` does not pass for one.
+        // A name from getdents64(2) is one component; a `..` from an odd file system must not be taken for one.
         let Ok(path) = pair.as_path().join(name) else { continue };
         let kind = pair.src.names.kind(number);
         let dir = LookIn { src: &pair.src.dir, scopes: &pair.scopes };
@@ -74,11 +74,11 @@ pub(super) fn work_through(
         }
     }
     pair.add_children(children.len());
-    // The last one is worked on next.
+    // The last one is taken next.
     tasks.extend(children.into_iter().rev());
 }
 
-/// Makes the destination's entry what the source's is.
+/// Makes the destination's entry like the source's.
 fn transfer(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -86,7 +86,7 @@ fn transfer(
     pair: EntryPair<'_>,
 ) -> StepResult<()> {
     let done = mirror_entry(walk, hands, pair);
-    // What failed may have been begun under a temporary name.
+    // A failed entry may have left a temporary name.
     if !matches!(done, Ok(false)) {
         directory.touch();
     }

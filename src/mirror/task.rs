@@ -1,22 +1,22 @@
-//! What there is to do in a walk over both trees.
+//! The tasks of a walk over both trees.
 
 use super::pair::DirectoryPair;
 use crate::tree::Standing;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What a walk over both trees is for.
+/// The purpose of a walk over both trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To find what is to be removed, and could serve for what is to be made.
+    /// To find what is to be removed and could be used for new entries.
     Survey,
     /// To remove what the source does not have.
     Delete,
-    /// To make the destination what the source is.
+    /// To make the destination like the source.
     Transfer,
 }
 
-/// Something to do.
+/// A task.
 pub(super) enum WalkTask {
     Root,
     Directory(ChildDirectory),
@@ -29,7 +29,7 @@ pub(super) struct Stretch {
     pub(super) range: Range<usize>,
 }
 
-/// A directory of the source, in one that is worked on.
+/// A directory of the source, in one that is being handled.
 pub(super) struct ChildDirectory {
     pub(super) above: Arc<DirectoryPair>,
     pub(super) name: Box<[u8]>,

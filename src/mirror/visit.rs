@@ -1,4 +1,4 @@
-//! Comes to a directory: opens both sides, lists them, and shares its names out.
+//! Visits a directory: opens both sides, lists them, and distributes its names.
 
 use super::choose::{LookIn, holds_entries};
 use super::directory::{
@@ -23,11 +23,11 @@ use crate::sys::{FileKind, Names};
 use crate::tree::{RelPath, RelPathBuf, Standing};
 use std::sync::Arc;
 
-/// Directories with more names are worked on by several threads, so many names at a time.
+/// Directories with more names are handled by several threads, this many names at a time.
 const STRETCH_NAMES: usize = 512;
 const WIDE_NAMES: usize = 2_048;
 
-/// Does what there is to do.
+/// Carries out a task.
 pub(super) fn visit(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -61,7 +61,7 @@ pub(super) fn visit(
     }
 }
 
-/// All names at once, or in stretches that other threads can take.
+/// Handles all names at once, or in stretches that other threads can take.
 fn share_out(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -103,7 +103,7 @@ fn open_roots(hands: &mut Hands<'_>, purpose: Purpose) -> StepResult<DirectoryPa
     Ok(pair)
 }
 
-/// Finds out what must be set on a directory in the end, and reports it.
+/// Determines what must be set on a directory in the end, and reports it.
 fn prepare(hands: &mut Hands<'_>, purpose: Purpose, pair: &mut DirectoryPair, is_reported: bool) {
     if purpose == Purpose::Survey {
         return;
@@ -119,7 +119,7 @@ fn prepare(hands: &mut Hands<'_>, purpose: Purpose, pair: &mut DirectoryPair, is
     pair.changes = changes;
 }
 
-/// Opens both sides of a directory; `None` when it is to be left alone.
+/// Opens both sides of a directory; `None` if it is left alone.
 fn enter(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
@@ -134,7 +134,7 @@ fn enter(
     let is_new = there.standing() != Standing::Directory;
     let is_left =
         is_new && purpose != Purpose::Transfer || leaves_directory(there.standing(), &ground.policy);
-    // What is in the place of a directory that does not take part is superfluous.
+    // What is in the place of a directory that does not take part is extraneous.
     if is_left && !(prunes && *there == Occupant::Other) {
         return Ok(None);
     }
@@ -161,7 +161,7 @@ fn enter(
     let mut pair = DirectoryPair::new(path, src, dst, scopes).below(above);
     pair.alternates = enter_alternates(&above.alternates, name);
     prepare(hands, purpose, &mut pair, true);
-    // Another mount's content takes no part, on either side.
+    // The content of another mount takes no part, on either side.
     if crosses {
         pair.joined.clear();
     }
@@ -176,7 +176,7 @@ struct Entered {
     crosses: bool,
 }
 
-/// Opens the source's side; `None` when it is to be left alone.
+/// Opens the source's side; `None` if it is left alone.
 fn enter_source(
     hands: &mut Hands<'_>,
     child: &ChildDirectory,
@@ -189,7 +189,7 @@ fn enter_source(
         hands.account.skip(path, "it is the destination");
         return Ok(None);
     }
-    // It may lead back to a directory above it, through a symlink.
+    // Through a symlink, it may lead back to a directory above it.
     let Some(mut scopes) = child.above.scopes.enter(&child.name, &stat) else {
         return Err(StepError::Source(Act::Open, Cause::Loop));
     };
@@ -206,7 +206,7 @@ fn source_names(hands: &mut Hands<'_>, src: &Directory, scopes: &Scopes) -> Step
     src.names(&mut hands.buffer).map_err(at_source(Act::List))
 }
 
-/// A stretch is done: with the last one the directory gets its name.
+/// Ends a stretch: with the last one the directory gets its name.
 fn end_stretch(hands: &mut Hands<'_>, pair: &Arc<DirectoryPair>) {
     if pair.end_stretch() {
         publish_directory(hands, pair);
@@ -217,7 +217,7 @@ fn end_stretch(hands: &mut Hands<'_>, pair: &Arc<DirectoryPair>) {
     end_child(hands, pair);
 }
 
-/// Nothing more of one part of the directory is to come: with the last one it is as it should be.
+/// Ends one part of the directory: with the last one it is complete.
 fn end_child(hands: &mut Hands<'_>, pair: &Arc<DirectoryPair>) {
     if pair.end_part() {
         settle_directory(hands, pair);

@@ -2,7 +2,7 @@
 
 use crate::rules::{RuleError, Rules, Scope, Side};
 
-/// The rules about extended attributes, as the source and as the destination has them.
+/// The rules about extended attributes, for the source and for the destination.
 #[derive(Debug)]
 pub(crate) struct XattrRules {
     sent: Scope,
@@ -16,8 +16,8 @@ impl XattrRules {
         Ok(sent.zip(received).map(|(sent, received)| XattrRules { sent, received }))
     }
 
-    /// Where there is a rule, rules say everything: nothing is left out by itself any more. What the destination's rules
-    /// leave out is neither removed nor set, as in rsync 3.5, whose manual says that it is only not removed.
+    /// If there is any rule, rules decide everything: nothing is left out by default any more. What the destination's
+    /// rules exclude is neither removed nor set, as in rsync 3.5, whose manual says only that it is not removed.
     pub(super) fn keep(&self, name: &[u8], side: Side) -> bool {
         let keeps = |scope: &Scope| scope.keeps_xattr(name).unwrap_or(true);
         keeps(&self.received) && (side == Side::Receiver || keeps(&self.sent))

@@ -1,6 +1,6 @@
 //! A directory of the source, and the files in it.
 //!
-//! Closed enums: a new kind of source is a new variant, and the compiler names every place that has to know. Local
+//! Closed enums: a new kind of source is a new variant, and the compiler names every place that must handle it. Local
 //! descriptors stay visible ([`SourceFile::file`]), so that content can be copied inside the kernel.
 
 use crate::sys::{Dir, Names, Stat, open, xattr};
@@ -24,7 +24,7 @@ pub(crate) enum SourceFile {
 }
 
 impl Directory {
-    /// Lists it. `buffer` is what the names are read through.
+    /// Lists it. The names are read through `buffer`.
     pub(crate) fn names(&self, buffer: &mut Vec<u8>) -> Result<Names> {
         let Directory::Local(dir) = self;
         Names::of(dir, buffer)
@@ -86,7 +86,7 @@ impl Directory {
         entered.map(Directory::Local)
     }
 
-    /// Opens a directory below it. The way there leads through symlinks only if `follow`.
+    /// Opens a directory below it. The path leads through symlinks only if `follow`.
     pub(crate) fn enter_beneath(&self, path: RelPath<'_>, follow: bool) -> Result<Directory> {
         let Directory::Local(dir) = self;
         let entered = match dir.open_dir_beneath(path) {
@@ -110,7 +110,7 @@ impl SourceFile {
         xattr::of(file.as_fd())
     }
 
-    /// What the kernel can copy from.
+    /// The local file that the kernel can copy from.
     pub(crate) fn file(&self) -> &File {
         let SourceFile::Local(file) = self;
         file

@@ -1,7 +1,7 @@
 //! Where entries and their content come from.
 //!
-//! Owns the seam between an engine and the side that it reads: [`Directory`], as small as listing, looking at and reading
-//! need. Decides nothing, and writes nothing.
+//! Owns the interface between an engine and the side that it reads: [`Directory`], with only what listing, looking at
+//! and reading entries need. Decides nothing, and writes nothing.
 
 mod directory;
 

@@ -1,6 +1,6 @@
-//! `haul sync`: a tree becomes a mirror of another.
+//! `haul sync`: makes a tree a mirror of another.
 //!
-//! Opens and locks both sides; the rest is [`crate::mirror`]'s.
+//! Opens and locks both sides; [`crate::mirror`] does the rest.
 
 mod open;
 
@@ -16,10 +16,10 @@ use crate::sys::process;
 use open::Paths;
 use std::path::Path;
 
-/// Makes `dst`, which is made when it does not exist, a mirror of `src`.
+/// Makes `dst` a mirror of `src`, and creates it if it does not exist.
 ///
-/// An error says that nothing was changed: a root cannot be opened, another run holds the destination, or the source is
-/// empty and all of the destination would be removed.
+/// An error means that nothing was changed: a root cannot be opened, another run holds the destination, or the source
+/// is empty and everything in the destination would be removed.
 pub fn sync(
     src: &Path,
     dst: &Path,

@@ -24,8 +24,8 @@ pub(super) struct Paths<'a> {
     pub(super) dst: &'a Path,
 }
 
-/// Opens everything that a run needs. Nothing is changed yet, but that the destination is made. `None` if the run was
-/// asked to stop while it waited for another.
+/// Opens everything that a run needs. Changes nothing yet, except that it creates the destination. `None` if the run
+/// was asked to stop while it waited for another.
 pub(super) fn open<'a>(
     sides: Paths<'a>,
     options: &'a Options,
@@ -77,7 +77,7 @@ pub(super) fn open<'a>(
     }))
 }
 
-/// The destination, made where it is missing and held by this run. `None` if that was asked to stop while it waited.
+/// The destination, created if missing and locked by this run. `None` if the run was asked to stop while it waited.
 fn take<'a>(
     path: &'a Path,
     mut opened: Option<Root<'a, Dir>>,
@@ -124,7 +124,7 @@ fn open_root(path: &Path) -> Result<Option<Root<'_, Dir>>, Error> {
     Ok(Some(Root { path, location, dir, stat }))
 }
 
-/// An empty source mostly is one that is not mounted.
+/// An empty source is usually one that is not mounted.
 fn refuse_empty(src: &Root<'_, Dir>, dst: &Root<'_, Dir>, options: &Options) -> Result<(), Error> {
     let delete = options.delete.as_ref();
     let facts = RunFacts {
