@@ -25,7 +25,6 @@ pub(crate) struct Side<'a> {
     pub(crate) stop: &'a Stop<'a>,
 }
 
-#[allow(dead_code)] // until the engines use it
 impl<'a> Ledger<'a> {
     pub(crate) fn new(observer: &'a dyn Observer) -> Self {
         Ledger { observer, report: Report::default() }

@@ -16,9 +16,7 @@ pub use change::{Aspects, Change, Deed};
 pub use counts::Counts;
 pub use difference::{Difference, Differs};
 pub use failure::{Cause, Failure};
-#[allow(unused_imports)] // until the engines use them
 pub(crate) use ledger::{Ledger, Side, fail_aloud};
 pub use observer::{Event, Observer, Recorder};
 pub use report::{End, Report};
-#[allow(unused_imports)]
 pub(crate) use stop::Stop;

@@ -15,7 +15,6 @@ pub(crate) struct Stop<'a> {
     error: Mutex<Option<Error>>,
 }
 
-#[allow(dead_code)] // until the engines use it
 impl<'a> Stop<'a> {
     pub(crate) fn new(cancel: &'a Cancel) -> Self {
         Stop { cancel, stopped: AtomicBool::new(false), error: Mutex::default() }

@@ -9,10 +9,8 @@ mod compare;
 pub mod diff;
 pub(crate) mod join;
 pub mod policy;
-#[allow(dead_code)] // until the engines use it
 pub(crate) mod removal;
 pub(crate) mod same;
-#[allow(dead_code)]
 pub(crate) mod step;
 pub(crate) mod symlinks;
 

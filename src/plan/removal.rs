@@ -42,8 +42,6 @@ pub(crate) enum MadeBy {
     /// Anybody.
     #[default]
     Anyone,
-    /// A run that was killed: it has a temporary name, and the user's owner.
-    KilledRun,
     /// A run that a later one can continue: it is the directory of partial files.
     PartialRun,
     /// A run that kept what it replaced: it is a backup next to its entry.
@@ -130,8 +128,6 @@ pub(crate) fn may_remove(run: RunFacts) -> Result<(), Stays> {
 /// What is done with one entry, if removals are asked for at all.
 pub(crate) fn decide(entry: EntryFacts) -> RemovalStep {
     let stays = match (entry.made_by, entry.role, entry.meant) {
-        // It belongs to no one, so no list and no rule applies to it.
-        (MadeBy::KilledRun, ..) => return RemovalStep::Remove,
         (MadeBy::PartialRun, ..) => Stays::PartialFiles,
         _ if entry.is_protected => Stays::Protected,
         (MadeBy::Backup, ..) => Stays::Backup,
@@ -181,9 +177,7 @@ mod tests {
             (directory, Remove),
             (EntryFacts { is_protected: true, ..file }, Stay(Stays::Protected)),
             (EntryFacts { is_protected: true, ..directory }, Stay(Stays::Protected)),
-            // What a killed run left is always removed; what a run can continue never is.
-            (EntryFacts { made_by: MadeBy::KilledRun, is_protected: true, ..file }, Remove),
-            (EntryFacts { made_by: MadeBy::KilledRun, meant: Meant::No, ..file }, Remove),
+            // A run can go on from it.
             (EntryFacts { made_by: MadeBy::PartialRun, ..directory }, Stay(Stays::PartialFiles)),
             (EntryFacts { made_by: MadeBy::Backup, ..file }, Stay(Stays::Backup)),
             (EntryFacts { role: Role::Source, ..directory }, Stay(Stays::IsSource)),

@@ -5,7 +5,7 @@
 
 mod circles;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -146,6 +146,72 @@ fn no_path_climbs_out_of_its_layer() {
         let climb = "super::".repeat(depth);
         assert!(!source.code().contains(&climb), "src/{} climbs out of its layer", source.path.display());
     }
+}
+
+/// Folders of `src/` whose files import each other in floors. Others are to follow.
+const FOLDERS_IN_FLOORS: &[&str] = &["account", "mirror", "source"];
+
+/// Of the files directly in `folder`, which ones each uses; `mod` is the folder's own `mod.rs`.
+fn uses_within(sources: &[Source], folder: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let stem = |source: &Source| source.path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let files: Vec<_> = sources
+        .iter()
+        .filter(|source| source.path.parent() == Some(Path::new(folder)))
+        .map(|source| (stem(source), source.code()))
+        .collect();
+    let names: BTreeSet<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    let uses = |(name, code): &(String, String)| {
+        let mut used = used_layers(code, &format!("crate::{folder}"));
+        if name == "mod" {
+            // Its children are in scope by their names alone.
+            let is_used = |child: &&&str| !used_layers(code, child).is_empty();
+            used.extend(names.iter().filter(is_used).map(|child| (*child).to_owned()));
+        } else {
+            used.extend(used_layers(code, "super"));
+        }
+        // What is not a file is an item of `mod.rs`.
+        let file = |used: String| if names.contains(used.as_str()) { used } else { "mod".to_owned() };
+        (name.clone(), used.into_iter().map(file).filter(|used| used != name).collect())
+    };
+    files.iter().map(uses).collect()
+}
+
+/// A file that uses itself through others, if there is one.
+fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<&str> {
+    uses.keys().map(String::as_str).find(|start| {
+        let (mut seen, mut waiting) = (BTreeSet::new(), vec![*start]);
+        while let Some(name) = waiting.pop() {
+            for used in uses.get(name).into_iter().flatten() {
+                if used == start {
+                    return true;
+                }
+                if seen.insert(used.as_str()) {
+                    waiting.push(used);
+                }
+            }
+        }
+        false
+    })
+}
+
+#[test]
+fn no_file_uses_itself_through_others_of_its_folder() {
+    let sources = sources();
+    for folder in FOLDERS_IN_FLOORS {
+        let uses = uses_within(&sources, folder);
+        assert!(uses.len() > 1, "src/{folder} was not found");
+        assert_eq!(circle(&uses), None, "src/{folder}: {uses:#?}");
+    }
+}
+
+#[test]
+fn a_circle_is_found_however_long_it_is() {
+    let uses = |list: &[(&str, &[&str])]| {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        list.iter().map(|&(name, used)| (name.to_owned(), owned(used))).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(circle(&uses(&[("a", &["b"]), ("b", &["c"]), ("c", &[])])), None);
+    assert_eq!(circle(&uses(&[("x", &["a"]), ("a", &["b"]), ("b", &["c"]), ("c", &["a"])])), Some("a"));
 }
 
 #[test]
