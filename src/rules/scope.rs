@@ -169,7 +169,7 @@ impl Scope {
             here.is_deleted |= self.site.side == Side::Receiver && !is_sent(directory);
         }
         match self.judge(here, path, is_dir) {
-            Verdict::Drop if is_sent(path) => Verdict::Keep,
+            Verdict::Drop | Verdict::Pass if is_sent(path) => Verdict::Keep,
             verdict => verdict,
         }
     }

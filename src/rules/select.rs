@@ -53,11 +53,21 @@ impl<'a> Chooser<'a> {
 
     /// The verdict on one entry alone.
     pub(crate) fn verdict(&self, path: RelPath<'_>, is_dir: bool) -> Verdict {
+        self.verdict_unless(self.is_sent, path, is_dir)
+    }
+
+    /// The same for a receiver, which gets what `is_sent`.
+    pub(crate) fn verdict_unless(
+        &self,
+        is_sent: &dyn Fn(RelPath<'_>) -> bool,
+        path: RelPath<'_>,
+        is_dir: bool,
+    ) -> Verdict {
         if !self.paths.is_empty() && !self.paths.iter().any(|given| path.is_within(given.as_path())) {
             let leads_to_one = is_dir && self.paths.iter().any(|given| given.as_path().is_within(path));
             return if leads_to_one { Verdict::Pass } else { Verdict::Drop };
         }
-        if self.is_all { Verdict::Keep } else { self.scope.verdict_below(path, is_dir, self.is_sent) }
+        if self.is_all { Verdict::Keep } else { self.scope.verdict_below(path, is_dir, is_sent) }
     }
 
     /// Which of `entries`, in path order, each with whether it is a directory, take part: those that are kept, and the

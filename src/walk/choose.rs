@@ -67,7 +67,7 @@ impl<'a> Chosen<'a> {
 
     pub(super) fn verdict(&self, here: &Here, path: RelPath<'_>, is_dir: bool) -> Verdict {
         match here.as_ref().map_or(Verdict::Keep, |scope| scope.verdict(path, is_dir)) {
-            Verdict::Drop if (self.is_sent)(path) => Verdict::Keep,
+            Verdict::Drop | Verdict::Pass if (self.is_sent)(path) => Verdict::Keep,
             verdict => verdict,
         }
     }

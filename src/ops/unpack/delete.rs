@@ -22,13 +22,16 @@ use std::os::fd::AsFd;
 /// What an archive has, by path: whether it is a directory.
 pub(super) type Held<'a> = dyn Fn(RelPath<'_>) -> Option<bool> + Sync + 'a;
 
-/// Removes everything below the destination's root that the archive does not have.
+/// Removes everything below the destination's root that is not unpacked from the archive, as far as the rules let it go.
 pub(super) fn extraneous(run: &Run<'_>, destination: &Destination, held: &Held<'_>) -> Report {
-    each_directory(run, destination, held, |remover, directory, path, names| {
+    let is_unpacked =
+        |path: RelPath<'_>, is_directory: bool| run.chosen.verdict(path, is_directory) != Verdict::Drop;
+    let unpacked = |path: RelPath<'_>| held(path).filter(|&is_directory| is_unpacked(path, is_directory));
+    each_directory(run, destination, &unpacked, |remover, directory, path, names| {
         for number in 0..names.len() as u32 {
             let Ok(child) = path.join(names.name(number)) else { continue };
             let child = child.as_path();
-            if held(child).is_none() {
+            if unpacked(child).is_none() {
                 let kind = kind_of(&directory.dir, names, number);
                 remove(remover, Place { directory, path: child }, kind, &());
             }
@@ -72,17 +75,17 @@ pub(super) fn blocking(run: &Run<'_>, destination: &Destination) -> Report {
     remover.ledger.report
 }
 
-/// Calls `visit` for every selected directory that both sides have, on all threads.
+/// Calls `visit` for every directory of the destination that is also unpacked, on all threads.
 fn each_directory(
     run: &Run<'_>,
     destination: &Destination,
-    held: &Held<'_>,
+    unpacked: &Held<'_>,
     visit: impl Fn(&mut Remover<'_>, &Directory, RelPath<'_>, &Names) + Sync,
 ) -> Report {
     let removers = pool::crawl(
         run.options.threads,
         RelPathBuf::default(),
-        || Remover::new(run, destination),
+        || Remover { unpacked, ..Remover::new(run, destination) },
         |remover, path: RelPathBuf, found| {
             let path = path.as_path();
             if run.stop.is_set() {
@@ -97,9 +100,8 @@ fn each_directory(
             visit(remover, &directory, path, &names);
             for number in 0..names.len() as u32 {
                 let Ok(child) = path.join(names.name(number)) else { continue };
-                let is_meant = || run.removable.verdict(child.as_path(), true) != Verdict::Drop;
                 let is_directory = || kind_of(&directory.dir, &names, number) == Some(FileKind::Directory);
-                if held(child.as_path()) == Some(true) && is_meant() && is_directory() {
+                if unpacked(child.as_path()) == Some(true) && is_directory() {
                     found.push(child);
                 }
             }
@@ -132,16 +134,20 @@ struct Remover<'a> {
     mount: (Device, u64),
     buffer: Vec<u8>,
     ledger: Ledger<'a>,
+    /// What is unpacked: no rule protects it.
+    unpacked: &'a Held<'a>,
 }
 
 impl<'a> Remover<'a> {
     fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
         let mount = destination.root().stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
-        Remover { run, who: &destination.who, mount, buffer: Vec::new(), ledger: Ledger::new(run.observer) }
+        let ledger = Ledger::new(run.observer);
+        Remover { run, who: &destination.who, mount, buffer: Vec::new(), ledger, unpacked: &|_| None }
     }
 
     fn facts(&self, path: RelPath<'_>, is_directory: bool) -> EntryFacts {
-        let meant = match self.run.removable.verdict(path, is_directory) {
+        let is_unpacked = |path: RelPath<'_>| (self.unpacked)(path).is_some();
+        let meant = match self.run.removable.verdict_unless(&is_unpacked, path, is_directory) {
             Verdict::Keep => Meant::Yes,
             Verdict::Pass => Meant::OnlyBelow,
             Verdict::Drop => Meant::No,
