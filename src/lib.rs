@@ -21,5 +21,7 @@ pub mod tree;
 mod walk;
 
 pub use dest::{Capability, Insist};
+pub use error::Error;
+pub use source::ArchiveReader;
 pub use sys::process::{inherited_descriptor, umask};
 pub use sys::users;

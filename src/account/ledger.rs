@@ -73,18 +73,6 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// Records a failure, and reports it, where a report is not yet kept in a ledger.
-pub(crate) fn fail_aloud(
-    report: &mut Report,
-    observer: &dyn Observer,
-    path: RelPath<'_>,
-    (act, cause): (Act, impl Into<Cause>),
-) {
-    let mut ledger = Ledger::new(observer);
-    ledger.fail(path, act, cause);
-    report.merge(ledger.report);
-}
-
 impl fmt::Debug for Ledger<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger").field("report", &self.report).finish_non_exhaustive()

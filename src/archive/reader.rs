@@ -14,6 +14,7 @@ use crate::tree::digest::{Digest, part_digests};
 use crate::tree::{Entry, Kind};
 use std::fs::File;
 use std::io;
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -26,7 +27,7 @@ const LARGEST_INDEX: u64 = 4 << 30;
 /// An archive with an index.
 #[derive(Debug)]
 pub(crate) struct Archive<'f> {
-    file: &'f File,
+    file: OpenFile<'f>,
     identity: Identity,
     index: Index,
     /// For each frame, where it begins in the file and in the tar stream, and the first record that begins in it.
@@ -38,6 +39,24 @@ struct FramePlace {
     offset: u64,
     tar_offset: u64,
     first_record: usize,
+}
+
+/// The file of an archive: somebody else's, or the archive's own.
+#[derive(Debug)]
+enum OpenFile<'f> {
+    Borrowed(&'f File),
+    Owned(File),
+}
+
+impl Deref for OpenFile<'_> {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        match self {
+            OpenFile::Borrowed(file) => file,
+            OpenFile::Owned(file) => file,
+        }
+    }
 }
 
 impl Identity {
@@ -99,6 +118,16 @@ impl<'t> Member<'t> {
 impl<'f> Archive<'f> {
     /// Reads the index of an archive; `None` if it has none, an error if the index is not valid.
     pub(crate) fn open(file: &'f File) -> Result<Option<Self>, Fault> {
+        Self::of(OpenFile::Borrowed(file))
+    }
+
+    /// The same of a file that nobody else needs.
+    pub(crate) fn owning(file: File) -> Result<Option<Self>, Fault> {
+        Self::of(OpenFile::Owned(file))
+    }
+
+    fn of(opened: OpenFile<'f>) -> Result<Option<Self>, Fault> {
+        let file = &*opened;
         let len = file.metadata()?.len();
         let tail_start = len.saturating_sub(TAIL_BYTES);
         let tail = read_at(file, tail_start, len - tail_start)?;
@@ -115,7 +144,7 @@ impl<'f> Archive<'f> {
         let table = trailer::decode_seek_table(&reach.bytes(len - table_len, table_len)?);
         check_table(&index, &locator, len - end, table.as_deref())?;
         let identity = Identity { index: locator.digest, len };
-        Ok(Some(Archive { file, identity, index, places }))
+        Ok(Some(Archive { file: opened, identity, index, places }))
     }
 
     /// Identifies this archive.
@@ -157,6 +186,14 @@ impl<'f> Archive<'f> {
         self.places.get(after).is_some_and(|next| record.content_end() > next.tar_offset)
     }
 
+    /// The frames that hold any of a record's content.
+    pub(crate) fn frames_of(&self, number: usize) -> std::ops::Range<usize> {
+        let record = &self.index.records[number];
+        let behind = |end: u64| self.places.partition_point(|place| place.tar_offset < end);
+        // The frame in which the record begins is the last that begins no later.
+        behind(record.offset + 1).saturating_sub(1)..behind(record.content_end())
+    }
+
     /// The frame that holds exactly the bytes `from..to` of the tar stream.
     pub(crate) fn frame_of(&self, from: u64, to: u64) -> Option<usize> {
         let frame = self.places.binary_search_by_key(&from, |place| place.tar_offset).ok()?;
@@ -169,8 +206,8 @@ impl<'f> Archive<'f> {
     }
 
     /// Where a frame is: the file, where it begins there, and what the index says of it.
-    pub(crate) fn stored(&self, frame: usize) -> (&'f File, u64, Frame) {
-        (self.file, self.places[frame].offset, self.index.frames[frame])
+    pub(crate) fn stored(&self, frame: usize) -> (&File, u64, Frame) {
+        (&self.file, self.places[frame].offset, self.index.frames[frame])
     }
 
     /// Reads a frame as stored in the file, and compares it with its hash.

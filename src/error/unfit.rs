@@ -59,6 +59,8 @@ pub enum IndexUse {
     Delta,
     /// To reuse unchanged frames of it.
     Base,
+    /// To read some of its entries by themselves.
+    SingleEntries,
 }
 
 impl fmt::Display for IndexUse {
@@ -69,6 +71,7 @@ impl fmt::Display for IndexUse {
             IndexUse::Digests => "comparing by digest",
             IndexUse::Delta => "applying a delta",
             IndexUse::Base => "reusing unchanged frames",
+            IndexUse::SingleEntries => "reading single entries",
         })
     }
 }

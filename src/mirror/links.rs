@@ -3,14 +3,14 @@
 //! Threads meet the names of a group in any order; what each does with its name is a transition of the group's state,
 //! made under one lock.
 
+pub(super) use crate::plan::links::Inode;
+
+use crate::plan::links::Claims;
 use crate::pool::lock;
 use crate::sys::Stat;
-use crate::tree::{Device, RelPath, RelPathBuf};
+use crate::tree::{RelPath, RelPathBuf};
 use std::collections::HashMap;
 use std::sync::Mutex;
-
-/// Identifies an inode.
-pub(super) type Inode = (Device, u64);
 
 /// The groups that have been met so far.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Links {
     groups: Mutex<HashMap<Inode, Group>>,
     /// For inodes of the destination with several names: which inode of the source they stand for. Two files of the
     /// source must not share one.
-    owners: Mutex<HashMap<Inode, Inode>>,
+    owners: Mutex<Claims<Inode>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Links {
 
     /// Whether the destination's inode stands for this inode of the source, or for none yet.
     pub(super) fn owns(&self, src: &Stat, dst: &Stat) -> bool {
-        dst.nlink < 2 || *lock(&self.owners).entry(dst.id()).or_insert(src.id()) == src.id()
+        dst.nlink < 2 || lock(&self.owners).take(dst.id(), &src.id())
     }
 }
 
@@ -89,6 +89,7 @@ impl Links {
 mod tests {
     use super::*;
     use crate::sys::FileKind;
+    use crate::tree::Device;
 
     fn inode(ino: u64) -> Inode {
         (Device::default(), ino)

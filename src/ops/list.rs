@@ -1,29 +1,21 @@
 //! `haul list`: lists the entries of an archive.
 
 use super::default_threads;
-use super::events::each_event;
-use super::frames::Halt;
-use super::unpack::Source;
 use crate::account::{Cause, End, Report};
 use crate::archive::reader::Archive;
 use crate::archive::tar::Event;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::rules::{Chooser, Select, Side, Verdict};
+pub use crate::source::Listed;
+use crate::source::Source;
+use crate::source::events::each_event;
+use crate::source::frames::Halt;
 use crate::sys::open;
 use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
-
-/// One entry as the archive describes it.
-#[derive(Debug, Clone, Copy)]
-pub struct Listed<'a> {
-    /// The entry.
-    pub entry: &'a Entry,
-    /// The digest of its content; `None` if it has none, or the archive has no index.
-    pub digest: Option<Digest>,
-}
 
 /// What an archive says about one path.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +111,7 @@ impl Lister<'_> {
             return Ok(());
         }
         report.counts.count(&entry.kind);
-        each(Item::Entry(Listed { entry, digest }))
+        each(Item::Entry(Listed::new(entry, digest)))
     }
 
     fn not_found(&self, is_there: impl Fn(&RelPathBuf) -> bool, report: &mut Report) {

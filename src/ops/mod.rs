@@ -1,23 +1,19 @@
 //! The verbs. Each is a function over its own small `Options` that wires walk, plan, apply and archive together.
 
 pub mod diff;
-mod events;
-mod frames;
-mod gather;
 mod hold;
-mod layers;
 pub mod list;
-mod owners;
 pub mod pack;
-mod pairs;
 pub mod publish;
 pub mod sync;
 pub mod unpack;
 pub mod verify;
 
+// For `unpack`.
+use crate::source::{events, frames, layers};
 use std::num::NonZeroUsize;
 
-pub use layers::is_delta;
+pub use crate::source::{Source, is_delta};
 
 /// How many worker threads a run uses.
 pub type Threads = NonZeroUsize;

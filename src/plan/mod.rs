@@ -8,6 +8,7 @@ pub(crate) mod attributes;
 mod compare;
 pub mod diff;
 pub(crate) mod join;
+pub(crate) mod links;
 pub mod policy;
 pub(crate) mod removal;
 pub(crate) mod same;

@@ -3,7 +3,7 @@
 //! Owns how rules follow a scan from a directory to those below it. Without rules nothing is done, and merge files are
 //! looked for only if a rule names one.
 
-use crate::account::{Cause, Observer, Report, fail_aloud};
+use crate::account::{Cause, Ledger};
 use crate::error::{Act, Error};
 use crate::rules::{MergeFile, Rules, Scope, Side, Verdict};
 use crate::sys::{Dir, open, process};
@@ -32,7 +32,6 @@ pub(super) struct OpenDir<'a> {
     pub(super) root: &'a Dir,
     pub(super) dir: &'a Dir,
     pub(super) path: RelPath<'a>,
-    pub(super) observer: &'a dyn Observer,
 }
 
 impl<'a> Chosen<'a> {
@@ -42,26 +41,31 @@ impl<'a> Chosen<'a> {
     }
 
     /// The rules in the root of the tree.
-    pub(super) fn root(&self, place: &OpenDir<'_>, report: &mut Report) -> Result<Here, Error> {
+    pub(super) fn root(&self, place: &OpenDir<'_>, ledger: &mut Ledger<'_>) -> Result<Here, Error> {
         if self.rules.is_empty() {
             return Ok(None);
         }
         self.rules.refuse_xattr_rules()?;
         let location = process::absolute(self.location);
-        let mut read = |file: MergeFile<'_>| place.read_merge(file, report);
+        let mut read = |file: MergeFile<'_>| place.read_merge(file, ledger);
         let scope = self.rules.root(self.side, location.as_os_str().as_bytes(), &mut read);
         Ok(Some(Arc::new(scope?)))
     }
 
-    /// The rules in the directory at `place`; `above` are those of its parent.
-    pub(super) fn enter(&self, above: Here, place: &OpenDir<'_>, report: &mut Report) -> Result<Here, Error> {
+    /// The rules in the directory at `place`, where `above` are those of the one that holds it.
+    pub(super) fn enter(
+        &self,
+        above: Here,
+        place: &OpenDir<'_>,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Here, Error> {
         let Some(scope) = above else { return Ok(None) };
         // A directory that only the receiver has is removed, and perishable rules protect nothing in it.
         let is_removed = self.side == Side::Receiver && !place.path.is_root() && !(self.is_sent)(place.path);
         if !scope.varies() && !is_removed {
             return Ok(Some(scope));
         }
-        let entered = scope.enter(place.path, &mut |file| place.read_merge(file, report))?;
+        let entered = scope.enter(place.path, &mut |file| place.read_merge(file, ledger))?;
         Ok(Some(Arc::new(if is_removed { entered.deleted() } else { entered })))
     }
 
@@ -74,8 +78,8 @@ impl<'a> Chosen<'a> {
 }
 
 impl OpenDir<'_> {
-    /// The content of a merge file. If it cannot be read, that is a failure, and the rules continue without it.
-    fn read_merge(&self, file: MergeFile<'_>, report: &mut Report) -> Option<Vec<u8>> {
+    /// The content of a merge file. Rules go on without one that cannot be read, which is a failure.
+    fn read_merge(&self, file: MergeFile<'_>, ledger: &mut Ledger<'_>) -> Option<Vec<u8>> {
         let (path, read) = match file {
             MergeFile::Inside(path) if path.parent() == Some(self.path) => {
                 (path, open::read_small(self.dir, path.file_name()))
@@ -87,7 +91,7 @@ impl OpenDir<'_> {
             Ok(content) => Some(content),
             Err(Errno::NOENT | Errno::ISDIR | Errno::NOTDIR | Errno::LOOP) => None,
             Err(errno) => {
-                fail_aloud(report, self.observer, path, (Act::Read, Cause::from(errno)));
+                ledger.fail(path, Act::Read, Cause::from(errno));
                 None
             }
         }

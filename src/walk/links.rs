@@ -1,22 +1,17 @@
-//! Hard-link groups: which names lead to one inode.
+//! Hard-link groups of a scan.
 
 use super::found::Found;
+use crate::plan::links::by_inode;
 use crate::tree::Kind;
-use std::collections::HashMap;
 
 /// Makes every name of an inode but its first, in path order, a hard link to the first.
 pub(super) fn group(found: &mut [Found]) {
-    let mut first_names = HashMap::new();
-    for i in 0..found.len() {
-        let Found { entry, stamp, .. } = &found[i];
-        if stamp.nlink < 2 || entry.kind == Kind::Directory {
-            continue;
-        }
-        let first = *first_names.entry((stamp.dev, stamp.ino)).or_insert(i);
-        if first != i {
-            found[first].has_links = true;
-            let target = found[first].entry.path.clone();
-            found[i].entry.kind = Kind::HardLink(target);
-        }
+    let inode = |Found { entry, stamp, .. }: &Found| {
+        (stamp.nlink > 1 && entry.kind != Kind::Directory).then_some((stamp.dev, stamp.ino))
+    };
+    for (name, first) in by_inode(found.iter().map(inode)) {
+        found[first].has_links = true;
+        let target = found[first].entry.path.clone();
+        found[name].entry.kind = Kind::HardLink(target);
     }
 }

@@ -7,7 +7,7 @@
 use super::choose::{Chosen, Here, OpenDir};
 use super::found::{Child, Found, Listing, Stamp};
 use super::{links, order};
-use crate::account::{Cause, End, Event, Observer, Report, fail_aloud};
+use crate::account::{Cause, End, Ledger, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::Act;
 use crate::pool;
@@ -55,7 +55,7 @@ pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer:
     let mut report = Report::default();
     let mut listings = Vec::new();
     for worker in workers {
-        report.merge(worker.report);
+        report.merge(worker.ledger.report);
         listings.extend(worker.listings);
     }
     if cancel.is_set() && matches!(report.end, End::Complete) {
@@ -100,7 +100,7 @@ type ScanName = (Box<[u8]>, Option<FileKind>);
 struct Worker<'a> {
     shared: &'a Shared<'a>,
     listings: Vec<Listing>,
-    report: Report,
+    ledger: Ledger<'a>,
     owners: HashMap<(u32, u32), Arc<Owner>>,
     buffer: Vec<u8>,
 }
@@ -110,7 +110,7 @@ impl<'a> Worker<'a> {
         Worker {
             shared,
             listings: Vec::new(),
-            report: Report::default(),
+            ledger: Ledger::new(shared.observer),
             owners: HashMap::new(),
             buffer: Vec::new(),
         }
@@ -179,17 +179,17 @@ impl<'a> Worker<'a> {
 
     /// The rules in the directory `dir`. `None` if they are invalid, which ends the scan.
     fn enter(&mut self, above: Here, dir: &Dir, path: RelPath<'_>) -> Option<Here> {
-        let Shared { root, options, observer, is_broken, .. } = self.shared;
-        let place = OpenDir { root, dir, path, observer: *observer };
+        let Shared { root, options, is_broken, .. } = self.shared;
+        let place = OpenDir { root, dir, path };
         let entered = if path.is_root() {
-            options.chosen.root(&place, &mut self.report)
+            options.chosen.root(&place, &mut self.ledger)
         } else {
-            options.chosen.enter(above, &place, &mut self.report)
+            options.chosen.enter(above, &place, &mut self.ledger)
         };
         entered
             .map_err(|error| {
                 is_broken.store(true, Ordering::Relaxed);
-                self.report.end = End::Stopped(error);
+                self.ledger.report.end = End::Stopped(error);
             })
             .ok()
     }
@@ -298,13 +298,12 @@ impl<'a> Worker<'a> {
     }
 
     fn skip(&mut self, path: &RelPathBuf, why: &str) -> Option<Found> {
-        self.report.counts.skipped += 1;
-        self.shared.observer.event(Event::Skipped(path.as_path(), why));
+        self.ledger.skip(path.as_path(), why);
         None
     }
 
     fn fail(&mut self, path: RelPath<'_>, act: Act, cause: impl Into<Cause>) {
-        fail_aloud(&mut self.report, self.shared.observer, path, (act, cause));
+        self.ledger.fail(path, act, cause);
     }
 }
 

@@ -16,11 +16,11 @@ const BASE: &[&str] = &["tree", "error", "account", "cancel"];
 const LAYERS: &[(&str, &[&str])] = &[
     ("ops", &["mirror", "source", "walk", "plan", "dest", "rules", "archive", "delta", "pool", "sys"]),
     ("mirror", &["source", "dest", "plan", "rules", "pool", "sys"]),
-    ("source", &["archive", "walk", "rules", "sys", "pool"]),
+    ("source", &["archive", "walk", "plan", "rules", "sys", "pool"]),
     ("dest", &["plan", "delta", "sys", "pool"]),
     // Only for `benches/micro.rs`.
     ("bench", &["archive", "plan"]),
-    ("walk", &["rules", "sys", "pool"]),
+    ("walk", &["plan", "rules", "sys", "pool"]),
     ("archive", &["pool"]),
     // A policy holds what the languages of modes and owners say.
     ("plan", &["rules"]),

@@ -147,7 +147,7 @@ impl Gone {
 
 impl EntryLine {
     pub(crate) fn new(listed: Listed<'_>) -> Self {
-        let Listed { entry, digest } = listed;
+        let Listed { entry, digest, .. } = listed;
         let (path, path_bytes) = text(entry.path.as_path().as_bytes());
         let (target, target_bytes) = match &entry.kind {
             Kind::Symlink(target) => Some(text(target)).unzip(),
@@ -337,7 +337,7 @@ mod tests {
         let path = RelPathBuf::from_member_name("d/ü\u{1b}".as_bytes()).unwrap();
         let kind = Kind::File { size: 9, extents: Some([Extent { offset: 4, len: 5 }].into()) };
         let entry = Entry { path, kind, meta };
-        let told = |entry, digest| serde_json::to_value(EntryLine::new(Listed { entry, digest })).unwrap();
+        let told = |entry, digest| serde_json::to_value(EntryLine::new(Listed::new(entry, digest))).unwrap();
         let expected = json!({
             "path": "d/ü\u{1b}", "kind": "file", "size": 9, "mode": "4755", "uid": 1, "gid": 2, "user": "u",
             "group": "", "mtime_seconds": -2, "mtime_nanos": 5, "extents": [[4, 5]],

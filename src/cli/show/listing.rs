@@ -255,7 +255,7 @@ mod tests {
         let mut listing = ListWriter::new(Failing(errno), Format::Names);
         let entry = entry("some/name", Kind::file(1), 0o644);
         for _ in 0..lines {
-            if let Err(error) = listing.show(Item::Entry(Listed { entry: &entry, digest: None })) {
+            if let Err(error) = listing.show(Item::Entry(Listed::new(&entry, None))) {
                 return listing.finish(Err(Error::io(Act::Write, Path::new("archive"), error)));
             }
         }

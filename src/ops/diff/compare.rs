@@ -2,12 +2,12 @@
 
 use super::Run;
 use super::tree::{Node, Tree};
-use crate::account::{Cause, End, Event, Report, fail_aloud};
+use crate::account::{Cause, End, Event, Ledger, Report};
 use crate::error::Act;
-use crate::ops::pairs::{HasEntry, Pair, Pairs};
 use crate::plan::diff::{Name, Rules, Step, create, delete, needs_content, step};
 use crate::plan::same::Precision;
 use crate::pool;
+use crate::source::pairs::{HasEntry, Pair, Pairs};
 use crate::tree::{Digest, Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::content::Reader;
 use std::borrow::Cow;
@@ -25,14 +25,14 @@ pub(super) fn compare(run: &Run<'_>, sides: [&Tree; 2], unread: &HashSet<RelPath
         sides,
         readers: sides.map(|side| side.root.as_ref().map(Reader::new)),
         buffer: Vec::new(),
-        report: Report::default(),
+        ledger: Ledger::new(run.observer),
         steps: Vec::new(),
     };
     let jobs = pairs().take_while(|_| !run.cancel.is_set());
     let comparers = pool::scatter(run.options.threads, jobs, start, Comparer::pair);
     let (mut report, mut steps) = (Report::default(), Vec::new());
     for comparer in comparers {
-        report.merge(comparer.report);
+        report.merge(comparer.ledger.report);
         steps.extend(comparer.steps);
     }
     if run.cancel.is_set() {
@@ -81,7 +81,7 @@ struct Comparer<'a> {
     /// For each side that is a directory.
     readers: [Option<Reader<'a>>; 2],
     buffer: Vec<u8>,
-    report: Report,
+    ledger: Ledger<'a>,
     steps: Vec<Step>,
 }
 
@@ -102,15 +102,12 @@ impl<'a> Comparer<'a> {
         let entry = pair.entry();
         match step {
             Ok(step) => self.steps.extend(step),
-            Err(failed) => {
-                fail_aloud(&mut self.report, self.run.observer, entry.path.as_path(), failed);
-                return;
-            }
+            Err((act, cause)) => return self.ledger.fail(entry.path.as_path(), act, cause),
         }
         if !matches!(pair, Pair::Dst(_)) {
-            self.report.counts.count(&entry.kind);
+            self.ledger.report.counts.count(&entry.kind);
         }
-        self.run.observer.event(Event::Done(entry));
+        self.ledger.tell(Event::Done(entry));
     }
 
     fn both(&mut self, src: &'a Node, dst: &'a Node) -> Result<Option<Step>, (Act, Cause)> {
@@ -153,7 +150,7 @@ impl<'a> Comparer<'a> {
             // A file that changed in the meantime is reported as changed, even if it became shorter.
             content.check(found).map_err(|cause| (Act::Read, cause))?;
             digest = Some(read?);
-            self.run.observer.event(Event::Moved(found.stamp.size));
+            self.ledger.tell(Event::Moved(found.stamp.size));
         }
         Ok(Seen { entry: Cow::Owned(entry), digest })
     }

@@ -1,69 +1,43 @@
-//! The source of a side of a comparison: a directory, the index of an archive, or an archive front to back.
+//! Reads a side of a comparison: a directory, the index of an archive, or an archive front to back.
 //!
 //! Each gives a list of nodes in path order; so does an archive with deltas on top of it.
 
 use super::Run;
 use super::tree::{IsSent, Node, Tree};
 use crate::account::{End, Event, Report};
-use crate::archive::layers::Layers;
+use crate::archive::index::Record;
 use crate::archive::tar;
-use crate::error::{Act, Error, IndexUse, Unfit};
-use crate::ops::events::each_event;
-use crate::ops::gather::Gathered;
-use crate::ops::layers::{self, Files};
-use crate::ops::unpack::Source;
+use crate::error::Error;
 use crate::rules::{Chooser, Side};
+use crate::source::Opened;
+use crate::source::events::each_event;
+use crate::source::gather::Gathered;
+use crate::source::layers::{self, Contents};
 use crate::sys::Dir;
 use crate::sys::grain::grains;
 use crate::tree::grain::{Grain, Grains};
 use crate::walk::{self, Chosen, Scan};
-use rustix::io::Errno;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-
-/// An open layer.
-pub(super) enum Layer<'a, 'p> {
-    Directory(&'p Path, Dir),
-    Archives(Files<'p>),
-    Reader(&'a mut (dyn Read + Send)),
-}
-
-/// Opens what `side` names, and the deltas on top of it.
-pub(super) fn open<'a: 'p, 'p>(side: Source<'a>, deltas: &'p [PathBuf]) -> Result<Layer<'a, 'p>, Error> {
-    let path = match side {
-        Source::Reader(reader) if deltas.is_empty() => return Ok(Layer::Reader(reader)),
-        Source::Reader(_) => return Err(no_base(Path::new("-"))),
-        Source::Path(path) => path,
-    };
-    match Dir::open(path) {
-        Ok(dir) if deltas.is_empty() => Ok(Layer::Directory(path, dir)),
-        Ok(_) => Err(no_base(path)),
-        Err(Errno::NOTDIR) => Ok(Layer::Archives(layers::open(path, deltas)?)),
-        Err(errno) => Err(Error::io(Act::Open, path, errno)),
-    }
-}
-
-fn no_base(side: &Path) -> Error {
-    Error::unfit(side, Unfit::NoIndex(IndexUse::Delta))
-}
+use std::path::Path;
 
 impl Run<'_> {
-    /// Everything that a layer holds, with the rules' verdicts. For the destination, `is_sent` says what the source
-    /// has.
-    pub(super) fn read(&self, layer: Layer<'_, '_>, side: Side, is_sent: IsSent<'_>) -> Result<Tree, Error> {
+    /// Everything that a side holds, with the rules' verdicts. For the destination, `is_sent` says what the source has.
+    pub(super) fn read(
+        &self,
+        opened: Opened<'_, '_>,
+        side: Side,
+        is_sent: IsSent<'_>,
+    ) -> Result<Tree, Error> {
         let rules = &self.options.rules;
-        let mut tree = match layer {
-            Layer::Directory(location, root) => {
+        let mut tree = match opened {
+            Opened::Tree(location, root) => {
                 return Ok(self.scan(root, Chosen { rules, side, location, is_sent }));
             }
-            Layer::Reader(reader) => self.stream(Path::new("-"), reader)?,
-            Layer::Archives(files) => match (layers::stack(&files)?, files.first()) {
-                (None, Some((path, file))) => self.stream(path, file)?,
-                (archive, _) => {
-                    let records = archive.map(Layers::into_records).unwrap_or_default();
-                    let nodes = records.into_iter().map(|record| Node::Held(record.entry, record.digest));
-                    Tree::new(nodes.collect(), Grains::everywhere(Grain::Exact))
-                }
+            Opened::Stream(reader) => self.stream(Path::new("-"), reader)?,
+            Opened::Archives(files) => match layers::contents(&files)? {
+                Some(Contents::Stream(path, file)) => self.stream(path, file)?,
+                Some(Contents::Indexed(archive)) => held(archive.into_records()),
+                None => held(Vec::new()),
             },
         };
         let chooser = Chooser::of(rules, side)?;
@@ -98,8 +72,14 @@ impl Run<'_> {
             return Err(error);
         }
         let node = |(entry, digest)| Node::Held(entry, digest);
-        let nodes = gathered.finish().into_values().map(node).collect();
+        let nodes = gathered.finish().into_iter().map(node).collect();
         let grains = Grains::everywhere(Grain::Unit(Grain::SECOND));
         Ok(Tree { report: Report { end, ..Report::default() }, ..Tree::new(nodes, grains) })
     }
+}
+
+/// What an index says.
+fn held(records: Vec<Record>) -> Tree {
+    let nodes = records.into_iter().map(|record| Node::Held(record.entry, record.digest)).collect();
+    Tree::new(nodes, Grains::everywhere(Grain::Exact))
 }

@@ -12,11 +12,11 @@ pub use crate::plan::Fields;
 pub use crate::plan::diff::{Step, Trust};
 
 use super::Threads;
-use super::unpack::Source;
 use crate::account::{Counts, Deed, Difference, End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::rules::{Rules, Side};
+use crate::source::{Opened, Source};
 use crate::sys::process;
 use std::path::PathBuf;
 
@@ -51,7 +51,7 @@ pub struct Diff {
 /// only that is read; otherwise it is read front to back. Damage is an error.
 ///
 /// ```no_run
-/// use haul::ops::{diff, unpack::Source};
+/// use haul::ops::{Source, diff};
 /// use std::path::Path;
 ///
 /// let options = diff::Options {
@@ -79,7 +79,7 @@ pub fn diff(
     let run = Run { options, cancel, observer };
     // Both are opened first, so that a mistyped one is reported before the other is read.
     let [src_deltas, dst_deltas] = &options.deltas;
-    let (src, dst) = (layer::open(src, src_deltas)?, layer::open(dst, dst_deltas)?);
+    let (src, dst) = (Opened::open(src, src_deltas)?, Opened::open(dst, dst_deltas)?);
     let mut src = run.read(src, Side::Sender, &|_| false)?;
     let mut dst = run.read(dst, Side::Receiver, &|path| src.has(path))?;
     let mut report = Report::default();

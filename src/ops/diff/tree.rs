@@ -5,15 +5,16 @@
 //! names differs.
 
 use crate::account::Report;
-use crate::ops::owners::name_owners;
-use crate::ops::pairs::HasEntry;
 use crate::plan::diff::Name;
+use crate::plan::links::{self, GroupName};
 use crate::rules::{Chooser, Side, Verdict};
+use crate::source::owners::name_owners;
+use crate::source::pairs::HasEntry;
 use crate::sys::Dir;
 use crate::tree::grain::{Grain, Grains};
 use crate::tree::{Device, Digest, Entry, Kind, RelPath, RelPathBuf};
 use crate::walk::Found;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Whether the source has something at a path that takes part.
 pub(super) type IsSent<'a> = &'a (dyn Fn(RelPath<'_>) -> bool + Sync);
@@ -49,11 +50,22 @@ impl HasEntry for Node {
     }
 }
 
-impl Node {
+impl GroupName for Node {
+    fn entry(&self) -> &Entry {
+        HasEntry::entry(self)
+    }
+
     fn entry_mut(&mut self) -> &mut Entry {
         match self {
             Node::Found(found) => &mut found.entry,
             Node::Held(entry, _) => entry,
+        }
+    }
+
+    fn digest_mut(&mut self) -> Option<&mut Option<Digest>> {
+        match self {
+            Node::Found(_) => None,
+            Node::Held(_, digest) => Some(digest),
         }
     }
 }
@@ -75,7 +87,7 @@ impl Tree {
         if chooser.is_all() {
             return;
         }
-        let is_directory = |node: &Node| node.entry().kind == Kind::Directory;
+        let is_directory = |node: &Node| HasEntry::entry(node).kind == Kind::Directory;
         self.kept = chooser.kept(self.nodes.iter().map(|node| (node.path(), is_directory(node))));
         if let Some(root) = self.find(RelPath::ROOT) {
             self.kept[root] = true;
@@ -93,7 +105,7 @@ impl Tree {
             let node = &self.nodes[number];
             let path = node.path();
             let holds_one = stays.is_some_and(|below| self.nodes[below].path().is_within(path));
-            let is_directory = node.entry().kind == Kind::Directory;
+            let is_directory = HasEntry::entry(node).kind == Kind::Directory;
             if is_left_out(node) || (is_directory && holds_one && !is_sent(path)) {
                 self.kept[number] &= is_sent(path) || path.is_root();
                 stays = Some(number);
@@ -124,49 +136,12 @@ impl Tree {
 
     /// The node's entry, and the one that stands for its inode.
     pub(super) fn name<'a>(&'a self, node: &'a Node) -> Name<'a> {
-        let entry = node.entry();
+        let entry = HasEntry::entry(node);
         let first = match &entry.kind {
             Kind::HardLink(first) => self.find(first.as_path()),
             _ => None,
         };
-        Name { entry, inode: first.map_or(entry, |first| self.nodes[first].entry()) }
-    }
-
-    /// Lets the best name of each hard-link group stand for the inode: the first in path order of those with the lowest
-    /// rank.
-    fn regroup(&mut self, rank: &[u8]) {
-        let mut groups: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (number, node) in self.nodes.iter().enumerate() {
-            if let Kind::HardLink(first) = &node.entry().kind
-                && let Some(first) = self.find(first.as_path())
-            {
-                groups.entry(first).or_insert_with(|| vec![first]).push(number);
-            }
-        }
-        for (first, names) in groups {
-            let best = names.iter().copied().min_by_key(|&number| (rank[number], number)).unwrap_or(first);
-            self.lead(first, best, &names);
-        }
-    }
-
-    /// Makes `best` stand for the inode instead of `first`, and the other `names` links to it.
-    fn lead(&mut self, first: usize, best: usize, names: &[usize]) {
-        let inode = self.nodes[first].entry().clone();
-        let content = match &self.nodes[first] {
-            Node::Held(_, digest) => *digest,
-            Node::Found(_) => None,
-        };
-        let path = self.nodes[best].entry().path.clone();
-        for &number in names {
-            let is_best = number == best;
-            let node = &mut self.nodes[number];
-            if let Node::Held(_, digest) = node {
-                *digest = content.filter(|_| is_best);
-            }
-            let entry = node.entry_mut();
-            entry.meta = inode.meta.clone();
-            entry.kind = if is_best { inode.kind.clone() } else { Kind::HardLink(path.clone()) };
-        }
+        Name { entry, inode: first.map_or(entry, |first| HasEntry::entry(&self.nodes[first])) }
     }
 
     fn retain(&mut self) {
@@ -182,7 +157,7 @@ pub(super) fn align(src: &mut Tree, dst: &mut Tree) {
     // An archive has names for its owners, a directory only numbers; two directories need no names.
     let is_named = src.root.is_none() || dst.root.is_none();
     for (tree, rank) in [src, dst].into_iter().zip(&ranks) {
-        tree.regroup(rank);
+        links::regroup(&mut tree.nodes, |number| rank[number]);
         tree.retain();
         if tree.root.is_some() && is_named {
             name_owners(tree.nodes.iter_mut().map(Node::entry_mut));

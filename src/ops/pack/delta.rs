@@ -9,7 +9,7 @@ use super::{Options, Run};
 use crate::archive::index::Delta;
 use crate::archive::layers::{self, Layers};
 use crate::error::{Error, Precaution, Unfit};
-use crate::ops::layers::{Files, open};
+use crate::source::layers::{Files, open};
 use crate::sys::Stat;
 use crate::sys::output::Place;
 use crate::tree::{Kind, RelPath};

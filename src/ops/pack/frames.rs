@@ -2,8 +2,10 @@
 
 mod carry;
 mod fill;
+mod filled;
 mod jobs;
 pub(super) mod read;
+mod reuse;
 
 use super::{Options, Run};
 use crate::account::{End, Report};
@@ -16,6 +18,7 @@ use crate::pool;
 use crate::tree::{Digest, Entry};
 use crate::walk::Found;
 use fill::Filler;
+use filled::{Content, Filled, Member};
 use jobs::{Job, Jobs};
 use std::collections::HashMap;
 use std::io;
@@ -45,7 +48,7 @@ pub(super) fn write(
     let slots = (0..threads.get() + FRAMES_AHEAD).map(|_| Vec::new()).collect();
     let start = || Filler::new(run, found);
     let work = |filler: &mut Filler<'_>, job: Job, slot| filler.fill(&job, slot);
-    let jobs = Jobs::new(found, carry::plan(run, found, jobs::spans(found)));
+    let jobs = Jobs::new(found, reuse::plan(run, found, jobs::spans(found)));
     pool::ordered(threads, slots, jobs, (start, work), |filled: Filled| {
         let Filled { frame, decoded, kept, members, report: filled_report } = filled;
         report.merge(filled_report);
@@ -66,34 +69,6 @@ pub(super) fn write(
     outcomes.join_parts(found);
     report.counts.archive_bytes = archive.finish(outcomes.records(found, &outcomes.held()), delta)?;
     Ok(report)
-}
-
-/// A filled frame.
-struct Filled {
-    /// Compressed; for a single-frame archive, the tar itself.
-    frame: Vec<u8>,
-    /// The length of the tar.
-    decoded: usize,
-    /// The frame of the base to reuse unread.
-    kept: Option<usize>,
-    members: Vec<Member>,
-    report: Report,
-}
-
-/// What a frame holds of an entry.
-struct Member {
-    number: usize,
-    /// 0 for all but the first stretch of a large file.
-    header_bytes: u32,
-    /// The entry, if reading the file revealed more than the scan.
-    entry: Option<Box<Entry>>,
-    content: Content,
-}
-
-enum Content {
-    None,
-    Whole(Digest),
-    Parts(Vec<(u64, Digest)>),
 }
 
 /// What became of the entries.

@@ -8,44 +8,20 @@ use super::Run;
 use super::select::Choice;
 use crate::archive::index::Record;
 use crate::dest::{Destination, Owners};
+use crate::plan::links::{Looked, Need};
 use crate::plan::policy::{Compare, Policy};
 use crate::plan::same::Precision;
 use crate::plan::step::{self, Action, Seen};
 use crate::pool;
 use crate::sys::{Dir, Handle, process};
 use crate::tree::attributes::Changes;
-use crate::tree::{Device, Digest, Entry, FileKind, Kind, RelPath, Stat, Timestamp};
+use crate::tree::{Digest, Entry, FileKind, Kind, RelPath, Stat, Timestamp};
 use crate::walk::content::Reader;
 use crate::walk::{Found, Stamp};
 use std::collections::HashMap;
 
 /// How many entries of one directory a thread looks at at a time.
 const STRETCH_ENTRIES: usize = 512;
-
-/// Identifies an inode.
-pub(super) type Inode = (Device, u64);
-
-/// What an entry needs to match the archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Need {
-    Nothing,
-    /// Its content is right, this metadata is not.
-    Metadata(Box<Changes>),
-    /// It must be created.
-    Anew,
-}
-
-/// What was found in the place of an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Looked {
-    pub(super) need: Need,
-    /// The existing inode, and how many names it has.
-    pub(super) inode: Option<(Inode, u32)>,
-}
-
-impl Looked {
-    pub(super) const MISSING: Looked = Looked { need: Need::Anew, inode: None };
-}
 
 /// Looks at the place of every chosen entry that is not a directory. The answers are indexed by the records' numbers.
 ///

@@ -4,7 +4,6 @@ mod batch;
 mod compare;
 mod delete;
 mod directories;
-mod groups;
 mod hand;
 mod indexed;
 mod large;
@@ -22,9 +21,10 @@ use crate::account::{End, Observer, Report, Side, Stop};
 use crate::cancel::Cancel;
 use crate::dest::{Capabilities, Destination, Owners, Settings};
 use crate::error::Error;
-use crate::ops::layers;
 pub use crate::rules::Select;
 use crate::rules::{self, Chooser, RuleError};
+pub use crate::source::Source;
+use crate::source::layers;
 use crate::sys::{Handle, process};
 use crate::tree::attributes::Changes;
 use delete::Held;
@@ -33,18 +33,8 @@ pub use options::{Options, Prefetch, StampPlace, Update};
 use prefetch::Early;
 pub(super) use select::choose;
 use stamp::Stamp;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::Path;
-
-/// Where the archive comes from.
-#[allow(missing_debug_implementations)] // a reader has none
-pub enum Source<'a> {
-    /// From the file at this path.
-    Path(&'a Path),
-    /// From this reader, front to back, for example standard input.
-    Reader(&'a mut (dyn Read + Send)),
-}
 
 /// Unpacks `archive` into the directory `dst`, which is created if it does not exist.
 ///

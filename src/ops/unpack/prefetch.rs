@@ -4,11 +4,11 @@
 //! content of hard links.
 
 use super::Prefetch;
-use super::groups::leaders;
 use super::select::Choice;
 use crate::account::{Cause, Report};
 use crate::archive::index::Record;
 use crate::error::Act;
+use crate::plan::links::by_target;
 use crate::rules::{Chooser, RuleError, Side, Verdict};
 use crate::tree::{Entry, Kind, RelPath, RelPathBuf};
 
@@ -46,7 +46,7 @@ pub(super) fn split(
     report: &mut Report,
 ) -> Split {
     let entries: Vec<_> = records.iter().zip(choices).map(|(record, choice)| choice.entry(record)).collect();
-    let leaders = leaders(&entries);
+    let leaders = by_target(&entries);
     let mut is_first = asked_for(&entries, early, report);
     for (&link, &leader) in &leaders {
         is_first[leader] |= is_first[link];

@@ -5,23 +5,23 @@
 
 use super::super::frames::Halt;
 use super::Run;
-use super::compare::{Inode, Looked, Looking, Need};
+use super::compare::Looking;
 use super::hand::Hand;
 use crate::dest::Destination;
+use crate::plan::links::{Claims, Looked, Need};
 use crate::tree::{Entry, Kind, RelPathBuf};
-use std::collections::HashMap;
 
 /// What exists, of the entries so far.
 pub(super) struct Present<'a> {
     destination: &'a Destination,
     looking: Looking<'a>,
     /// Inodes with several names that are right for an entry.
-    taken: HashMap<Inode, RelPathBuf>,
+    taken: Claims<RelPathBuf>,
 }
 
 impl<'a> Present<'a> {
     pub(super) fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
-        Present { destination, looking: Looking::new(run, destination), taken: HashMap::new() }
+        Present { destination, looking: Looking::new(run, destination), taken: Claims::default() }
     }
 
     /// Whether the entry exists; then its metadata is set, too.
@@ -36,7 +36,7 @@ impl<'a> Present<'a> {
             return Ok(is_joined);
         }
         let is_shared = names > 1;
-        if is_shared && (need != Need::Nothing || !self.take(inode, entry)) {
+        if is_shared && (need != Need::Nothing || !self.taken.take(inode, &entry.path)) {
             return Ok(false);
         }
         match need {
@@ -46,10 +46,5 @@ impl<'a> Present<'a> {
         }
         self.destination.remember(entry.path.as_path(), inode);
         Ok(true)
-    }
-
-    /// Assigns an inode to this entry, unless it belongs to another.
-    fn take(&mut self, inode: Inode, entry: &Entry) -> bool {
-        *self.taken.entry(inode).or_insert_with(|| entry.path.clone()) == entry.path
     }
 }

@@ -2,8 +2,7 @@
 
 use super::super::frames::Halt;
 use super::Run;
-use super::compare::{Looked, Need, look};
-use super::groups::resolve;
+use super::compare::look;
 use super::hand::Hand;
 use super::select::Choice;
 use crate::account::{End, Report};
@@ -11,6 +10,7 @@ use crate::archive::index::Record;
 use crate::dest::Destination;
 use crate::error::{Act, Error, Precaution};
 use crate::ops::hold::{self, Hold};
+use crate::plan::links::{self, Looked, Need};
 use crate::pool;
 use crate::sys::Names;
 use crate::tree::{Entry, Kind};
@@ -31,8 +31,9 @@ pub(super) fn missing(
         report.end = End::Interrupted;
         return vec![Choice::Left; records.len()];
     }
-    let firsts = resolve(&entries, &mut looked);
-    for number in firsts {
+    let firsts = links::by_target(&entries);
+    links::resolve(&firsts, &mut looked);
+    for &number in firsts.values() {
         if let (Some(entry), Some((inode, _))) = (entries[number], looked[number].inode) {
             destination.remember(entry.path.as_path(), inode);
         }

@@ -3,21 +3,22 @@
 mod tree;
 
 use super::Threads;
-use super::events::each_event;
-use super::frames::Decoding;
-use super::gather::Gathered;
-use super::layers;
-use super::pairs::HasEntry;
-use super::unpack::{Source, choose};
+use super::unpack::choose;
 use crate::account::{End, Event, Observer, Report};
 use crate::archive::index::Record;
 use crate::archive::layers::Layers;
-use crate::archive::reader::{Archive, Member, PartDigests};
+use crate::archive::reader::{Member, PartDigests};
 use crate::archive::{Fault, tar};
 use crate::cancel::Cancel;
-use crate::error::{Act, Error, IndexUse, Unfit};
+use crate::error::{Act, Error};
 use crate::rules::{Chooser, Rules, Side};
-use crate::sys::{Dir, open, process};
+use crate::source::events::each_event;
+use crate::source::frames::Decoding;
+use crate::source::gather::Gathered;
+use crate::source::layers::{self, Contents};
+use crate::source::pairs::HasEntry;
+use crate::source::{Opened, Source};
+use crate::sys::{Dir, process};
 use crate::tree::grain::Grain;
 use crate::tree::{Digest, Entry};
 use std::collections::HashMap;
@@ -53,27 +54,20 @@ pub fn verify(
     let chooser = Chooser::of(&options.rules, Side::Sender)?;
     let run =
         Run { dir: dir.unwrap_or(Path::new("")), root: root.as_ref(), chooser, options, cancel, observer };
-    match archive {
-        Source::Reader(_) if !options.deltas.is_empty() => {
-            Err(Error::unfit(Path::new("-"), Unfit::NoIndex(IndexUse::Delta)))
-        }
-        Source::Reader(reader) => run.stream(Path::new("-"), reader),
-        Source::Path(path) if root.is_none() && options.deltas.is_empty() => {
-            let file = open::input(path).map_err(|errno| Error::io(Act::Open, path, errno))?;
-            // A delta alone can be intact, too.
-            match Archive::open(&file).map_err(|fault| fault.at(path))? {
-                Some(archive) => Ok(run.indexed(&Layers::alone(path, archive))),
-                None => run.stream(path, &file),
-            }
-        }
-        Source::Path(path) => {
-            let files = layers::open(path, &options.deltas)?;
-            match (layers::stack(&files)?, files.first()) {
-                (Some(archive), _) => Ok(run.indexed(&archive)),
-                (None, Some((path, file))) => run.stream(path, file),
-                (None, None) => Ok(Report::default()),
-            }
-        }
+    let files = match Opened::archive(archive, &options.deltas)? {
+        Opened::Archives(files) => files,
+        Opened::Stream(reader) => return run.stream(Path::new("-"), reader),
+        Opened::Tree(..) => return Ok(Report::default()),
+    };
+    // A delta alone can be intact, too.
+    let contents = match &files[..] {
+        [(path, file)] if root.is_none() => Some(layers::alone(path, file)?),
+        _ => layers::contents(&files)?,
+    };
+    match contents {
+        Some(Contents::Indexed(archive)) => Ok(run.indexed(&archive)),
+        Some(Contents::Stream(path, file)) => run.stream(path, file),
+        None => Ok(Report::default()),
     }
 }
 
@@ -156,7 +150,7 @@ impl Run<'_> {
             End::Interrupted => report.end = end,
             End::Complete => {
                 let record = |(entry, digest)| Record { entry, digest, offset: 0, header_bytes: 0 };
-                let records: Vec<_> = gathered.finish().into_values().map(record).collect();
+                let records: Vec<_> = gathered.finish().into_iter().map(record).collect();
                 // Of a member without a PAX header only the seconds are known.
                 self.compare(&records, Grain::Unit(Grain::SECOND), &mut report);
             }

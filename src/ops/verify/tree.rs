@@ -1,13 +1,13 @@
 //! Compares what an archive holds with a tree.
 
 use super::{Held, Run};
-use crate::account::{Cause, Difference, Differs, End, Report, fail_aloud};
+use crate::account::{Cause, Difference, Differs, End, Ledger, Report};
 use crate::error::Act;
-use crate::ops::owners::name_owners;
-use crate::ops::pairs::{Pair, Pairs};
 use crate::plan::same::{self, Equality, Precision, Trust};
 use crate::plan::{Fields, differences};
 use crate::pool;
+use crate::source::owners::name_owners;
+use crate::source::pairs::{Pair, Pairs};
 use crate::sys::Dir;
 use crate::sys::grain::grains;
 use crate::tree::grain::{Grain, Grains};
@@ -31,17 +31,16 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], grain: Grain
     let fields = Fields { numeric_owner: run.options.numeric_owner, ..Fields::default() };
     let grains = grains(root);
     let start = || Comparer {
-        run,
         fields,
         grain,
         grains,
         reader: Reader::new(root),
         buffer: Vec::new(),
-        report: Report::default(),
+        ledger: Ledger::new(run.observer),
     };
     let pairs = Pairs { src: held, dst: &found }.take_while(|_| !run.cancel.is_set());
     let comparers = pool::scatter(run.options.threads, pairs, start, Comparer::pair);
-    report.merge_all(comparers.into_iter().map(|comparer| comparer.report));
+    report.merge_all(comparers.into_iter().map(|comparer| comparer.ledger.report));
     if run.cancel.is_set() {
         report.end = End::Interrupted;
     }
@@ -50,14 +49,13 @@ pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], grain: Grain
 
 /// One thread's comparison.
 struct Comparer<'a> {
-    run: &'a Run<'a>,
     fields: Fields,
     /// How exactly the archive's times are known, and the tree's kept.
     grain: Grain,
     grains: Grains,
     reader: Reader<'a>,
     buffer: Vec<u8>,
-    report: Report,
+    ledger: Ledger<'a>,
 }
 
 impl Comparer<'_> {
@@ -67,10 +65,7 @@ impl Comparer<'_> {
             Pair::Dst(found) => self.differ(found.entry.path.as_path(), vec![Differs::Extra]),
             Pair::Both(held, found) => match self.both(held, found) {
                 Ok(what) => self.differ(held.entry.path.as_path(), what),
-                Err(failed) => {
-                    let path = held.entry.path.as_path();
-                    fail_aloud(&mut self.report, self.run.observer, path, failed);
-                }
+                Err((act, cause)) => self.ledger.fail(held.entry.path.as_path(), act, cause),
             },
         }
     }
@@ -101,7 +96,7 @@ impl Comparer<'_> {
 
     fn differ(&mut self, path: RelPath<'_>, what: Vec<Differs>) {
         if !what.is_empty() {
-            self.report.differences.push(Difference { path: path.display().into_owned(), what });
+            self.ledger.report.differences.push(Difference { path: path.display().into_owned(), what });
         }
     }
 }

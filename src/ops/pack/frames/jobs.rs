@@ -1,6 +1,5 @@
 //! The frames to fill, in order.
 
-use super::carry::Carried;
 use super::read;
 use crate::account::Cause;
 use crate::archive::cut::{self, Piece, Place};
@@ -19,6 +18,16 @@ pub(super) struct Span {
     pub(super) from: Place,
     /// Where the next one begins.
     pub(super) to: Place,
+}
+
+/// A frame of the base to reuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Carried {
+    pub(super) frame: usize,
+    /// The record of the first entry.
+    pub(super) record: usize,
+    /// All frames of the large file in it are reused, so its digest is the one in the base.
+    pub(super) is_large_whole: bool,
 }
 
 /// One frame to write.

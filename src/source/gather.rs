@@ -2,13 +2,14 @@
 
 use crate::archive::cut::{Piece, pieces};
 use crate::archive::tar::Event;
+use crate::plan::links::{self, GroupName};
 use crate::tree::digest::part_digests;
 use crate::tree::{Digest, Entry, Kind, RelPathBuf};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::vec;
 
 /// The entries of a tar stream with the digests of their contents. The last of several with the same name counts.
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     /// Whether they are needed.
     wanted: bool,
     entries: BTreeMap<RelPathBuf, (Entry, Option<Digest>)>,
@@ -28,11 +29,11 @@ struct Current {
 }
 
 impl Gathered {
-    pub(super) fn new(wanted: bool) -> Self {
+    pub(crate) fn new(wanted: bool) -> Self {
         Gathered { wanted, entries: BTreeMap::new(), current: None }
     }
 
-    pub(super) fn take(&mut self, event: Event<'_>) {
+    pub(crate) fn take(&mut self, event: Event<'_>) {
         match event {
             Event::Member(member) if self.wanted => self.current = Some(Current::new(member.entry)),
             Event::Data { bytes, .. } => self.current.iter_mut().for_each(|current| current.content(bytes)),
@@ -46,47 +47,26 @@ impl Gathered {
         }
     }
 
-    /// The entries in path order, with hard-link groups as in a scan.
-    pub(super) fn finish(mut self) -> BTreeMap<RelPathBuf, (Entry, Option<Digest>)> {
-        let mut groups: HashMap<RelPathBuf, Vec<RelPathBuf>> = HashMap::new();
-        for (path, (entry, _)) in &self.entries {
-            if let Kind::HardLink(target) = &entry.kind {
-                groups.entry(first_name(&self.entries, target)).or_default().push(path.clone());
-            }
-        }
-        for (leader, names) in groups {
-            self.regroup(&leader, &names);
-        }
-        self.entries
-    }
-
-    /// Makes the first name in path order the file, and the others links to it.
-    fn regroup(&mut self, leader: &RelPathBuf, names: &[RelPathBuf]) {
-        let Some((file, digest)) = self.entries.get(leader).cloned() else { return };
-        let all = names.iter().chain([leader]);
-        let Some(first) = all.clone().min() else { return };
-        for name in all {
-            if let Some((entry, held)) = self.entries.get_mut(name) {
-                let is_first = name == first;
-                entry.kind = if is_first { file.kind.clone() } else { Kind::HardLink(first.clone()) };
-                entry.meta = file.meta.clone();
-                *held = if is_first { digest } else { None };
-            }
-        }
+    /// The entries in path order, with hard-link groups as a scan has them: the first name in path order is the file.
+    pub(crate) fn finish(self) -> Vec<(Entry, Option<Digest>)> {
+        let mut entries: Vec<_> = self.entries.into_values().collect();
+        links::regroup(&mut entries, |_| 0);
+        entries
     }
 }
 
-/// The name at the end of a chain of links.
-fn first_name(entries: &BTreeMap<RelPathBuf, (Entry, Option<Digest>)>, target: &RelPathBuf) -> RelPathBuf {
-    let mut name = target;
-    // No chain is longer than the number of entries, so this also ends one that is a loop.
-    for _ in 0..entries.len() {
-        match entries.get(name) {
-            Some((Entry { kind: Kind::HardLink(next), .. }, _)) => name = next,
-            _ => break,
-        }
+impl GroupName for (Entry, Option<Digest>) {
+    fn entry(&self) -> &Entry {
+        &self.0
     }
-    name.clone()
+
+    fn entry_mut(&mut self) -> &mut Entry {
+        &mut self.0
+    }
+
+    fn digest_mut(&mut self) -> Option<&mut Option<Digest>> {
+        Some(&mut self.1)
+    }
 }
 
 impl Current {

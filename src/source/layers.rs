@@ -10,10 +10,10 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 /// The open files of a stack, the lowest first.
-pub(super) type Files<'p> = Vec<(&'p Path, File)>;
+pub(crate) type Files<'p> = Vec<(&'p Path, File)>;
 
 /// Opens an archive and the deltas on top of it.
-pub(super) fn open<'p>(lowest: &'p Path, deltas: &'p [PathBuf]) -> Result<Files<'p>, Error> {
+pub(crate) fn open<'p>(lowest: &'p Path, deltas: &'p [PathBuf]) -> Result<Files<'p>, Error> {
     let open =
         |path| open::input(path).map(|file| (path, file)).map_err(|errno| Error::io(Act::Open, path, errno));
     iter::once(lowest).chain(deltas.iter().map(PathBuf::as_path)).map(open).collect()
@@ -26,7 +26,7 @@ pub fn is_delta(path: &Path) -> bool {
 }
 
 /// The merged view of the archives; `None` for a single one without an index.
-pub(super) fn stack<'a>(files: &'a Files<'a>) -> Result<Option<Layers<'a>>, Error> {
+pub(crate) fn stack<'a>(files: &'a Files<'a>) -> Result<Option<Layers<'a>>, Error> {
     let mut archives = Vec::with_capacity(files.len());
     for (path, file) in files {
         match Archive::open(file).map_err(|fault| fault.at(path))? {
@@ -46,8 +46,30 @@ pub(super) fn stack<'a>(files: &'a Files<'a>) -> Result<Option<Layers<'a>>, Erro
     })
 }
 
+/// How archives in files are read.
+pub(crate) enum Contents<'f> {
+    /// By the index, or by several.
+    Indexed(Layers<'f>),
+    /// Front to back.
+    Stream(&'f Path, &'f File),
+}
+
+/// What the archives hold together; `None` if there is no archive.
+pub(crate) fn contents<'f>(files: &'f Files<'f>) -> Result<Option<Contents<'f>>, Error> {
+    let stream = || files.first().map(|(path, file)| Contents::Stream(path, file));
+    Ok(stack(files)?.map(Contents::Indexed).or_else(stream))
+}
+
+/// The same of one archive, which may be a delta by itself.
+pub(crate) fn alone<'f>(path: &'f Path, file: &'f File) -> Result<Contents<'f>, Error> {
+    Ok(match Archive::open(file).map_err(|fault| fault.at(path))? {
+        Some(archive) => Contents::Indexed(Layers::alone(path, archive)),
+        None => Contents::Stream(path, file),
+    })
+}
+
 /// Refuses a delta where a whole tree is needed.
-pub(super) fn refuse_delta(path: &Path, archive: &Archive<'_>) -> Result<(), Error> {
+pub(crate) fn refuse_delta(path: &Path, archive: &Archive<'_>) -> Result<(), Error> {
     match archive.delta() {
         Some(_) => Err(Error::unfit(path, Unfit::IsDelta)),
         None => Ok(()),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Why a run stops before its end.
-pub(super) enum Halt {
+pub(crate) enum Halt {
     /// Because of the archive.
     Fault(Fault),
     /// Because of something else.
@@ -22,7 +22,7 @@ pub(super) enum Halt {
 
 impl Halt {
     /// The error of a run that reads the archive at `path`.
-    pub(super) fn at(self, path: &Path) -> Error {
+    pub(crate) fn at(self, path: &Path) -> Error {
         match self {
             Halt::Fault(fault) => fault.at(path),
             Halt::Error(error) => error,
@@ -37,16 +37,16 @@ impl From<Fault> for Halt {
 }
 
 /// What is decoded, and how.
-pub(super) struct Decoding<'a> {
-    pub(super) archive: &'a Layers<'a>,
-    pub(super) threads: NonZeroUsize,
-    pub(super) cancel: &'a Cancel,
+pub(crate) struct Decoding<'a> {
+    pub(crate) archive: &'a Layers<'a>,
+    pub(crate) threads: NonZeroUsize,
+    pub(crate) cancel: &'a Cancel,
 }
 
 impl Decoding<'_> {
     /// Decodes the `wanted` frames and calls `member` for what they hold, in any order, with each thread's own state
     /// from `start`. Returns the states, and how the run ended.
-    pub(super) fn each_member<S: Send>(
+    pub(crate) fn each_member<S: Send>(
         &self,
         wanted: impl Fn(usize) -> bool + Send,
         start: impl Fn() -> S + Sync,

@@ -5,8 +5,8 @@ use crate::tree::{Entry, Owner};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Adds the names of its owner to every entry of a scan.
-pub(super) fn name_owners<'a>(entries: impl Iterator<Item = &'a mut Entry>) {
+/// Gives every entry of a scan the names of its owner.
+pub(crate) fn name_owners<'a>(entries: impl Iterator<Item = &'a mut Entry>) {
     let mut named: HashMap<(u32, u32), Arc<Owner>> = HashMap::new();
     for entry in entries {
         let ids = (entry.meta.owner.uid, entry.meta.owner.gid);

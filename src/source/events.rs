@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// Calls `visit` with everything in the tar stream of `reader`, the archive at `path`, and returns how it ended.
-pub(super) fn each_event(
+pub(crate) fn each_event(
     reader: impl Read + Send,
     path: &Path,
     threads: NonZeroUsize,

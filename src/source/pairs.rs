@@ -4,8 +4,8 @@ use crate::tree::{Entry, Kind, RelPath};
 use crate::walk::Found;
 use std::cmp::Ordering;
 
-/// A value with an entry, and so a path.
-pub(super) trait HasEntry {
+/// What has an entry, and so a path.
+pub(crate) trait HasEntry {
     fn entry(&self) -> &Entry;
 
     fn path(&self) -> RelPath<'_> {
@@ -19,8 +19,8 @@ impl HasEntry for Found {
     }
 }
 
-/// What the two sides have at one path.
-pub(super) enum Pair<'a, S, D> {
+/// What the sides have of one path.
+pub(crate) enum Pair<'a, S, D> {
     Src(&'a S),
     Dst(&'a D),
     Both(&'a S, &'a D),
@@ -36,7 +36,7 @@ impl<S, D> Clone for Pair<'_, S, D> {
 
 impl<'a, S: HasEntry, D: HasEntry> Pair<'a, S, D> {
     /// The source's entry, or the destination's if there is none.
-    pub(super) fn entry(self) -> &'a Entry {
+    pub(crate) fn entry(self) -> &'a Entry {
         match self {
             Pair::Src(src) | Pair::Both(src, _) => src.entry(),
             Pair::Dst(dst) => dst.entry(),
@@ -45,9 +45,9 @@ impl<'a, S: HasEntry, D: HasEntry> Pair<'a, S, D> {
 }
 
 /// Both sides in path order, in lock-step.
-pub(super) struct Pairs<'a, S, D> {
-    pub(super) src: &'a [S],
-    pub(super) dst: &'a [D],
+pub(crate) struct Pairs<'a, S, D> {
+    pub(crate) src: &'a [S],
+    pub(crate) dst: &'a [D],
 }
 
 impl<'a, S: HasEntry, D: HasEntry> Iterator for Pairs<'a, S, D> {
