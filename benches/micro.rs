@@ -10,10 +10,10 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use haul::archive::index::{self, Frame, Index, Record};
-use haul::archive::tar::{self, Decoder, END_OF_ARCHIVE, Event, Limits};
-use haul::bench;
-use haul::delta::{Layout, Op, Search, Signature, Table};
+use haul::internals::bench;
+use haul::internals::delta::{Layout, Op, Search, Signature, Table};
+use haul::internals::index::{self, Frame, Index, Record};
+use haul::internals::tar::{self, Decoder, END_OF_ARCHIVE, Event, Limits};
 use haul::plan::policy::Policy;
 use haul::rules::{Given, Rules, Scope, Side, Verdict};
 use haul::tree::{

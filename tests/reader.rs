@@ -1,12 +1,10 @@
 //! Reading single entries of an archive, as a user of the library does.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr, clippy::missing_panics_doc)]
 
-use haul::ArchiveReader;
 use haul::cancel::Cancel;
 use haul::error::{Act, Error};
-use haul::ops::pack::{OwnerOptions, Target, pack};
-use haul::ops::{default_threads, pack::Options};
 use haul::tree::{Digest, Kind, RelPath};
+use haul::{ArchiveReader, PackOptions, Target, pack};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -44,18 +42,8 @@ impl Packed {
     }
 
     fn pack(&self, tree: &Path, single_frame: bool) {
-        let options = Options {
-            threads: default_threads(),
-            level: 1,
-            rules: haul::rules::Rules::default(),
-            one_file_system: false,
-            single_frame,
-            latest_mtime: None,
-            owner: OwnerOptions::default(),
-            fsync: false,
-            base: None,
-            delta: None,
-        };
+        let mut options = PackOptions::default();
+        (options.level, options.single_frame) = (1, single_frame);
         pack(tree, Target::Path(&self.archive), &options, &Cancel::default(), &()).unwrap();
     }
 

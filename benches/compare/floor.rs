@@ -13,7 +13,7 @@ use crate::measure::{Bench, Outcome};
 use crate::mount::Need;
 use crate::stats::Spread;
 use crate::target::Removal;
-use haul::archive::tar;
+use haul::internals::tar;
 use serde::Serialize;
 use std::fs;
 use std::hint::black_box;

@@ -58,15 +58,9 @@ impl Cause {
     }
 }
 
-impl From<io::Error> for Cause {
-    fn from(error: io::Error) -> Self {
-        Cause::Os(error)
-    }
-}
-
-impl From<rustix::io::Errno> for Cause {
-    fn from(errno: rustix::io::Errno) -> Self {
-        Cause::Os(errno.into())
+impl<E: Into<io::Error>> From<E> for Cause {
+    fn from(error: E) -> Self {
+        Cause::Os(error.into())
     }
 }
 

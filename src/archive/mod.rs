@@ -33,7 +33,7 @@ pub(crate) fn malformed(what: impl Into<Cow<'static, str>>) -> Malformed {
 
 /// Why an archive cannot be read further. Has no path: the caller that opened the archive knows it.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is damaged, cut short, or not an archive.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -47,7 +47,7 @@ pub enum Fault {
 
 impl Fault {
     /// The error of a run that reads the archive at `path`.
-    pub fn at(self, path: &Path) -> Error {
+    pub(crate) fn at(self, path: &Path) -> Error {
         let archive = path.to_owned();
         match self {
             Fault::Malformed(Malformed(what)) => Error::Malformed { archive, what: what.into_owned() },

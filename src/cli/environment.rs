@@ -25,7 +25,7 @@ impl Environment {
             home: std::env::var_os("HOME"),
             cvsignore: std::env::var_os("CVSIGNORE"),
             // If it is unknown, one that grants nothing to others.
-            umask: haul::umask().unwrap_or(0o077),
+            umask: haul::internals::umask().unwrap_or(0o077),
         }
     }
 }

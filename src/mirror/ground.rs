@@ -1,7 +1,7 @@
 //! The fixed facts of a run: known before it begins, and unchanged while it goes on.
 
 use super::manifest::Manifest;
-use super::options::{DeleteWhen, Options};
+use super::options::{DeleteWhen, SyncOptions};
 use super::roots::{Alternates, Root};
 use super::xattr_rules::XattrRules;
 use crate::account::Observer;
@@ -20,7 +20,7 @@ use rustix::io::Errno;
 
 /// What is known before a run begins and does not change during it.
 pub(crate) struct Ground<'a> {
-    pub(crate) options: &'a Options,
+    pub(crate) options: &'a SyncOptions,
     /// The policy of the options, limited to what this user may do.
     pub(crate) policy: Policy,
     pub(crate) observer: &'a dyn Observer,

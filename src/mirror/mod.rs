@@ -10,7 +10,7 @@
 //! * [`ground`] (what is known before), [`flags`] (what threads tell each other), [`hands`] (what one thread works with,
 //!   its [`account`] among it), [`place`] (an entry on both sides);
 //! * [`metadata`] and [`copying`], which [`backup`] uses, then [`remove`], then [`naming`];
-//! * [`file`], [`make`]: an entry anew; [`alternates`], [`renames`], [`further_name`]: without copying it from the source;
+//! * [`mod@file`], [`make`]: an entry anew; [`alternates`], [`renames`], [`further_name`]: without copying it from the source;
 //! * [`entry`]: decides, makes, reports; [`stretch`], [`visit`]: the walk; [`after_walk`].
 //!
 //! No step uses a later one: what all threads share is [`state::RunState`] below the entries, and [`walk::Walk`] for

@@ -2,14 +2,16 @@
 
 use crate::dest::{Capability, Insist};
 use crate::plan::policy::Policy;
+use crate::pool::default_threads;
 use crate::rules::Rules;
 use crate::rules::listed::Selection;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-/// How to mirror.
+/// How to mirror. Begin with [`SyncOptions::default`] and set what is to be different.
 #[derive(Debug, Clone)]
-pub struct Options {
+#[non_exhaustive]
+pub struct SyncOptions {
     /// Worker threads.
     pub threads: NonZeroUsize,
     /// What decisions about an entry depend on.
@@ -38,6 +40,28 @@ pub struct Options {
     pub insist: Insist,
     /// Wait for another run that holds the destination, instead of giving up at once.
     pub wait: bool,
+}
+
+impl Default for SyncOptions {
+    /// Mirrors all content and metadata, by all threads, and deletes nothing.
+    fn default() -> Self {
+        SyncOptions {
+            threads: default_threads(),
+            policy: Policy::default(),
+            choice: Choice::default(),
+            copying: Copying::default(),
+            delete: None,
+            alternates: Vec::new(),
+            backup: None,
+            detect_renames: false,
+            write_manifest: None,
+            dry_run: false,
+            fsync: false,
+            without: Vec::new(),
+            insist: Insist::default(),
+            wait: false,
+        }
+    }
 }
 
 /// Which entries take part.
@@ -139,26 +163,4 @@ pub struct Backup {
     pub dir: Option<PathBuf>,
     /// The suffix of the name; not empty without `dir`.
     pub suffix: Vec<u8>,
-}
-
-impl Options {
-    /// Mirrors all content and metadata, and removes nothing.
-    pub fn new(threads: NonZeroUsize) -> Self {
-        Options {
-            threads,
-            policy: Policy::default(),
-            choice: Choice::default(),
-            copying: Copying::default(),
-            delete: None,
-            alternates: Vec::new(),
-            backup: None,
-            detect_renames: false,
-            write_manifest: None,
-            dry_run: false,
-            fsync: false,
-            without: Vec::new(),
-            insist: Insist::default(),
-            wait: false,
-        }
-    }
 }

@@ -13,14 +13,8 @@ pub mod verify;
 use crate::source::{events, frames, layers};
 use std::num::NonZeroUsize;
 
+pub use crate::pool::default_threads;
 pub use crate::source::{Source, is_delta};
 
 /// How many worker threads a run uses.
 pub type Threads = NonZeroUsize;
-
-/// The number of processors that the process may use: by its CPU affinity and its cgroup's CPU quota, rounded down, at
-/// least 1.
-pub fn default_threads() -> Threads {
-    // The standard library reads sched_getaffinity(2) and the cpu.max files of cgroup v1 and v2.
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}

@@ -13,6 +13,13 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+/// The number of processors that the process may use: by its CPU affinity and its cgroup's CPU quota, rounded down, at
+/// least 1.
+pub fn default_threads() -> NonZeroUsize {
+    // The standard library reads sched_getaffinity(2) and the cpu.max files of cgroup v1 and v2.
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Locks what threads share. A panic in one of them ends the run; wherever one could occur, the guarded data must be
 /// consistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -13,4 +13,4 @@ mod walker;
 
 pub(crate) use choose::Chosen;
 pub(crate) use found::{Found, Stamp};
-pub(crate) use walker::{Options, Scan, scan};
+pub(crate) use walker::{Scan, ScanOptions, scan};

@@ -27,7 +27,7 @@ const WIDE_NAMES: usize = 2_048;
 const STRETCH_NAMES: usize = 512;
 
 /// How to scan.
-pub(crate) struct Options<'a> {
+pub(crate) struct ScanOptions<'a> {
     pub(crate) threads: NonZeroUsize,
     /// Which entries are selected.
     pub(crate) chosen: Chosen<'a>,
@@ -47,7 +47,7 @@ pub(crate) struct Scan {
 }
 
 /// Scans everything below `root` that is selected.
-pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
+pub(crate) fn scan(root: &Dir, options: &ScanOptions<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
     let root_mount = root.stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
     let shared = Shared { root, options, cancel, observer, root_mount, is_broken: AtomicBool::new(false) };
     let first = Task { path: RelPathBuf::default(), here: None, is_passed: false, what: What::Root };
@@ -69,7 +69,7 @@ pub(crate) fn scan(root: &Dir, options: &Options<'_>, cancel: &Cancel, observer:
 
 struct Shared<'a> {
     root: &'a Dir,
-    options: &'a Options<'a>,
+    options: &'a ScanOptions<'a>,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
     root_mount: (Device, u64),

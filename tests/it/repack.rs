@@ -12,7 +12,6 @@ use crate::update::frames;
 use haul::account::{End, Event, Observer};
 use haul::cancel::Cancel;
 use haul::ops::pack;
-use haul::rules::Rules;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::ffi::OsStr;
@@ -307,18 +306,9 @@ impl Observer for EndAtOnce {
 #[test]
 fn taking_over_frames_ends_when_it_is_asked_to() {
     let packed = Packed::of(&several_frames());
-    let options = pack::Options {
-        threads: NonZeroUsize::MIN,
-        level: 3,
-        rules: Rules::default(),
-        one_file_system: false,
-        single_frame: false,
-        latest_mtime: None,
-        owner: pack::OwnerOptions::default(),
-        fsync: false,
-        base: Some(pack::BaseOptions { path: packed.base.clone(), checksum: false, trusted: false }),
-        delta: None,
-    };
+    let mut options = pack::PackOptions::default();
+    options.threads = NonZeroUsize::MIN;
+    options.base = Some(pack::BaseOptions::new(&packed.base));
     let watch = EndAtOnce(Cancel::default(), AtomicUsize::new(0));
     let report =
         pack::pack(&packed.tree, pack::Target::Path(&packed.new), &options, &watch.0, &watch).unwrap();

@@ -23,9 +23,9 @@ use std::sync::Arc;
 /// Reads a tar stream.
 ///
 /// ```
-/// use haul::archive::tar::{Decoder, Event, Limits};
+/// use haul::internals::tar::{Decoder, Event, Limits};
 ///
-/// let archive = haul::archive::tar::END_OF_ARCHIVE;
+/// let archive = haul::internals::tar::END_OF_ARCHIVE;
 /// let mut decoder = Decoder::new(Limits::default());
 /// let mut input = &archive[..];
 /// assert!(matches!(decoder.next(&mut input), Ok(Event::End)));

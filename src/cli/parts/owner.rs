@@ -1,9 +1,9 @@
 //! `--owner` and `--group`: NAME, NUMBER or NAME:NUMBER, as GNU tar reads them.
 
 use crate::cli::refusal::Refusal;
+use haul::internals::users;
 use haul::ops::pack::OwnerId;
 use haul::tree::path::escape;
-use haul::users;
 
 /// A database of users or of groups: by name and by number.
 #[derive(Clone, Copy)]
@@ -24,14 +24,14 @@ pub(crate) fn parse(text: &[u8], flag: &str, accounts: Accounts) -> Result<Owner
     if let Some(colon) = text.iter().rposition(|&b| b == b':') {
         let (name, number) = (&text[..colon], &text[colon + 1..]);
         let id = number_of(number).ok_or_else(|| wrong("needs a number after the colon"))?;
-        return Ok(OwnerId { id, name: name.into() });
+        return Ok(OwnerId::new(id, name));
     }
     // A name made of digits is looked up first, as chown(1) and tar do.
     if let Some(id) = (accounts.number_of)(text) {
-        return Ok(OwnerId { id, name: text.into() });
+        return Ok(OwnerId::new(id, text));
     }
     let id = number_of(text).ok_or_else(|| wrong("is unknown on this system; write NAME:NUMBER"))?;
-    Ok(OwnerId { id, name: (accounts.name_of)(id).unwrap_or_default() })
+    Ok(OwnerId::new(id, (accounts.name_of)(id).unwrap_or_default()))
 }
 
 /// A user's or group's number. The highest means "no change" to chown(2) and is not valid.

@@ -6,7 +6,7 @@ use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::Threads;
-use haul::ops::publish::{By, Options, Reuse, publish};
+use haul::ops::publish::{By, PublishOptions, Reuse, publish};
 use std::path::Path;
 
 /// How a new tree replaces the old one.
@@ -45,9 +45,6 @@ pub(crate) enum ReuseHow {
     Copy,
 }
 
-/// How many old trees are kept by default: programs that still read the old tree can continue.
-const KEEP: usize = 1;
-
 /// The values of flags that are not only about publishing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Common {
@@ -59,7 +56,7 @@ pub(crate) struct Common {
 }
 
 /// The options; `None` without `--atomic`.
-pub(crate) fn options(args: PublishArgs, common: Common) -> Option<Options> {
+pub(crate) fn options(args: PublishArgs, common: Common) -> Option<PublishOptions> {
     let by = match args.atomic? {
         Atomic::Exchange => By::Exchange,
         Atomic::Symlink => By::Symlink,
@@ -71,8 +68,11 @@ pub(crate) fn options(args: PublishArgs, common: Common) -> Option<Options> {
         Some(ReuseHow::Copy) => Reuse::Copy,
     };
     let Common { counts_changes: only_changed, threads, fsync, wait } = common;
-    let keep = args.keep.unwrap_or(KEEP);
-    Some(Options { by, reuse, keep, only_changed, threads, fsync, wait })
+    let mut options = PublishOptions::default();
+    (options.by, options.reuse, options.only_changed) = (by, reuse, only_changed);
+    (options.threads, options.fsync, options.wait) = (threads, fsync, wait);
+    options.keep = args.keep.unwrap_or(options.keep);
+    Some(options)
 }
 
 /// Refuses the first of these flags that was given with `--atomic`, with the reason.
@@ -86,7 +86,7 @@ pub(crate) fn refuse(args: PublishArgs, flags: &[(&str, bool, &str)]) -> Result<
 /// Lets `build` make the tree at `dst`: in place, or next to it, to be published in one step.
 pub(crate) fn at(
     dst: &Path,
-    how: Option<Options>,
+    how: Option<PublishOptions>,
     (cancel, observer): (&Cancel, &dyn Observer),
     build: impl FnOnce(&Path) -> Result<Report, Error>,
 ) -> Result<Report, Error> {

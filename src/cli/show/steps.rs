@@ -21,7 +21,7 @@ pub(crate) enum Shown {
 impl Shown {
     /// Shows them and returns the report.
     pub(crate) fn show(self, outcome: Result<Diff, Error>) -> Result<Report, Error> {
-        let Diff { report, steps } = outcome?;
+        let Diff { report, steps, .. } = outcome?;
         // The comparison is over and its outcome is fixed: a reader that went away changes nothing.
         drop(self.write(&steps, &mut BufWriter::new(io::stdout().lock())));
         Ok(report)

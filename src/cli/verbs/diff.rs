@@ -16,7 +16,7 @@ use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops;
-use haul::ops::diff::{Fields, Options, Trust, diff};
+use haul::ops::diff::{DiffOptions, Fields, Trust, diff};
 use haul::tree::path::escape;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &DiffArgs, voice: &Voice, environment: &Environment) -> 
 struct DiffTask {
     src: ArchivePlace,
     dst: ArchivePlace,
-    options: Options,
+    options: DiffOptions,
     shown: Shown,
     output: View,
 }
@@ -156,17 +156,16 @@ fn resolve(args: &DiffArgs, voice: &Voice, environment: &Environment) -> Result<
         _ if args.show.stat => Shown::Stat,
         _ => Shown::Lines(Lines::Itemized),
     };
-    let options = Options {
-        threads: args.work.threads(),
-        rules: args.filter.rules(&mut NamedFiles::beside(&[&src, &dst]), environment)?,
-        trust: match args.compare {
-            DiffCompareArgs { size_only: true, .. } => Trust::Size,
-            DiffCompareArgs { quick: true, .. } => Trust::SizeAndTime,
-            _ => Trust::Nothing,
-        },
-        fields: compared_fields(&args.compare),
-        deltas: [src_deltas, dst_deltas],
+    let mut options = DiffOptions::default();
+    options.threads = args.work.threads();
+    options.rules = args.filter.rules(&mut NamedFiles::beside(&[&src, &dst]), environment)?;
+    options.trust = match args.compare {
+        DiffCompareArgs { size_only: true, .. } => Trust::Size,
+        DiffCompareArgs { quick: true, .. } => Trust::SizeAndTime,
+        _ => Trust::Nothing,
     };
+    options.fields = compared_fields(&args.compare);
+    options.deltas = [src_deltas, dst_deltas];
     // Only differing entries are named, not all compared ones.
     let output = View { names: None, ..View::of(voice, false) };
     Ok(DiffTask { src, dst, options, shown, output })

@@ -17,7 +17,7 @@ use clap::{Args, ValueHint};
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
-use haul::ops::pack::{BaseOptions, DeltaOptions, Options, OwnerId, OwnerOptions, Target, pack};
+use haul::ops::pack::{BaseOptions, DeltaOptions, OwnerId, PackOptions, Target, pack};
 use haul::tree::path::escape;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -111,7 +111,7 @@ fn parse_level(text: &str) -> Result<i32, &'static str> {
 struct PackTask {
     src: PathBuf,
     dst: ArchivePlace,
-    options: Options,
+    options: PackOptions,
     output: View,
 }
 
@@ -148,23 +148,27 @@ fn resolve(args: PackArgs, voice: &Voice, environment: &Environment) -> Result<P
             return usage("--fsync cannot be used when the archive goes to stdout");
         }
     }
-    let options = Options {
-        threads: args.work.threads(),
-        level: args.level,
-        rules: args.filter.rules(&mut NamedFiles::default(), environment)?,
-        one_file_system: args.one_file_system,
-        single_frame: args.single_frame,
-        latest_mtime: latest_mtime(environment.source_date_epoch.as_deref())?,
-        owner: OwnerOptions {
-            numeric: args.numeric_owner,
-            user: owner_id(args.owner, "--owner", owner::USERS)?,
-            group: owner_id(args.group, "--group", owner::GROUPS)?,
-        },
-        fsync: args.fsync,
-        base: args.base.map(|path| BaseOptions { path, checksum: args.checksum, trusted: args.trust_base }),
-        delta: (!args.delta.is_empty())
-            .then_some(DeltaOptions { layers: args.delta, checksum: args.checksum }),
-    };
+    let mut options = PackOptions::default();
+    options.threads = args.work.threads();
+    options.level = args.level;
+    options.rules = args.filter.rules(&mut NamedFiles::default(), environment)?;
+    options.one_file_system = args.one_file_system;
+    options.single_frame = args.single_frame;
+    options.latest_mtime = latest_mtime(environment.source_date_epoch.as_deref())?;
+    options.owner.numeric = args.numeric_owner;
+    options.owner.user = owner_id(args.owner, "--owner", owner::USERS)?;
+    options.owner.group = owner_id(args.group, "--group", owner::GROUPS)?;
+    options.fsync = args.fsync;
+    options.base = args.base.map(|path| {
+        let mut base = BaseOptions::new(path);
+        (base.checksum, base.trusted) = (args.checksum, args.trust_base);
+        base
+    });
+    options.delta = (!args.delta.is_empty()).then(|| {
+        let mut delta = DeltaOptions::new(args.delta);
+        delta.checksum = args.checksum;
+        delta
+    });
     // A tree has few sockets, so skipped ones are named.
     let output = View::of(voice, dst == ArchivePlace::Standard);
     let output = View { skipped: output.skipped || !voice.quiet, ..output };

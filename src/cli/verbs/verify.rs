@@ -16,7 +16,7 @@ use clap::{Args, ValueHint};
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
-use haul::ops::verify::{Options, verify};
+use haul::ops::verify::{VerifyOptions, verify};
 use haul::tree::path::escape;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -56,7 +56,7 @@ Examples:
 struct VerifyTask {
     archive: ArchivePlace,
     dir: Option<PathBuf>,
-    options: Options,
+    options: VerifyOptions,
     output: View,
 }
 
@@ -86,7 +86,11 @@ fn resolve(args: VerifyArgs, voice: &Voice, environment: &Environment) -> Result
     }
     let archive = ArchivePlace::input(&args.archive, environment)?;
     let rules = args.filter.rules(&mut NamedFiles::beside(&[&archive]), environment)?;
-    let options = Options { threads: args.work.threads(), rules, numeric_owner: args.numeric_owner, deltas };
+    let mut options = VerifyOptions::default();
+    options.threads = args.work.threads();
+    options.rules = rules;
+    options.numeric_owner = args.numeric_owner;
+    options.deltas = deltas;
     archive.refuse_stream(&[(A_DELTA, !options.deltas.is_empty())])?;
     Ok(VerifyTask { archive, dir, options, output: View::of(voice, false) })
 }

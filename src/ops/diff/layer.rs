@@ -47,8 +47,12 @@ impl Run<'_> {
 
     fn scan(&self, root: Dir, chosen: Chosen<'_>) -> Tree {
         let (side, is_sent) = (chosen.side, chosen.is_sent);
-        let options =
-            walk::Options { threads: self.options.threads, chosen, one_file_system: false, leave_out: None };
+        let options = walk::ScanOptions {
+            threads: self.options.threads,
+            chosen,
+            one_file_system: false,
+            leave_out: None,
+        };
         let Scan { found, report } = walk::scan(&root, &options, self.cancel, self.observer);
         let nodes = found.into_iter().map(Node::Found).collect();
         let grains = grains(&root);

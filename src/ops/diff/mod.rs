@@ -11,7 +11,7 @@ mod tree;
 pub use crate::plan::Fields;
 pub use crate::plan::diff::{Step, Trust};
 
-use super::Threads;
+use super::{Threads, default_threads};
 use crate::account::{Counts, Deed, Difference, End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -20,9 +20,10 @@ use crate::source::{Opened, Source};
 use crate::sys::process;
 use std::path::PathBuf;
 
-/// How to compare.
+/// How to compare. Begin with [`DiffOptions::default`] and set what is to be different.
 #[derive(Debug, Clone)]
-pub struct Options {
+#[non_exhaustive]
+pub struct DiffOptions {
     /// Worker threads.
     pub threads: Threads,
     /// Which entries take part: those of the source that a mirror would get, and those of the destination that it would
@@ -37,8 +38,22 @@ pub struct Options {
     pub deltas: [Vec<PathBuf>; 2],
 }
 
+impl Default for DiffOptions {
+    /// Everything is compared, contents too, by all threads.
+    fn default() -> Self {
+        DiffOptions {
+            threads: default_threads(),
+            rules: Rules::default(),
+            trust: Trust::default(),
+            fields: Fields::ALL,
+            deltas: [Vec::new(), Vec::new()],
+        }
+    }
+}
+
 /// What differs.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Diff {
     /// Which entries could not be compared, how the run ended, and the differences in words. `counts` counts the
     /// source's entries, and the steps.
@@ -51,18 +66,11 @@ pub struct Diff {
 /// only that is read; otherwise it is read front to back. Damage is an error.
 ///
 /// ```no_run
-/// use haul::ops::{Source, diff};
+/// use haul::{DiffOptions, Source};
 /// use std::path::Path;
 ///
-/// let options = diff::Options {
-///     threads: haul::ops::default_threads(),
-///     rules: haul::rules::Rules::default(),
-///     trust: diff::Trust::Nothing,
-///     fields: diff::Fields::default(),
-///     deltas: [vec![], vec![]],
-/// };
 /// let (src, dst) = (Source::Path(Path::new("new.tar.zst")), Source::Path(Path::new("/srv/app")));
-/// let diff = diff::diff(src, dst, &options, &haul::cancel::Cancel::default(), &())?;
+/// let diff = haul::diff(src, dst, &DiffOptions::default(), &haul::Cancel::default(), &())?;
 /// for step in &diff.steps {
 ///     println!("{:?} {}", step.deed, step.path.as_path().display());
 /// }
@@ -71,7 +79,7 @@ pub struct Diff {
 pub fn diff(
     src: Source<'_>,
     dst: Source<'_>,
-    options: &Options,
+    options: &DiffOptions,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Diff, Error> {
@@ -104,7 +112,7 @@ pub fn diff(
 
 /// What every step of one run needs.
 struct Run<'a> {
-    options: &'a Options,
+    options: &'a DiffOptions,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
 }

@@ -6,7 +6,7 @@
 //! ([`super::settle`]).
 
 use super::frames::read;
-use super::{Options, Run};
+use super::{PackOptions, Run};
 use crate::archive::index::Record;
 use crate::archive::reader::Archive;
 use crate::error::{Act, Error, IndexUse, Unfit};
@@ -31,7 +31,7 @@ pub(super) struct Base<'a> {
 }
 
 /// Opens the base's file, if there is a base. It stays open, so the new archive may take its name.
-pub(super) fn file(options: &Options) -> Result<Option<File>, Error> {
+pub(super) fn file(options: &PackOptions) -> Result<Option<File>, Error> {
     let Some(base) = &options.base else { return Ok(None) };
     if options.single_frame {
         return Err(Error::unfit(&base.path, Unfit::SingleFrame));
@@ -40,7 +40,7 @@ pub(super) fn file(options: &Options) -> Result<Option<File>, Error> {
 }
 
 impl<'a> Base<'a> {
-    pub(super) fn open(options: &'a Options, file: Option<&'a File>) -> Result<Option<Self>, Error> {
+    pub(super) fn open(options: &'a PackOptions, file: Option<&'a File>) -> Result<Option<Self>, Error> {
         let (Some(base), Some(file)) = (&options.base, file) else { return Ok(None) };
         let path = base.path.as_path();
         if let Some(archive) = Archive::open(file).map_err(|fault| fault.at(path))? {

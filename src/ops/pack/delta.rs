@@ -5,7 +5,7 @@
 //! base recreates the group.
 
 use super::base::unchanged;
-use super::{Options, Run};
+use super::{PackOptions, Run};
 use crate::archive::index::Delta;
 use crate::archive::layers::{self, Layers};
 use crate::error::{Error, Precaution, Unfit};
@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::os::fd::AsFd;
 
 /// Opens the archives that the new one is a delta of, if it is a delta.
-pub(super) fn files(options: &Options) -> Result<Files<'_>, Error> {
+pub(super) fn files(options: &PackOptions) -> Result<Files<'_>, Error> {
     let Some(delta) = &options.delta else { return Ok(Files::new()) };
     let Some((lowest, deltas)) = delta.layers.split_first() else { return Ok(Files::new()) };
     match &options.base {

@@ -7,7 +7,7 @@ mod jobs;
 pub(super) mod read;
 mod reuse;
 
-use super::{Options, Run};
+use super::{PackOptions, Run};
 use crate::account::{End, Report};
 use crate::archive::frame::Compressor;
 use crate::archive::index::{Delta, RecordRef};
@@ -34,7 +34,7 @@ pub(super) fn write(
     delta: Option<&Delta>,
     sink: impl Sink,
 ) -> io::Result<Report> {
-    let Options { threads, level, single_frame, .. } = *run.options;
+    let PackOptions { threads, level, single_frame, .. } = *run.options;
     // An unusable level fails before anything is written.
     Compressor::new(level)?;
     let mut archive = if single_frame {

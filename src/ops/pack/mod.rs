@@ -6,7 +6,7 @@ mod frames;
 mod present;
 mod settle;
 
-use super::{Threads, layers};
+use super::{Threads, default_threads, layers};
 use crate::account::{End, Event, Observer, Report};
 use crate::archive::layers::Layers;
 use crate::archive::writer::Sink;
@@ -22,9 +22,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// How to pack.
+/// How to pack. Begin with [`PackOptions::default`] and set what is to be different.
 #[derive(Debug, Clone)]
-pub struct Options {
+#[non_exhaustive]
+pub struct PackOptions {
     /// Worker threads. The archive's bytes do not depend on it.
     pub threads: Threads,
     /// The zstd level: negative levels, and 1 to 19.
@@ -47,8 +48,27 @@ pub struct Options {
     pub delta: Option<DeltaOptions>,
 }
 
+impl Default for PackOptions {
+    /// Everything is packed at level 3, by all threads.
+    fn default() -> Self {
+        PackOptions {
+            threads: default_threads(),
+            level: 3,
+            rules: Rules::default(),
+            one_file_system: false,
+            single_frame: false,
+            latest_mtime: None,
+            owner: OwnerOptions::default(),
+            fsync: false,
+            base: None,
+            delta: None,
+        }
+    }
+}
+
 /// Where unchanged frames are reused from.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct BaseOptions {
     /// An archive with an index. The new one may take its name.
     pub path: PathBuf,
@@ -61,6 +81,7 @@ pub struct BaseOptions {
 
 /// What a delta is a delta of.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DeltaOptions {
     /// An archive with an index and any deltas on top of it, each a delta of those before it.
     pub layers: Vec<PathBuf>,
@@ -70,6 +91,7 @@ pub struct DeltaOptions {
 
 /// The owners that the archive records.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct OwnerOptions {
     /// Store numbers only, no names.
     pub numeric: bool,
@@ -81,11 +103,33 @@ pub struct OwnerOptions {
 
 /// A user or a group: its number and, if it has one, its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OwnerId {
     /// The number.
     pub id: u32,
     /// The name; empty for none.
     pub name: Box<[u8]>,
+}
+
+impl BaseOptions {
+    /// The archive at `path`, whose files are known by size and time.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        BaseOptions { path: path.into(), checksum: false, trusted: false }
+    }
+}
+
+impl DeltaOptions {
+    /// The archive at the first path and the deltas on top of it, whose files are known by size and time.
+    pub fn new(layers: impl Into<Vec<PathBuf>>) -> Self {
+        DeltaOptions { layers: layers.into(), checksum: false }
+    }
+}
+
+impl OwnerId {
+    /// A number, and a name that may be empty.
+    pub fn new(id: u32, name: impl Into<Box<[u8]>>) -> Self {
+        OwnerId { id, name: name.into() }
+    }
 }
 
 /// Where the archive goes.
@@ -104,7 +148,7 @@ pub enum Target<'a> {
 pub fn pack(
     src: &Path,
     dst: Target<'_>,
-    options: &Options,
+    options: &PackOptions,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Report, Error> {
@@ -161,7 +205,7 @@ struct Run<'a> {
     root: &'a Dir,
     /// What is written, as the user named it.
     archive: &'a Path,
-    options: &'a Options,
+    options: &'a PackOptions,
     base: Option<Base<'a>>,
     /// What the archive is a delta of, if it is a delta.
     under: Option<Layers<'a>>,
@@ -198,9 +242,9 @@ impl Run<'_> {
     }
 
     fn scan(&self, leave_out: Option<(Device, u64)>) -> Scan {
-        let Options { threads, ref rules, one_file_system, .. } = *self.options;
+        let PackOptions { threads, ref rules, one_file_system, .. } = *self.options;
         let chosen = Chosen::sent(rules, self.src);
-        let options = walk::Options { threads, chosen, one_file_system, leave_out };
+        let options = walk::ScanOptions { threads, chosen, one_file_system, leave_out };
         walk::scan(self.root, &options, self.cancel, self.observer)
     }
 }

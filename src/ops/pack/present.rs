@@ -1,6 +1,6 @@
 //! How the archive presents the entries of a tree: their owners' names, and the latest time.
 
-use super::{Options, OwnerOptions};
+use super::{OwnerOptions, PackOptions};
 use crate::sys::users;
 use crate::tree::Owner;
 use crate::walk::Found;
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Gives every entry the owner and the time that the archive records.
-pub(super) fn present(found: &mut [Found], options: &Options) {
+pub(super) fn present(found: &mut [Found], options: &PackOptions) {
     let mut owners: HashMap<(u32, u32), Arc<Owner>> = HashMap::new();
     for one in found {
         let meta = &mut one.entry.meta;

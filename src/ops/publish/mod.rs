@@ -14,7 +14,7 @@ mod swap;
 
 pub use rollback::rollback;
 
-use super::Threads;
+use super::{Threads, default_threads};
 use crate::account::{Counts, End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
@@ -23,9 +23,10 @@ use place::Place;
 use std::path::Path;
 use store::Store;
 
-/// How to publish.
+/// How to publish. Begin with [`PublishOptions::default`] and set what is to be different.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+#[non_exhaustive]
+pub struct PublishOptions {
     /// How the new tree replaces the old one.
     pub by: By,
     /// How files are taken from the old tree.
@@ -40,6 +41,21 @@ pub struct Options {
     pub fsync: bool,
     /// Wait for another run that holds the destination, instead of giving up at once.
     pub wait: bool,
+}
+
+impl Default for PublishOptions {
+    /// The trees are exchanged, and one old tree is kept: programs that still read it can continue.
+    fn default() -> Self {
+        PublishOptions {
+            by: By::default(),
+            reuse: Reuse::default(),
+            keep: 1,
+            threads: default_threads(),
+            only_changed: false,
+            fsync: false,
+            wait: false,
+        }
+    }
 }
 
 /// How a tree replaces another.
@@ -75,7 +91,7 @@ pub enum Reuse {
 /// An error means that nothing was done: another run holds the destination, or `dst` cannot be replaced.
 pub fn publish(
     dst: &Path,
-    options: &Options,
+    options: &PublishOptions,
     cancel: &Cancel,
     observer: &dyn Observer,
     build: impl FnOnce(&Path) -> Result<Report, Error>,
@@ -91,7 +107,7 @@ pub fn publish(
 fn attempt(
     place: &Place<'_>,
     store: &Store,
-    options: &Options,
+    options: &PublishOptions,
     (cancel, observer): (&Cancel, &dyn Observer),
     build: impl FnOnce(&Path) -> Result<Report, Error>,
 ) -> Result<Report, Error> {

@@ -1,6 +1,6 @@
 //! The destination: the name that leads to the old tree, and later to the new one.
 
-use super::{By, Options, There};
+use super::{By, PublishOptions, There};
 use crate::account::Observer;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, Precaution};
@@ -69,7 +69,7 @@ impl<'a> Place<'a> {
     /// What is there, if it can be replaced in the requested way. `None` if the run was asked to stop.
     pub(super) fn there(
         &self,
-        options: &Options,
+        options: &PublishOptions,
         cancel: &Cancel,
         observer: &dyn Observer,
     ) -> Result<Option<There>, Error> {

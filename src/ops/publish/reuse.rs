@@ -2,7 +2,7 @@
 
 use super::place::Tree;
 use super::store::Store;
-use super::{Options, Reuse};
+use super::{PublishOptions, Reuse};
 use crate::account::{End, Event, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, Feature};
@@ -14,11 +14,11 @@ use rustix::io::{Errno, Result as SysResult};
 pub(super) fn copy(
     tree: &Tree,
     store: &Store,
-    options: &Options,
+    options: &PublishOptions,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Report, Error> {
-    let mut how = sync::Options::new(options.threads);
+    let mut how = sync::SyncOptions { threads: options.threads, ..sync::SyncOptions::default() };
     // A user other than root cannot change owners of copies, and links keep theirs.
     how.policy.keep.users = process::identity().0 == 0;
     if links(tree, store, options.reuse)? {

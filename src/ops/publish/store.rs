@@ -12,7 +12,7 @@
 //! It is locked during a run (decision 0013), and removed when it is empty.
 
 use super::place::{Place, version};
-use super::{By, Options};
+use super::{By, PublishOptions};
 use crate::account::{Failure, Observer, Report};
 use crate::cancel::Cancel;
 use crate::dest::remove::remove_tree;
@@ -53,7 +53,7 @@ impl Store {
     /// Creates it if missing, and locks it. `None` if the run was asked to stop while it waited for another.
     pub(super) fn make(
         place: &Place<'_>,
-        options: &Options,
+        options: &PublishOptions,
         cancel: &Cancel,
         observer: &dyn Observer,
     ) -> Result<Option<Self>, Error> {

@@ -1,11 +1,11 @@
 //! `haul sync`: makes a tree a mirror of another.
 //!
-//! Opens and locks both sides; [`crate::mirror`] does the rest.
+//! Opens and locks both sides; `crate::mirror` does the rest.
 
 mod open;
 
 pub use crate::mirror::options::{
-    Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta, Options,
+    Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta, SyncOptions,
 };
 
 use crate::account::{End, Observer, Report};
@@ -23,7 +23,7 @@ use std::path::Path;
 pub fn sync(
     src: &Path,
     dst: &Path,
-    options: &Options,
+    options: &SyncOptions,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Report, Error> {

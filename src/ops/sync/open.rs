@@ -1,6 +1,6 @@
 //! The beginning of a run: roots, lock, precautions.
 
-use super::{Delta, Options};
+use super::{Delta, SyncOptions};
 use crate::account::Observer;
 use crate::cancel::Cancel;
 use crate::dest::backup::BackupPlace;
@@ -28,7 +28,7 @@ pub(super) struct Paths<'a> {
 /// was asked to stop while it waited for another.
 pub(super) fn open<'a>(
     sides: Paths<'a>,
-    options: &'a Options,
+    options: &'a SyncOptions,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
 ) -> Result<Option<Ground<'a>>, Error> {
@@ -99,7 +99,7 @@ fn take<'a>(
     }
 }
 
-fn open_backup(options: &Options, dst: &Path) -> Result<Option<BackupPlace>, Error> {
+fn open_backup(options: &SyncOptions, dst: &Path) -> Result<Option<BackupPlace>, Error> {
     let Some(backup) = &options.backup else { return Ok(None) };
     BackupPlace::open(backup.dir.as_ref().map(|dir| dst.join(dir)), &backup.suffix).map(Some)
 }
@@ -125,7 +125,7 @@ fn open_root(path: &Path) -> Result<Option<Root<'_, Dir>>, Error> {
 }
 
 /// An empty source is usually one that is not mounted.
-fn refuse_empty(src: &Root<'_, Dir>, dst: &Root<'_, Dir>, options: &Options) -> Result<(), Error> {
+fn refuse_empty(src: &Root<'_, Dir>, dst: &Root<'_, Dir>, options: &SyncOptions) -> Result<(), Error> {
     let delete = options.delete.as_ref();
     let facts = RunFacts {
         is_asked: delete.is_some(),

@@ -29,7 +29,7 @@ use crate::sys::{Handle, process};
 use crate::tree::attributes::Changes;
 use delete::Held;
 use hand::Hand;
-pub use options::{Options, Prefetch, StampPlace, Update};
+pub use options::{Prefetch, StampPlace, UnpackOptions, Update};
 use prefetch::Early;
 pub(super) use select::choose;
 use stamp::Stamp;
@@ -43,7 +43,7 @@ use std::path::Path;
 pub fn unpack(
     archive: Source<'_>,
     dst: &Path,
-    options: &Options,
+    options: &UnpackOptions,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Report, Error> {
@@ -82,7 +82,7 @@ struct Run<'a> {
     early: Option<Early<'a>>,
     /// Which entries of the destination may be removed.
     removable: Chooser<'a>,
-    options: &'a Options,
+    options: &'a UnpackOptions,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
     /// Tells its threads to begin nothing more.
@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
     fn new(
         path: &'a Path,
         dst: &'a Path,
-        options: &'a Options,
+        options: &'a UnpackOptions,
         cancel: &'a Cancel,
         observer: &'a dyn Observer,
     ) -> Result<Self, RuleError> {
@@ -110,7 +110,8 @@ impl<'a> Run<'a> {
 
     /// Opens the destination, or stages a new one.
     fn destination(&self) -> Result<Destination, Error> {
-        let Options { same_owner, same_permissions, numeric_owner, xattrs, acls, fsync, .. } = *self.options;
+        let UnpackOptions { same_owner, same_permissions, numeric_owner, xattrs, acls, fsync, .. } =
+            *self.options;
         let (removes, gives_way) = (self.options.update.is_some(), self.options.deletes());
         let settings =
             Settings { same_owner, same_permissions, numeric_owner, xattrs, acls, removes, fsync, gives_way };

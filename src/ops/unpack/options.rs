@@ -2,14 +2,15 @@
 
 use crate::dest::{Capability, Insist};
 use crate::error::IndexUse;
-use crate::ops::Threads;
+use crate::ops::{Threads, default_threads};
 use crate::rules::{Rules, Select};
 use crate::tree::RelPathBuf;
 use std::path::PathBuf;
 
-/// How to unpack.
+/// How to unpack. Begin with [`UnpackOptions::default`] and set what is to be different.
 #[derive(Debug, Clone)]
-pub struct Options {
+#[non_exhaustive]
+pub struct UnpackOptions {
     /// Worker threads.
     pub threads: Threads,
     /// Which members to unpack.
@@ -43,6 +44,30 @@ pub struct Options {
     pub deltas: Vec<PathBuf>,
 }
 
+impl Default for UnpackOptions {
+    /// Everything is unpacked by all threads, as for a user who is not root: what exists is replaced, owners are those
+    /// of the running user, and the umask applies.
+    fn default() -> Self {
+        UnpackOptions {
+            threads: default_threads(),
+            select: Select::default(),
+            same_owner: false,
+            same_permissions: false,
+            numeric_owner: false,
+            keep_existing: false,
+            xattrs: true,
+            acls: true,
+            without: Vec::new(),
+            insist: Insist::default(),
+            fsync: false,
+            update: None,
+            prefetch: None,
+            if_changed: None,
+            deltas: Vec::new(),
+        }
+    }
+}
+
 /// What to unpack first, so that it can be used while the rest is still being unpacked. Needs an archive with an index.
 #[derive(Debug, Clone, Default)]
 pub struct Prefetch {
@@ -70,7 +95,7 @@ pub struct Update {
     pub delete: bool,
 }
 
-impl Options {
+impl UnpackOptions {
     /// What was requested that an archive without an index cannot provide.
     pub(super) fn wants_index(&self) -> Option<IndexUse> {
         [

@@ -3,7 +3,7 @@
 //! Owns what the stamp says and when it is trusted. It is removed before anything is changed and written after
 //! everything else, so there is never a stamp next to a tree that is half one archive and half another.
 
-use super::{Options, Run, StampPlace};
+use super::{Run, StampPlace, UnpackOptions};
 use crate::archive::Fault;
 use crate::archive::index::Identity;
 use crate::error::{Act, Error, Unfit};
@@ -101,7 +101,7 @@ fn beside(dst: &Path) -> Option<PathBuf> {
 }
 
 /// The options and the properties of the user that affect the resulting tree.
-fn options_digest(options: &Options) -> u128 {
+fn options_digest(options: &UnpackOptions) -> u128 {
     let umask = (!options.same_permissions).then(process::umask);
     let who = (process::identity(), umask, env!("CARGO_PKG_VERSION"));
     let how = (options.same_owner, options.same_permissions, options.numeric_owner, options.deletes());

@@ -2,8 +2,8 @@
 
 mod tree;
 
-use super::Threads;
 use super::unpack::choose;
+use super::{Threads, default_threads};
 use crate::account::{End, Event, Observer, Report};
 use crate::archive::index::Record;
 use crate::archive::layers::Layers;
@@ -25,9 +25,10 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// How to verify.
+/// How to verify. Begin with [`VerifyOptions::default`] and set what is to be different.
 #[derive(Debug, Clone)]
-pub struct Options {
+#[non_exhaustive]
+pub struct VerifyOptions {
     /// Worker threads.
     pub threads: Threads,
     /// Which entries of the archive and of the tree are compared. All of the archive is decoded.
@@ -38,12 +39,24 @@ pub struct Options {
     pub deltas: Vec<PathBuf>,
 }
 
+impl Default for VerifyOptions {
+    /// All entries are verified, owners by name, by all threads.
+    fn default() -> Self {
+        VerifyOptions {
+            threads: default_threads(),
+            rules: Rules::default(),
+            numeric_owner: false,
+            deltas: Vec::new(),
+        }
+    }
+}
+
 /// Decodes all of `archive` and checks every digest; with `dir`, also compares that tree with it. Differences are in
 /// the report; damage is an error.
 pub fn verify(
     archive: Source<'_>,
     dir: Option<&Path>,
-    options: &Options,
+    options: &VerifyOptions,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Report, Error> {
@@ -77,7 +90,7 @@ struct Run<'a> {
     dir: &'a Path,
     root: Option<&'a Dir>,
     chooser: Chooser<'a>,
-    options: &'a Options,
+    options: &'a VerifyOptions,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
 }

@@ -17,7 +17,7 @@ use crate::walk::{self, Chosen, Found, Scan};
 
 /// The differences between the archive's entries, in path order, with times of this grain, and the tree at `root`.
 pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], grain: Grain) -> Report {
-    let options = walk::Options {
+    let options = walk::ScanOptions {
         threads: run.options.threads,
         chosen: Chosen::sent(&run.options.rules, run.dir),
         one_file_system: false,

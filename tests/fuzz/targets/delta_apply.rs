@@ -1,7 +1,7 @@
 //! Signatures and deltas: those of real contents work, and those of arbitrary bytes do no harm.
 #![no_main]
 
-use haul::delta::{Decoder, Encoder, Event, Layout, Op, Patch, PatchError, Search, Signature, Table};
+use haul::internals::delta::{Decoder, Encoder, Event, Layout, Op, Patch, PatchError, Search, Signature, Table};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use std::io;

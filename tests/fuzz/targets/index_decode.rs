@@ -2,7 +2,7 @@
 //! invariants that nobody checks again.
 #![no_main]
 
-use haul::archive::index::{Index, decode, decode_delta};
+use haul::internals::index::{Index, decode, decode_delta};
 use haul::tree::Kind;
 use libfuzzer_sys::fuzz_target;
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! Any bytes through the tar decoder: no panic, progress at every call, the same events however the input is cut.
 #![no_main]
 
-use haul::archive::tar::{DecodeError, Decoder, Ending, Event, Limits, Member};
+use haul::internals::tar::{DecodeError, Decoder, Ending, Event, Limits, Member};
 use libfuzzer_sys::fuzz_target;
 
 const LIMITS: Limits = Limits { metadata_bytes: 64 << 10, pending_headers: 16, sparse_extents: 1 << 10 };

@@ -1,7 +1,7 @@
 //! Any entries through the encoder and the decoder come back equal.
 #![no_main]
 
-use haul::archive::tar::{Decoder, END_OF_ARCHIVE, Ending, Event, Limits, encode, padding};
+use haul::internals::tar::{Decoder, END_OF_ARCHIVE, Ending, Event, Limits, encode, padding};
 use haul::tree::{Device, Entry, Extent, Kind, Metadata, Owner, RelPathBuf, Timestamp, Xattr};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;

@@ -19,12 +19,12 @@ use crate::cli::refusal::Refusal;
 use crate::cli::run::carry_out;
 use crate::cli::show::output::{Lines, Verb, View};
 use crate::cli::voice::Voice;
-use haul::Insist;
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
-use haul::ops::publish::Options as PublishOptions;
-use haul::ops::sync::{Choice, Options, sync};
+use haul::ops::publish::PublishOptions;
+use haul::ops::sync::{Choice, SyncOptions, sync};
+use haul::options::Insist;
 use haul::rules::Settings;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub(crate) fn run(args: SyncArgs, voice: &Voice, environment: &Environment) -> R
 struct SyncTask {
     src: PathBuf,
     dst: PathBuf,
-    options: Options,
+    options: SyncOptions,
     /// How the mirror is published, if it is.
     publish: Option<PublishOptions>,
     /// The limit of bytes of content per second.
@@ -98,30 +98,27 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<SyncTask, Refusa
     let common = Common { counts_changes: true, threads, fsync: args.fsync, wait: args.wait };
     // A dry run compares with the old tree itself.
     let publish = publish::options(args.publish, common).filter(|_| !args.dry_run);
-    let options = Options {
-        threads,
-        policy: policy::policy(&args.compare, &args.keep, &args.symlinks, environment, args.delete.force)?,
-        choice: Choice {
-            rules,
-            selection,
-            one_file_system: args.choose.one_file_system,
-            prune_empty_dirs: args.choose.prune_empty_dirs,
-        },
-        copying: changes::copying(&args.copy),
-        delete,
-        alternates: changes::alternates(
-            args.history.alternates.alternates,
-            publish.as_ref().map(|_| &*args.dst),
-        ),
-        backup,
-        detect_renames: args.history.detect_renames,
-        write_manifest: args.delete.write_manifest,
-        dry_run: args.dry_run,
-        fsync: args.fsync,
-        without: Vec::new(),
-        insist: Insist { xattrs: args.keep.usual.xattrs, acls: args.keep.usual.acls },
-        wait: args.wait,
+    let mut options = SyncOptions::default();
+    options.threads = threads;
+    options.policy =
+        policy::policy(&args.compare, &args.keep, &args.symlinks, environment, args.delete.force)?;
+    options.choice = Choice {
+        rules,
+        selection,
+        one_file_system: args.choose.one_file_system,
+        prune_empty_dirs: args.choose.prune_empty_dirs,
     };
+    options.copying = changes::copying(&args.copy);
+    options.delete = delete;
+    options.alternates =
+        changes::alternates(args.history.alternates.alternates, publish.as_ref().map(|_| &*args.dst));
+    options.backup = backup;
+    options.detect_renames = args.history.detect_renames;
+    options.write_manifest = args.delete.write_manifest;
+    options.dry_run = args.dry_run;
+    options.fsync = args.fsync;
+    options.insist = Insist { xattrs: args.keep.usual.xattrs, acls: args.keep.usual.acls };
+    options.wait = args.wait;
     let rate = args.bwlimit.unwrap_or_default().0;
     Ok(SyncTask {
         src,
@@ -185,7 +182,7 @@ mod tests {
         try_run(flags, &user()).unwrap()
     }
 
-    fn options(flags: &str) -> Options {
+    fn options(flags: &str) -> SyncOptions {
         run(flags).0.options
     }
 
@@ -209,7 +206,7 @@ mod tests {
     fn without_flags_everything_is_kept_and_nothing_deleted() {
         let (mirror, output) = run("");
         assert_eq!((mirror.src.to_str(), mirror.dst.to_str(), mirror.rate), (Some("s"), Some("d"), None));
-        let Options { policy, choice, copying, delete, alternates, backup, .. } = mirror.options;
+        let SyncOptions { policy, choice, copying, delete, alternates, backup, .. } = mirror.options;
         assert!(delete.is_none() && backup.is_none() && alternates.is_empty());
         assert!(choice.rules.is_empty() && choice.selection.is_none() && !choice.one_file_system);
         assert_eq!((policy.compare, policy.modify_window, copying.delta), (Compare::Quick, 0, Delta::Auto));
@@ -228,7 +225,8 @@ mod tests {
         // They only insist: what is asked for by name is not left out where the destination cannot keep it.
         let insist = Insist { xattrs: true, acls: true };
         assert_eq!((options("-aHAX").insist, options("").insist), (insist, Insist::default()));
-        let all = Options { insist: Insist::default(), ..options("-aHAX") };
+        let mut all = options("-aHAX");
+        all.insist = Insist::default();
         assert_eq!(format!("{all:?}"), format!("{:?}", options("")));
     }
 

@@ -3,8 +3,8 @@
 use super::flags::{CompareArgs, KeepArgs, SymlinkArgs};
 use crate::cli::environment::Environment;
 use crate::cli::refusal::{Refusal, usage};
+use haul::internals::users;
 use haul::plan::policy::{Chmod, Compare, IdMap, Keep, LookUp, Policy, Symlinks};
-use haul::users;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 

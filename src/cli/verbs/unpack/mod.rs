@@ -17,12 +17,12 @@ use crate::cli::show::output::{Lines, Stream, Verb, View};
 use crate::cli::stdio;
 use crate::cli::voice::Voice;
 use clap::{Args, ValueHint};
-use haul::Insist;
 use haul::account::{Observer, Report};
 use haul::cancel::Cancel;
 use haul::error::Error;
-use haul::ops::publish::Options as PublishOptions;
-use haul::ops::unpack::{Options, Select, StampPlace, Update, unpack};
+use haul::ops::publish::PublishOptions;
+use haul::ops::unpack::{Select, StampPlace, UnpackOptions, Update, unpack};
+use haul::options::Insist;
 use haul::tree::path::escape;
 use ready::Sign;
 use std::ffi::OsString;
@@ -134,7 +134,7 @@ Examples:
 struct UnpackTask {
     archive: ArchivePlace,
     dst: PathBuf,
-    options: Options,
+    options: UnpackOptions,
     sign: Sign,
     publish: Option<PublishOptions>,
     output: View,
@@ -184,23 +184,22 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
         (A_DELTA, !deltas.is_empty()),
     ])?;
     let mut named = NamedFiles::beside(&[&archive]);
-    let options = Options {
-        threads: args.work.threads(),
-        select: Select { paths: member_paths(&paths)?, rules: args.filter.rules(&mut named, environment)? },
-        same_owner: either(args.same_owner, args.no_same_owner, environment.is_root),
-        same_permissions: either(args.same_permissions, args.no_same_permissions, environment.is_root),
-        numeric_owner: args.numeric_owner,
-        keep_existing: args.keep_existing,
-        xattrs: !args.no_xattrs,
-        acls: !args.no_acls,
-        without: Vec::new(),
-        insist: Insist { xattrs: args.xattrs, acls: args.acls },
-        fsync: args.fsync,
-        update: args.update.then_some(Update { checksum: args.checksum, delete: args.delete }),
-        prefetch: args.prefetch.map(|list| ready::read_list(&list, &mut named)).transpose()?,
-        if_changed: args.if_changed.map(|typed| stamp_place(typed, &dst)).transpose()?,
-        deltas,
-    };
+    let mut options = UnpackOptions::default();
+    options.threads = args.work.threads();
+    options.select =
+        Select { paths: member_paths(&paths)?, rules: args.filter.rules(&mut named, environment)? };
+    options.same_owner = either(args.same_owner, args.no_same_owner, environment.is_root);
+    options.same_permissions = either(args.same_permissions, args.no_same_permissions, environment.is_root);
+    options.numeric_owner = args.numeric_owner;
+    options.keep_existing = args.keep_existing;
+    options.xattrs = !args.no_xattrs;
+    options.acls = !args.no_acls;
+    options.insist = Insist { xattrs: args.xattrs, acls: args.acls };
+    options.fsync = args.fsync;
+    options.update = args.update.then_some(Update { checksum: args.checksum, delete: args.delete });
+    options.prefetch = args.prefetch.map(|list| ready::read_list(&list, &mut named)).transpose()?;
+    options.if_changed = args.if_changed.map(|typed| stamp_place(typed, &dst)).transpose()?;
+    options.deltas = deltas;
     let common =
         Common { counts_changes: args.update, threads: options.threads, fsync: args.fsync, wait: false };
     let publish = publish::options(args.publish, common);
@@ -208,7 +207,7 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
     Ok(UnpackTask { archive, dst, options, sign, publish, output })
 }
 
-fn output(voice: &Voice, options: &Options) -> View {
+fn output(voice: &Voice, options: &UnpackOptions) -> View {
     let common = View::of(voice, false);
     if options.update.is_some() && voice.verbose && !voice.json {
         // Deleted entries are not entries of the archive.
@@ -267,7 +266,7 @@ mod tests {
         }
     }
 
-    fn unpack_options(line: &str, environment: &Environment) -> Options {
+    fn unpack_options(line: &str, environment: &Environment) -> UnpackOptions {
         run_with(line, environment).unwrap().options
     }
 

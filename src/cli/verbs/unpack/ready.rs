@@ -38,7 +38,7 @@ pub(crate) struct Ready<'a, O> {
 impl Sign {
     /// The signal on the descriptor `number`, which the caller must have opened.
     pub(crate) fn on(number: i32) -> Result<Self, Refusal> {
-        match haul::inherited_descriptor(number) {
+        match haul::internals::inherited_descriptor(number) {
             Ok(descriptor) => Ok(Sign::Descriptor(Mutex::new(Some(descriptor.into())))),
             Err(error) => Err(Refusal::Usage(format!("--ready-fd {number}: {error}"))),
         }
