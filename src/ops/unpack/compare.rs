@@ -4,7 +4,7 @@
 //! content only with `--checksum` and where a time cannot be trusted. What cannot be looked at counts as missing:
 //! creating it will report why that fails.
 
-use super::Run;
+use super::run::UnpackRun;
 use super::select::Choice;
 use crate::archive::index::Record;
 use crate::dest::{Destination, Owners};
@@ -27,7 +27,7 @@ const STRETCH_ENTRIES: usize = 512;
 ///
 /// For a hard link only the inode is determined: what it needs depends on the name that it links to.
 pub(super) fn look(
-    run: &Run<'_>,
+    run: &UnpackRun<'_>,
     destination: &Destination,
     records: &[Record],
     choices: &[Choice],
@@ -86,7 +86,7 @@ pub(super) struct Looking<'a> {
 }
 
 impl<'a> Looking<'a> {
-    pub(super) fn new(run: &Run<'_>, destination: &'a Destination) -> Self {
+    pub(super) fn new(run: &UnpackRun<'_>, destination: &'a Destination) -> Self {
         let checksum = run.options.update.is_some_and(|update| update.checksum);
         let compare = if checksum { Compare::Checksum } else { Compare::Quick };
         Looking {

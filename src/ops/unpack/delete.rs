@@ -4,7 +4,7 @@
 //! directory above it. Nothing on another mount is touched, and no symlink is followed. [`crate::plan::removal`]
 //! decides what may be removed, and [`crate::dest::remove`] removes it.
 
-use super::Run;
+use super::run::UnpackRun;
 use crate::account::{Aspects, Change, Deed, Ledger, Report};
 use crate::dest::remove::{Level, Place, Removal, kind_of, remove};
 use crate::dest::stale::remove_stale;
@@ -23,7 +23,7 @@ use std::os::fd::AsFd;
 pub(super) type Held<'a> = dyn Fn(RelPath<'_>) -> Option<bool> + Sync + 'a;
 
 /// Removes everything below the destination's root that is not unpacked from the archive, as far as the rules let it go.
-pub(super) fn extraneous(run: &Run<'_>, destination: &Destination, held: &Held<'_>) -> Report {
+pub(super) fn extraneous(run: &UnpackRun<'_>, destination: &Destination, held: &Held<'_>) -> Report {
     let is_unpacked =
         |path: RelPath<'_>, is_directory: bool| run.chosen.verdict(path, is_directory) != Verdict::Drop;
     let unpacked = |path: RelPath<'_>| held(path).filter(|&is_directory| is_unpacked(path, is_directory));
@@ -40,7 +40,7 @@ pub(super) fn extraneous(run: &Run<'_>, destination: &Destination, held: &Held<'
 }
 
 /// Removes what killed runs left in the directories that the archive has. This run holds the lock on the destination.
-pub(super) fn stale(run: &Run<'_>, destination: &Destination) {
+pub(super) fn stale(run: &UnpackRun<'_>, destination: &Destination) {
     let clear = |remover: &mut Remover<'_>, path: RelPath<'_>| {
         let Ok(dir) = destination.root().open_dir_beneath(path) else { return };
         let (Ok(stat), Ok(names)) = (dir.stat_self(), Names::of(&dir, &mut remover.buffer)) else { return };
@@ -60,7 +60,7 @@ pub(super) fn stale(run: &Run<'_>, destination: &Destination) {
 }
 
 /// Removes the directories that other entries of the archive replace.
-pub(super) fn blocking(run: &Run<'_>, destination: &Destination) -> Report {
+pub(super) fn blocking(run: &UnpackRun<'_>, destination: &Destination) -> Report {
     let mut remover = Remover::new(run, destination);
     for path in destination.blocked() {
         let path = path.as_path();
@@ -77,7 +77,7 @@ pub(super) fn blocking(run: &Run<'_>, destination: &Destination) -> Report {
 
 /// Calls `visit` for every directory of the destination that is also unpacked, on all threads.
 fn each_directory(
-    run: &Run<'_>,
+    run: &UnpackRun<'_>,
     destination: &Destination,
     unpacked: &Held<'_>,
     visit: impl Fn(&mut Remover<'_>, &Directory, RelPath<'_>, &Names) + Sync,
@@ -129,7 +129,7 @@ fn lock_again(directory: &Directory) {
 
 /// One thread's removals.
 struct Remover<'a> {
-    run: &'a Run<'a>,
+    run: &'a UnpackRun<'a>,
     who: &'a Who,
     mount: (Device, u64),
     buffer: Vec<u8>,
@@ -139,7 +139,7 @@ struct Remover<'a> {
 }
 
 impl<'a> Remover<'a> {
-    fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
+    fn new(run: &'a UnpackRun<'a>, destination: &'a Destination) -> Self {
         let mount = destination.root().stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
         let ledger = Ledger::new(run.observer);
         Remover { run, who: &destination.who, mount, buffer: Vec::new(), ledger, unpacked: &|_| None }

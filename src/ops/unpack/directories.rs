@@ -2,8 +2,8 @@
 //! share them.
 
 use super::super::frames::Halt;
-use super::Run;
 use super::hand::Hand;
+use super::run::UnpackRun;
 use crate::account::{End, Report};
 use crate::dest::{Destination, PendingDirectory};
 use crate::pool::{lock, scatter};
@@ -15,14 +15,14 @@ use std::sync::Mutex;
 const AT_A_TIME: usize = 64;
 
 /// Creates directories, parents first.
-pub(super) fn make(run: &Run<'_>, destination: &Destination, mut entries: Vec<&Entry>) -> Report {
+pub(super) fn make(run: &UnpackRun<'_>, destination: &Destination, mut entries: Vec<&Entry>) -> Report {
     let depth = |entry: &&Entry| entry.path.as_path().depth();
     entries.sort_by_key(depth);
     by_depth(run, destination, &entries, depth, |hand, entry| hand.directory(entry))
 }
 
 /// Completes directories that this run has created, the deepest first.
-pub(super) fn complete(run: &Run<'_>, destination: &Destination, new: &[PendingDirectory]) -> Report {
+pub(super) fn complete(run: &UnpackRun<'_>, destination: &Destination, new: &[PendingDirectory]) -> Report {
     let depth = |directory: &PendingDirectory| directory.entry.path.as_path().depth();
     by_depth(run, destination, new, depth, |hand, directory| {
         if let Err(failed) = hand.maker.complete_directory(directory) {
@@ -34,7 +34,7 @@ pub(super) fn complete(run: &Run<'_>, destination: &Destination, new: &[PendingD
 }
 
 fn by_depth<T: Sync>(
-    run: &Run<'_>,
+    run: &UnpackRun<'_>,
     destination: &Destination,
     items: &[T],
     depth: impl Fn(&T) -> usize,

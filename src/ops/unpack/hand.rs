@@ -1,7 +1,7 @@
 //! One thread's work in the destination, and the account of it.
 
 use super::super::frames::Halt;
-use super::Run;
+use super::run::UnpackRun;
 use crate::account::{Cause, Event, Ledger};
 use crate::archive::Fault;
 use crate::dest::{Destination, Failed, LargeFile, Maker};
@@ -14,14 +14,14 @@ use rustix::io::Errno;
 
 /// Creates entries and keeps account of them.
 pub(super) struct Hand<'a> {
-    run: &'a Run<'a>,
+    run: &'a UnpackRun<'a>,
     destination: &'a Destination,
     pub(super) maker: Maker<'a>,
     pub(super) ledger: Ledger<'a>,
 }
 
 impl<'a> Hand<'a> {
-    pub(super) fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
+    pub(super) fn new(run: &'a UnpackRun<'a>, destination: &'a Destination) -> Self {
         Hand { run, destination, maker: Maker::new(destination), ledger: Ledger::new(run.observer) }
     }
 

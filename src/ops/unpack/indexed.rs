@@ -1,11 +1,12 @@
 //! Unpacks an archive by its index.
 
 use super::super::frames::{Decoding, Halt};
-use super::Run;
+use super::complete::{complete, end};
 use super::directories;
 use super::hand::Hand;
 use super::large::{large_files, part};
 use super::prefetch::{self, Early, Split};
+use super::run::UnpackRun;
 use super::select::{Choice, choose, unmatched};
 use super::stamp::Stamp;
 use super::update::{self, refuse_empty};
@@ -17,7 +18,11 @@ use crate::dest::Destination;
 use crate::error::{Act, Error};
 use crate::tree::{Entry, Kind, RelPath};
 
-pub(super) fn unpack(run: &Run<'_>, archive: &Layers<'_>, stamp: Option<&Stamp>) -> Result<Report, Error> {
+pub(super) fn unpack(
+    run: &UnpackRun<'_>,
+    archive: &Layers<'_>,
+    stamp: Option<&Stamp>,
+) -> Result<Report, Error> {
     let records = archive.records();
     let choices = choose(records, &run.chosen);
     let mut destination = run.destination()?;
@@ -49,7 +54,7 @@ pub(super) fn unpack(run: &Run<'_>, archive: &Layers<'_>, stamp: Option<&Stamp>)
     };
     rest.carry_out(run, &destination, &mut report);
     let held = |path: RelPath<'_>| held(records, path);
-    let mut report = run.end(&mut destination, report, &held);
+    let mut report = end(run, &mut destination, report, &held);
     if let (Some(stamp), End::Complete, []) = (stamp, &report.end, &report.failures[..])
         && let Err(error) = stamp.write(destination.root())
     {
@@ -65,7 +70,7 @@ fn held(records: &[Record], path: RelPath<'_>) -> Option<bool> {
 }
 
 /// Whether everything in the archive is unpacked.
-fn is_whole(run: &Run<'_>) -> bool {
+fn is_whole(run: &UnpackRun<'_>) -> bool {
     run.chosen.is_all() && run.options.update.is_none()
 }
 
@@ -81,7 +86,7 @@ struct Pass<'a> {
 
 /// Unpacks what comes first and publishes it. Returns the rest.
 fn first<'a>(
-    run: &Run<'_>,
+    run: &UnpackRun<'_>,
     archive: &'a Layers<'a>,
     (early, choices, missing): (&Early<'_>, &[Choice], Vec<Choice>),
     destination: &mut Destination,
@@ -96,7 +101,7 @@ fn first<'a>(
     let is_read = (0..archive.frame_count()).map(|frame| pass.needs(frame)).collect();
     pass.carry_out(run, destination, report);
     if matches!(report.end, End::Complete) {
-        match run.complete(destination, report, None) {
+        match complete(run, destination, report, None) {
             Ok(()) if report.failures.is_empty() => run.observer.event(Event::Ready),
             Ok(()) => {}
             Err(error) => report.end = End::Stopped(error),
@@ -116,7 +121,7 @@ fn first<'a>(
 
 impl Pass<'_> {
     /// Unpacks what is chosen.
-    fn carry_out(&self, run: &Run<'_>, destination: &Destination, report: &mut Report) {
+    fn carry_out(&self, run: &UnpackRun<'_>, destination: &Destination, report: &mut Report) {
         if !matches!(report.end, End::Complete) {
             return;
         }
@@ -151,7 +156,7 @@ impl Pass<'_> {
     }
 
     /// Decodes the frames that are needed and writes the chosen files.
-    fn files(&self, run: &Run<'_>, destination: &Destination) -> Report {
+    fn files(&self, run: &UnpackRun<'_>, destination: &Destination) -> Report {
         let Pass { archive, choices, is_read, .. } = self;
         let records = archive.records();
         let large = large_files(archive, choices);
@@ -189,6 +194,6 @@ impl Pass<'_> {
     }
 }
 
-fn stopped(halt: Halt, run: &Run<'_>) -> Report {
+fn stopped(halt: Halt, run: &UnpackRun<'_>) -> Report {
     Report { end: End::Stopped(halt.at(run.path)), ..Report::default() }
 }

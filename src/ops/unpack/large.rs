@@ -1,8 +1,8 @@
 //! Large files whose stretches are decoded by several threads.
 
 use super::super::frames::Halt;
-use super::Run;
 use super::hand::Hand;
+use super::run::UnpackRun;
 use super::select::Choice;
 use crate::account::Event;
 use crate::archive::Fault;
@@ -41,7 +41,7 @@ pub(super) fn large_files(archive: &Layers<'_>, choices: &[Choice]) -> HashMap<u
 
 /// Writes a stretch of a large file, and completes the file with the last one.
 pub(super) fn part(
-    run: &Run<'_>,
+    run: &UnpackRun<'_>,
     hand: &mut Hand<'_>,
     large: &Large,
     (record, entry): (&Record, &Entry),

@@ -3,7 +3,7 @@
 //! Pure. The requested entries are complete only with the directories above them, and with the names that hold the
 //! content of hard links.
 
-use super::Prefetch;
+use super::options::Prefetch;
 use super::select::Choice;
 use crate::account::{Cause, Report};
 use crate::archive::index::Record;

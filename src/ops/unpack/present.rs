@@ -4,9 +4,9 @@
 //! is.
 
 use super::super::frames::Halt;
-use super::Run;
 use super::compare::Looking;
 use super::hand::Hand;
+use super::run::UnpackRun;
 use crate::dest::Destination;
 use crate::plan::links::{Claims, Looked, Need};
 use crate::tree::{Entry, Kind, RelPathBuf};
@@ -20,7 +20,7 @@ pub(super) struct Present<'a> {
 }
 
 impl<'a> Present<'a> {
-    pub(super) fn new(run: &'a Run<'a>, destination: &'a Destination) -> Self {
+    pub(super) fn new(run: &'a UnpackRun<'a>, destination: &'a Destination) -> Self {
         Present { destination, looking: Looking::new(run, destination), taken: Claims::default() }
     }
 

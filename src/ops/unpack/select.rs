@@ -2,9 +2,9 @@
 //!
 //! Pure. If the first name of a hard-link group is left out, the first name that is not gets the content.
 
-use super::Select;
 use crate::archive::index::Record;
 use crate::rules::Chooser;
+use crate::rules::Select;
 use crate::tree::{Entry, Kind, RelPath};
 use std::collections::HashMap;
 

@@ -3,7 +3,8 @@
 //! Owns what the stamp says and when it is trusted. It is removed before anything is changed and written after
 //! everything else, so there is never a stamp next to a tree that is half one archive and half another.
 
-use super::{Run, StampPlace, UnpackOptions};
+use super::options::{StampPlace, UnpackOptions};
+use super::run::UnpackRun;
 use crate::archive::Fault;
 use crate::archive::index::Identity;
 use crate::error::{Act, Error, Unfit};
@@ -27,7 +28,7 @@ pub(super) struct Stamp {
 impl Stamp {
     /// The stamp for this run, whether it exists or not; `None` if none is requested, or if the archive has no index,
     /// which would identify it.
-    pub(super) fn of(run: &Run<'_>, (archive, file): (&Path, &File)) -> Result<Option<Self>, Error> {
+    pub(super) fn of(run: &UnpackRun<'_>, (archive, file): (&Path, &File)) -> Result<Option<Self>, Error> {
         let Some(place) = &run.options.if_changed else { return Ok(None) };
         let path = match place {
             StampPlace::At(path) => path.clone(),

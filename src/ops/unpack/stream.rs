@@ -6,10 +6,11 @@
 
 use super::super::events::each_event;
 use super::super::frames::Halt;
-use super::Run;
 use super::batch::Batch;
+use super::complete::end;
 use super::hand::Hand;
 use super::present::Present;
+use super::run::UnpackRun;
 use super::seen::{Known, Seen};
 use super::update::refuse_empty;
 use super::writers::Writers;
@@ -23,7 +24,7 @@ use crate::tree::{Entry, Kind, RelPathBuf};
 use std::collections::HashMap;
 use std::io::Read;
 
-pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, Error> {
+pub(super) fn unpack(run: &UnpackRun<'_>, reader: impl Read + Send) -> Result<Report, Error> {
     if let Some(use_) = run.options.wants_index() {
         return Err(Error::unfit(run.path, Unfit::NoIndex(use_)));
     }
@@ -40,11 +41,11 @@ pub(super) fn unpack(run: &Run<'_>, reader: impl Read + Send) -> Result<Report, 
     {
         report.end = End::Stopped(error);
     }
-    Ok(run.end(&mut destination, report, &|path| seen.get(path).map(|known| known.is_dir)))
+    Ok(end(run, &mut destination, report, &|path| seen.get(path).map(|known| known.is_dir)))
 }
 
 struct Unpacking<'a> {
-    run: &'a Run<'a>,
+    run: &'a UnpackRun<'a>,
     destination: &'a Destination,
     hand: Hand<'a>,
     seen: &'a mut Seen,
@@ -59,7 +60,7 @@ struct Unpacking<'a> {
 
 impl<'a> Unpacking<'a> {
     fn new(
-        run: &'a Run<'a>,
+        run: &'a UnpackRun<'a>,
         (destination, seen): (&'a Destination, &'a mut Seen),
         writers: &'a Writers,
     ) -> Self {

@@ -1,25 +1,23 @@
 //! `--update`: unpacks only what a tree does not have yet.
 
 use super::super::frames::Halt;
-use super::Run;
 use super::compare::look;
 use super::hand::Hand;
+use super::run::UnpackRun;
 use super::select::Choice;
 use crate::account::{End, Report};
 use crate::archive::index::Record;
 use crate::dest::Destination;
 use crate::error::{Act, Error, Precaution};
-use crate::ops::hold::{self, Hold};
 use crate::plan::links::{self, Looked, Need};
 use crate::pool;
 use crate::sys::Names;
 use crate::tree::{Entry, Kind};
-use rustix::io::Errno;
 use std::sync::Mutex;
 
 /// Which chosen entries are missing in the destination. Existing ones get their metadata.
 pub(super) fn missing(
-    run: &Run<'_>,
+    run: &UnpackRun<'_>,
     destination: &Destination,
     records: &[Record],
     choices: &[Choice],
@@ -48,7 +46,7 @@ pub(super) fn missing(
 
 /// Counts existing entries, and sets the metadata that differs.
 fn keep(
-    run: &Run<'_>,
+    run: &UnpackRun<'_>,
     destination: &Destination,
     entries: &[Option<&Entry>],
     looked: &[Looked],
@@ -76,17 +74,8 @@ fn keep(
     }
 }
 
-/// Locks an existing tree against other runs.
-pub(super) fn hold(run: &Run<'_>, destination: &Destination) -> Result<(), Error> {
-    match hold::hold(run.dst, destination.root(), false, run.cancel, run.observer)? {
-        Hold::Ours => Ok(()),
-        // Another tree was just published in its place.
-        Hold::Moved | Hold::Stopped => Err(Error::io(Act::Lock, run.dst, Errno::STALE)),
-    }
-}
-
 /// An archive without entries would remove everything, and is probably a mistake.
-pub(super) fn refuse_empty(run: &Run<'_>, destination: &Destination) -> Result<(), Error> {
+pub(super) fn refuse_empty(run: &UnpackRun<'_>, destination: &Destination) -> Result<(), Error> {
     if !run.options.deletes() || destination.is_new() {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! Threads that write what the reader of a stream passes on.
 
 use super::super::frames::Halt;
-use super::Run;
 use super::hand::Hand;
+use super::run::UnpackRun;
 use crate::account::{End, Event, Report};
 use crate::dest::{Destination, LargeFile};
 use crate::pool::lock;
@@ -47,7 +47,7 @@ pub(super) struct Large {
 impl Writers {
     /// Runs `body` with as many writers as the run has threads, and adds their reports to its own.
     pub(super) fn run<'a>(
-        run: &'a Run<'a>,
+        run: &'a UnpackRun<'a>,
         destination: &'a Destination,
         body: impl FnOnce(&Writers) -> Report,
     ) -> Report {
@@ -109,7 +109,7 @@ impl Writers {
 }
 
 impl State {
-    fn carry_out(&self, run: &Run<'_>, hand: &mut Hand<'_>, task: Task, spare: &Sender<Vec<u8>>) {
+    fn carry_out(&self, run: &UnpackRun<'_>, hand: &mut Hand<'_>, task: Task, spare: &Sender<Vec<u8>>) {
         // After a halt, tasks are only removed from the queue.
         let skip = self.halted.load(Ordering::Relaxed) || run.stop.is_set();
         let (result, mut data) = match task {
@@ -170,7 +170,7 @@ impl Large {
         !self.given_up.swap(true, Ordering::Relaxed)
     }
 
-    fn write(&self, run: &Run<'_>, hand: &mut Hand<'_>, stored: u64, data: &[u8]) -> Result<(), Halt> {
+    fn write(&self, run: &UnpackRun<'_>, hand: &mut Hand<'_>, stored: u64, data: &[u8]) -> Result<(), Halt> {
         if self.given_up.load(Ordering::Relaxed) {
             return Ok(());
         }
