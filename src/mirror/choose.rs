@@ -65,7 +65,10 @@ pub(super) fn look(
             }
             Treatment::Follow => {
                 stat = match src.stat(name, true) {
-                    Err(_) if !sent(FileKind::Symlink) => return Ok(Look::Nothing),
+                    // What it would be is not known, so a rule about either leaves it out, as in rsync.
+                    Err(_) if !sent(FileKind::Symlink) || !sent(FileKind::Directory) => {
+                        return Ok(Look::Nothing);
+                    }
                     followed => followed.map_err(at_source(Act::Stat))?,
                 };
                 follow = true;

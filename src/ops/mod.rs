@@ -10,7 +10,7 @@ pub mod unpack;
 pub mod verify;
 
 // For `unpack`.
-use crate::source::{events, frames, layers};
+use crate::source::{events, frames};
 use std::num::NonZeroUsize;
 
 pub use crate::pool::default_threads;

@@ -1,6 +1,6 @@
 //! Compares what both sides have at each path, on all threads.
 
-use super::Run;
+use super::run::DiffRun;
 use super::tree::{Node, Tree};
 use crate::account::{Cause, End, Event, Ledger, Report};
 use crate::error::Act;
@@ -14,7 +14,11 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The steps that make the second side like the first, in any order. What is `unread` is left out.
-pub(super) fn compare(run: &Run<'_>, sides: [&Tree; 2], unread: &HashSet<RelPathBuf>) -> (Report, Vec<Step>) {
+pub(super) fn compare(
+    run: &DiffRun<'_>,
+    sides: [&Tree; 2],
+    unread: &HashSet<RelPathBuf>,
+) -> (Report, Vec<Step>) {
     let [src, dst] = sides;
     let pairs = || {
         Pairs { src: &src.nodes, dst: &dst.nodes }.filter(|pair| is_read(pair.entry().path.as_path(), unread))
@@ -46,7 +50,7 @@ fn is_read(path: RelPath<'_>, unread: &HashSet<RelPathBuf>) -> bool {
         || !path.ancestors().chain([RelPath::ROOT, path]).any(|above| unread.contains(&above.to_buf()))
 }
 
-impl Run<'_> {
+impl DiffRun<'_> {
     /// The rules by which two nodes with the same path are compared.
     fn rules(&self, sides: [&Tree; 2], nodes: [&Node; 2]) -> Rules {
         let (src, dst) = (sides[0].source_grain(nodes[0]), sides[1].grain(nodes[1]));
@@ -57,7 +61,7 @@ impl Run<'_> {
 
 /// How much there is to do: the bytes are those that must be read.
 fn planned<'a>(
-    run: &Run<'_>,
+    run: &DiffRun<'_>,
     pairs: impl Iterator<Item = Pair<'a, Node, Node>>,
     sides: [&Tree; 2],
 ) -> Event<'static> {
@@ -76,7 +80,7 @@ fn planned<'a>(
 
 /// One thread's comparison.
 struct Comparer<'a> {
-    run: &'a Run<'a>,
+    run: &'a DiffRun<'a>,
     sides: [&'a Tree; 2],
     /// For each side that is a directory.
     readers: [Option<Reader<'a>>; 2],

@@ -2,7 +2,7 @@
 //!
 //! Each gives a list of nodes in path order; so does an archive with deltas on top of it.
 
-use super::Run;
+use super::run::DiffRun;
 use super::tree::{IsSent, Node, Tree};
 use crate::account::{End, Event, Report};
 use crate::archive::index::Record;
@@ -20,7 +20,7 @@ use crate::walk::{self, Chosen, Scan};
 use std::io::Read;
 use std::path::Path;
 
-impl Run<'_> {
+impl DiffRun<'_> {
     /// Everything that a side holds, with the rules' verdicts. For the destination, `is_sent` says what the source has.
     pub(super) fn read(
         &self,

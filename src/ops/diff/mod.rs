@@ -6,50 +6,21 @@
 
 mod compare;
 mod layer;
+mod options;
+mod run;
 mod tree;
 
 pub use crate::plan::Fields;
 pub use crate::plan::diff::{Step, Trust};
 
-use super::{Threads, default_threads};
 use crate::account::{Counts, Deed, Difference, End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::rules::{Rules, Side};
+use crate::rules::Side;
 use crate::source::{Opened, Source};
 use crate::sys::process;
-use std::path::PathBuf;
-
-/// How to compare. Begin with [`DiffOptions::default`] and set what is to be different.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct DiffOptions {
-    /// Worker threads.
-    pub threads: Threads,
-    /// Which entries take part: those of the source that a mirror would get, and those of the destination that it would
-    /// replace or delete.
-    pub rules: Rules,
-    /// Which contents are trusted to be the same without being compared.
-    pub trust: Trust,
-    /// Which metadata is compared.
-    pub fields: Fields,
-    /// Deltas on top of the source's archive and of the destination's, each a delta of those before it. They need
-    /// archives with an index, in files.
-    pub deltas: [Vec<PathBuf>; 2],
-}
-
-impl Default for DiffOptions {
-    /// Everything is compared, contents too, by all threads.
-    fn default() -> Self {
-        DiffOptions {
-            threads: default_threads(),
-            rules: Rules::default(),
-            trust: Trust::default(),
-            fields: Fields::ALL,
-            deltas: [Vec::new(), Vec::new()],
-        }
-    }
-}
+pub use options::DiffOptions;
+use run::DiffRun;
 
 /// What differs.
 #[derive(Debug, Default)]
@@ -84,7 +55,7 @@ pub fn diff(
     observer: &dyn Observer,
 ) -> Result<Diff, Error> {
     process::raise_open_files();
-    let run = Run { options, cancel, observer };
+    let run = DiffRun { options, cancel, observer };
     // Both are opened first, so that a mistyped one is reported before the other is read.
     let [src_deltas, dst_deltas] = &options.deltas;
     let (src, dst) = (Opened::open(src, src_deltas)?, Opened::open(dst, dst_deltas)?);
@@ -108,13 +79,6 @@ pub fn diff(
     }
     report.sort();
     Ok(Diff { report, steps })
-}
-
-/// What every step of one run needs.
-struct Run<'a> {
-    options: &'a DiffOptions,
-    cancel: &'a Cancel,
-    observer: &'a dyn Observer,
 }
 
 fn difference(step: &Step) -> Difference {

@@ -4,8 +4,9 @@
 //! all: so its links never point to a name that only the base has, and a tar reader that unpacks the delta over the
 //! base recreates the group.
 
-use super::base::unchanged;
-use super::{PackOptions, Run};
+use super::options::PackOptions;
+use super::run::PackRun;
+use super::unchanged::unchanged;
 use crate::archive::index::Delta;
 use crate::archive::layers::{self, Layers};
 use crate::error::{Error, Precaution, Unfit};
@@ -41,7 +42,7 @@ pub(super) fn refuse_loss(files: &Files<'_>, place: &Place) -> Result<(), Error>
 
 /// Takes unchanged entries out of a scanned tree. Nothing counts as removed if the tree could not be read completely.
 pub(super) fn changes(
-    run: &Run<'_>,
+    run: &PackRun<'_>,
     base: &Layers<'_>,
     mut found: Vec<Found>,
     is_complete: bool,

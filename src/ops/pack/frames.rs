@@ -4,10 +4,10 @@ mod carry;
 mod fill;
 mod filled;
 mod jobs;
-pub(super) mod read;
 mod reuse;
 
-use super::{PackOptions, Run};
+use super::options::PackOptions;
+use super::run::PackRun;
 use crate::account::{End, Report};
 use crate::archive::frame::Compressor;
 use crate::archive::index::{Delta, RecordRef};
@@ -29,7 +29,7 @@ const FRAMES_AHEAD: usize = 2;
 
 /// Reads, encodes and compresses all frames, and writes them and the index to `sink`; for a delta, a delta's index.
 pub(super) fn write(
-    run: &Run<'_>,
+    run: &PackRun<'_>,
     found: &[Found],
     delta: Option<&Delta>,
     sink: impl Sink,

@@ -1,6 +1,6 @@
 //! How the archive presents the entries of a tree: their owners' names, and the latest time.
 
-use super::{OwnerOptions, PackOptions};
+use super::options::{OwnerOptions, PackOptions};
 use crate::sys::users;
 use crate::tree::Owner;
 use crate::walk::Found;
@@ -43,7 +43,7 @@ fn shown_owner((uid, gid): (u32, u32), options: &OwnerOptions) -> Owner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::OwnerId;
+    use super::super::options::OwnerId;
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! The destination: the name that leads to the old tree, and later to the new one.
 
-use super::{By, PublishOptions, There};
+use super::options::{By, PublishOptions};
 use crate::account::Observer;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, Precaution};
@@ -17,6 +17,14 @@ pub(super) struct Place<'a> {
     pub(super) path: &'a Path,
     pub(super) parent: Dir,
     pub(super) name: Vec<u8>,
+}
+
+/// What is in the destination's place, locked by this run.
+pub(super) struct There {
+    /// The old tree, if there is one.
+    pub(super) tree: Option<Tree>,
+    /// The version that the destination's symlink leads to.
+    pub(super) current: Option<u64>,
 }
 
 /// The old tree.

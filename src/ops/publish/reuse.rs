@@ -1,8 +1,8 @@
 //! Copies the old tree as the beginning of the new one: an ordinary mirror.
 
+use super::options::{PublishOptions, Reuse};
 use super::place::Tree;
 use super::store::Store;
-use super::{PublishOptions, Reuse};
 use crate::account::{End, Event, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, Feature};

@@ -1,9 +1,10 @@
 //! `haul rollback`: brings back the newest kept version.
 
+use super::options::By;
 use super::place::Place;
 use super::store::{Opened, Store};
-use super::{By, interrupted, swap};
-use crate::account::{Observer, Report};
+use super::swap;
+use crate::account::{End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, Precaution};
 use crate::sys::FileKind;
@@ -18,7 +19,7 @@ pub fn rollback(dst: &Path, wait: bool, cancel: &Cancel, observer: &dyn Observer
     let place = Place::open(dst)?;
     match Store::open(&place, wait, cancel, observer)? {
         Opened::Gone => Err(none_kept(&place)),
-        Opened::Stopped => Ok(interrupted(Report::default())),
+        Opened::Stopped => Ok(Report { end: End::Interrupted, ..Report::default() }),
         Opened::Held(store) => {
             let outcome = bring_back(&place, &store, wait, (cancel, observer));
             store.close(outcome)
@@ -42,7 +43,7 @@ fn bring_back(
         Some(FileKind::Symlink) => swap::link_back(place, store, &version)?,
         Some(FileKind::Directory) => {
             let Some(root) = place.hold(wait, cancel, observer)? else {
-                return Ok(interrupted(Report::default()));
+                return Ok(Report { end: End::Interrupted, ..Report::default() });
             };
             place.refuse_mounts(&root, By::Exchange)?;
             swap::exchange_back(place, store, &version, true)?;

@@ -11,8 +11,8 @@
 //!
 //! It is locked during a run (decision 0013), and removed when it is empty.
 
+use super::options::{By, PublishOptions};
 use super::place::{Place, version};
-use super::{By, PublishOptions};
 use crate::account::{Failure, Observer, Report};
 use crate::cancel::Cancel;
 use crate::dest::remove::remove_tree;

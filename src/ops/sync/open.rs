@@ -1,10 +1,10 @@
 //! The beginning of a run: roots, lock, precautions.
 
-use super::{Delta, SyncOptions};
 use crate::account::Observer;
 use crate::cancel::Cancel;
 use crate::dest::backup::BackupPlace;
 use crate::error::{Act, Error, Precaution};
+use crate::mirror::options::{Delta, SyncOptions};
 use crate::mirror::{Alternates, Ground, Manifest, Root, XattrRules};
 use crate::ops::hold::{Hold, hold};
 use crate::plan::removal::{RunFacts, Stays, may_remove};

@@ -1,9 +1,10 @@
 //! `haul verify`: checks that an archive is intact, and that a tree matches it.
 
+mod options;
+mod run;
 mod tree;
 
 use super::unpack::choose;
-use super::{Threads, default_threads};
 use crate::account::{End, Event, Observer, Report};
 use crate::archive::index::Record;
 use crate::archive::layers::Layers;
@@ -11,45 +12,21 @@ use crate::archive::reader::{Member, PartDigests};
 use crate::archive::{Fault, tar};
 use crate::cancel::Cancel;
 use crate::error::{Act, Error};
-use crate::rules::{Chooser, Rules, Side};
+use crate::rules::{Chooser, Side};
 use crate::source::events::each_event;
 use crate::source::frames::Decoding;
 use crate::source::gather::Gathered;
 use crate::source::layers::{self, Contents};
-use crate::source::pairs::HasEntry;
 use crate::source::{Opened, Source};
 use crate::sys::{Dir, process};
+use crate::tree::Entry;
 use crate::tree::grain::Grain;
-use crate::tree::{Digest, Entry};
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// How to verify. Begin with [`VerifyOptions::default`] and set what is to be different.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct VerifyOptions {
-    /// Worker threads.
-    pub threads: Threads,
-    /// Which entries of the archive and of the tree are compared. All of the archive is decoded.
-    pub rules: Rules,
-    /// Compare owners by number even if the archive has names.
-    pub numeric_owner: bool,
-    /// Deltas on top of the archive, each a delta of those before it. They need archives with an index, in files.
-    pub deltas: Vec<PathBuf>,
-}
-
-impl Default for VerifyOptions {
-    /// All entries are verified, owners by name, by all threads.
-    fn default() -> Self {
-        VerifyOptions {
-            threads: default_threads(),
-            rules: Rules::default(),
-            numeric_owner: false,
-            deltas: Vec::new(),
-        }
-    }
-}
+pub use options::VerifyOptions;
+use run::{HeldEntry, VerifyRun};
 
 /// Decodes all of `archive` and checks every digest; with `dir`, also compares that tree with it. Differences are in
 /// the report; damage is an error.
@@ -65,8 +42,14 @@ pub fn verify(
     let open_root = |path| Dir::open(path).map_err(|errno| Error::io(Act::Open, path, errno));
     let root = dir.map(open_root).transpose()?;
     let chooser = Chooser::of(&options.rules, Side::Sender)?;
-    let run =
-        Run { dir: dir.unwrap_or(Path::new("")), root: root.as_ref(), chooser, options, cancel, observer };
+    let run = VerifyRun {
+        dir: dir.unwrap_or(Path::new("")),
+        root: root.as_ref(),
+        chooser,
+        options,
+        cancel,
+        observer,
+    };
     let files = match Opened::archive(archive, &options.deltas)? {
         Opened::Archives(files) => files,
         Opened::Stream(reader) => return run.stream(Path::new("-"), reader),
@@ -84,30 +67,7 @@ pub fn verify(
     }
 }
 
-/// What every step of one run needs.
-struct Run<'a> {
-    /// The path of the tree to compare with, if any.
-    dir: &'a Path,
-    root: Option<&'a Dir>,
-    chooser: Chooser<'a>,
-    options: &'a VerifyOptions,
-    cancel: &'a Cancel,
-    observer: &'a dyn Observer,
-}
-
-/// What an archive holds at one path.
-struct Held<'a> {
-    entry: &'a Entry,
-    digest: Option<Digest>,
-}
-
-impl HasEntry for Held<'_> {
-    fn entry(&self) -> &Entry {
-        self.entry
-    }
-}
-
-impl Run<'_> {
+impl VerifyRun<'_> {
     fn indexed(&self, archive: &Layers<'_>) -> Report {
         let records = archive.records();
         let bytes = records.iter().map(|record| record.entry.kind.stored_bytes()).sum();
@@ -183,7 +143,7 @@ impl Run<'_> {
         let entries =
             records.iter().zip(&choices).map(|(record, choice)| (choice.entry(record), record.digest));
         let mut held: Vec<_> =
-            entries.filter_map(|(entry, digest)| Some(Held { entry: entry?, digest })).collect();
+            entries.filter_map(|(entry, digest)| Some(HeldEntry { entry: entry?, digest })).collect();
         // Where the first name of a hard-link group is left out, another one stands in its place.
         held.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
         report.merge(tree::compare(self, root, &held, grain));

@@ -1,6 +1,6 @@
 //! Compares what an archive holds with a tree.
 
-use super::{Held, Run};
+use super::run::{HeldEntry, VerifyRun};
 use crate::account::{Cause, Difference, Differs, End, Ledger, Report};
 use crate::error::Act;
 use crate::plan::same::{self, Equality, Precision, Trust};
@@ -16,7 +16,7 @@ use crate::walk::content::Reader;
 use crate::walk::{self, Chosen, Found, Scan};
 
 /// The differences between the archive's entries, in path order, with times of this grain, and the tree at `root`.
-pub(super) fn compare(run: &Run<'_>, root: &Dir, held: &[Held<'_>], grain: Grain) -> Report {
+pub(super) fn compare(run: &VerifyRun<'_>, root: &Dir, held: &[HeldEntry<'_>], grain: Grain) -> Report {
     let options = walk::ScanOptions {
         threads: run.options.threads,
         chosen: Chosen::sent(&run.options.rules, run.dir),
@@ -59,7 +59,7 @@ struct Comparer<'a> {
 }
 
 impl Comparer<'_> {
-    fn pair(&mut self, pair: Pair<'_, Held<'_>, Found>) {
+    fn pair(&mut self, pair: Pair<'_, HeldEntry<'_>, Found>) {
         match pair {
             Pair::Src(held) => self.differ(held.entry.path.as_path(), vec![Differs::Missing]),
             Pair::Dst(found) => self.differ(found.entry.path.as_path(), vec![Differs::Extra]),
@@ -70,7 +70,7 @@ impl Comparer<'_> {
         }
     }
 
-    fn both(&mut self, held: &Held<'_>, found: &Found) -> Result<Vec<Differs>, (Act, Cause)> {
+    fn both(&mut self, held: &HeldEntry<'_>, found: &Found) -> Result<Vec<Differs>, (Act, Cause)> {
         let (src, dst) = (held.entry, &found.entry);
         let dst_grain = self.grains.on(found.stamp.dev);
         let precision = Precision { src: self.grain, dst: dst_grain, ..Precision::EXACT };

@@ -1,9 +1,9 @@
 //! Fills one frame: reads files, encodes members, compresses.
 
-use super::super::Run;
+use super::super::read::{self, Failed};
+use super::super::run::PackRun;
 use super::filled::{Content, Filled, FrameAccount, Member};
 use super::jobs::{Job, Large};
-use super::read::{self, Failed};
 use crate::account::{Cause, End, Event};
 use crate::archive::frame::Compressor;
 use crate::archive::writer::TarBuffer;
@@ -23,7 +23,7 @@ pub(super) struct Filler<'a> {
 }
 
 impl<'a> Filler<'a> {
-    pub(super) fn new(run: &'a Run<'a>, found: &'a [Found]) -> Self {
+    pub(super) fn new(run: &'a PackRun<'a>, found: &'a [Found]) -> Self {
         let level = run.options.level;
         Filler {
             account: FrameAccount::new(run, found),

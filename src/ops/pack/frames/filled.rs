@@ -1,7 +1,7 @@
 //! What a frame holds, and the account of it while it is filled.
 
-use super::super::Run;
-use super::read::Failed;
+use super::super::read::Failed;
+use super::super::run::PackRun;
 use crate::account::{Event, Ledger, Report};
 use crate::tree::{Digest, Entry};
 use crate::walk::Found;
@@ -36,14 +36,14 @@ pub(super) enum Content {
 
 /// One thread's account of the frame that it fills.
 pub(super) struct FrameAccount<'a> {
-    pub(super) run: &'a Run<'a>,
+    pub(super) run: &'a PackRun<'a>,
     pub(super) found: &'a [Found],
     pub(super) members: Vec<Member>,
     pub(super) ledger: Ledger<'a>,
 }
 
 impl<'a> FrameAccount<'a> {
-    pub(super) fn new(run: &'a Run<'a>, found: &'a [Found]) -> Self {
+    pub(super) fn new(run: &'a PackRun<'a>, found: &'a [Found]) -> Self {
         FrameAccount { run, found, members: Vec::new(), ledger: Ledger::new(run.observer) }
     }
 

@@ -1,6 +1,6 @@
 //! The frames to fill, in order.
 
-use super::read;
+use super::super::read;
 use crate::account::Cause;
 use crate::archive::cut::{self, Piece, Place};
 use crate::error::Act;

@@ -3,8 +3,8 @@
 //! A frame is reused only as a whole: if its cuts are the same as in the base, and every entry in it matches the base's
 //! index. Then its bytes are those that packing it again would give.
 
-use super::super::Run;
-use super::super::base::unchanged;
+use super::super::run::PackRun;
+use super::super::unchanged::unchanged;
 use super::jobs::{Carried, Span};
 use crate::archive::cut::{self, Place};
 use crate::archive::index::Record;
@@ -14,7 +14,7 @@ use crate::walk::Found;
 use std::collections::HashSet;
 
 /// The frames to write, each with the same frame of the base, if there is one.
-pub(super) fn plan(run: &Run<'_>, found: &[Found], spans: Vec<Span>) -> Vec<(Span, Option<Carried>)> {
+pub(super) fn plan(run: &PackRun<'_>, found: &[Found], spans: Vec<Span>) -> Vec<(Span, Option<Carried>)> {
     let Some(base) = &run.base else { return spans.into_iter().map(|span| (span, None)).collect() };
     let checksum = run.options.base.as_ref().is_some_and(|base| base.checksum);
     let same = unchanged(run, base.archive.records(), found, checksum);

@@ -52,7 +52,7 @@ pub(super) fn open_large(reader: &mut Reader<'_>, found: &Found) -> Result<(Cont
 }
 
 /// The entry with what only the open file reveals: xattrs and holes; `None` if there are none.
-pub(in crate::ops::pack) fn complete(content: &Content, found: &Found) -> Result<Option<Box<Entry>>, Failed> {
+pub(super) fn complete(content: &Content, found: &Found) -> Result<Option<Box<Entry>>, Failed> {
     let xattrs = content.xattrs().map_err(|error| (Act::ReadXattrs, error.into()))?;
     let extents = content.extents(found).map_err(|error| (Act::Read, error.into()))?;
     if xattrs.is_empty() && extents.is_none() {
