@@ -65,7 +65,7 @@ fn where_there_are_no_hard_links_every_verb_copies_and_says_so_once() {
             let Some(outcome) = refusing("linkat", errno, args) else { return };
             outcome.expect(0).expect_once("hard links");
         }
-        refusing("linkat", errno, &[&"sync", &src, &mirror]).unwrap().expect(0);
+        refusing("linkat", errno, &[&"sync", &src, &mirror]).unwrap().expect(0).expect_once("hard links");
         for dst in [&new, &old, &mirror, &scratch.join("synced")] {
             for name in ["a", "b", "d/c", "d/e"] {
                 assert_eq!(content(&dst.join(name)), "one", "{errno} {}", dst.display());
