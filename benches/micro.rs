@@ -11,7 +11,7 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use haul::internals::bench;
-use haul::internals::delta::{Layout, Op, Search, Signature, Table};
+use haul::internals::delta::{BlockLayout, Op, Search, Signature, Table};
 use haul::internals::index::{self, Frame, Index, Record};
 use haul::internals::tar::{self, Decoder, END_OF_ARCHIVE, Event, Limits};
 use haul::plan::policy::Policy;
@@ -260,7 +260,7 @@ fn stat(ino: u64, size: u64) -> Stat {
 }
 
 fn signature(content: &[u8]) -> Signature {
-    Layout::for_size(content.len() as u64)
+    BlockLayout::for_size(content.len() as u64)
         .and_then(|layout| Signature::of(content, layout))
         .unwrap_or_else(|error| panic!("{error}"))
 }

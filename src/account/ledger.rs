@@ -20,7 +20,7 @@ pub(crate) struct Ledger<'a> {
 
 /// The side of a run that an entry lies on: its root as the user named it, and what stops the run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Side<'a> {
+pub(crate) struct RunSide<'a> {
     pub(crate) root: &'a Path,
     pub(crate) stop: &'a Stop<'a>,
 }
@@ -47,7 +47,7 @@ impl<'a> Ledger<'a> {
     /// This is the only place that asks [`ends_run`].
     pub(crate) fn fail_or_stop(
         &mut self,
-        side: Side<'_>,
+        side: RunSide<'_>,
         path: RelPath<'_>,
         act: Act,
         cause: impl Into<Cause>,
@@ -91,7 +91,7 @@ mod tests {
         let (recorder, cancel) = (Recorder::default(), Cancel::default());
         let stop = Stop::new(&cancel);
         let mut ledger = Ledger::new(&recorder);
-        let side = Side { root: Path::new("/dst"), stop: &stop };
+        let side = RunSide { root: Path::new("/dst"), stop: &stop };
         ledger.fail_or_stop(side, RelPath::new(b"a/b").unwrap(), act, errno);
         assert_eq!(recorder.lines().len(), ledger.report.failures.len());
         (stop.take().map(|error| error.to_string()), ledger.report.failures.len())

@@ -16,7 +16,7 @@ pub use change::{Aspects, Change, Deed};
 pub use counts::Counts;
 pub use difference::{Difference, Differs};
 pub use failure::{Cause, Failure};
-pub(crate) use ledger::{Ledger, Side};
+pub(crate) use ledger::{Ledger, RunSide};
 pub use observer::{Event, Observer, Recorder};
 pub use report::{End, Report};
 pub(crate) use stop::Stop;

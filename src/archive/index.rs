@@ -29,12 +29,12 @@ pub struct Index {
     /// The entries, in path order.
     pub records: Vec<Record>,
     /// What the archive is a delta of; `None` if it holds a whole tree.
-    pub delta: Option<Delta>,
+    pub delta: Option<DeltaIndex>,
 }
 
 /// What an archive is a delta of, and what has been removed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delta {
+pub struct DeltaIndex {
     /// The archive that this one is a delta of.
     pub base: Identity,
     /// Paths of the base that are removed with everything below them, in path order. None is below another, and none

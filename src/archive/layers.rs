@@ -257,7 +257,7 @@ fn check_links<'a>(homes: &[Home], record: impl Fn(Home) -> &'a Record) -> Resul
     Ok(())
 }
 
-/// The paths of a base that the tree no longer has, topmost only, as a delta lists them ([`super::index::Delta`]).
+/// The paths of a base that the tree no longer has, topmost only, as a delta lists them ([`super::index::DeltaIndex`]).
 ///
 /// `held` and `base` are in path order; `held` is the whole tree, not only what the delta holds of it.
 pub(crate) fn removed<'a>(

@@ -4,7 +4,7 @@
 //! its length, every header field, and the digest of every file's content.
 
 use super::frame::Decompressor;
-use super::index::{self, Delta, Frame, Identity, Index, Record};
+use super::index::{self, DeltaIndex, Frame, Identity, Index, Record};
 use super::tar::{self, Event};
 use super::trailer::{
     self, LOCATOR_FRAME, Locator, MAGIC_BYTES, SEEK_FOOTER, SKIPPABLE_HEADER, SeekEntry, Version,
@@ -70,7 +70,7 @@ impl Identity {
 /// Whether an archive is a delta. Reads only its locator.
 pub(crate) fn is_delta(file: &File) -> Result<bool, Fault> {
     let locator = locator(file, file.metadata()?.len())?;
-    Ok(locator.is_some_and(|locator| locator.version == Version::Delta))
+    Ok(locator.is_some_and(|locator| locator.version == Version::DeltaIndex))
 }
 
 fn locator(file: &File, len: u64) -> Result<Option<Locator>, Fault> {
@@ -153,7 +153,7 @@ impl<'f> Archive<'f> {
     }
 
     /// What it is a delta of, if it is one.
-    pub(crate) fn delta(&self) -> Option<&Delta> {
+    pub(crate) fn delta(&self) -> Option<&DeltaIndex> {
         self.index.delta.as_ref()
     }
 
@@ -415,7 +415,7 @@ fn read_index(reach: &Reach<'_>, locator: &Locator, file_len: u64) -> Result<Ind
     Decompressor::new()?.decompress(compressed, &mut bytes, locator.decoded_len as usize)?;
     Ok(match version {
         Version::Tree => index::decode(&bytes)?,
-        Version::Delta => index::decode_delta(&bytes)?,
+        Version::DeltaIndex => index::decode_delta(&bytes)?,
     })
 }
 

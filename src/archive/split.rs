@@ -23,7 +23,7 @@ const CHUNK: usize = 1 << 20;
 
 /// A stretch of the stream.
 #[derive(Debug)]
-pub(crate) enum Piece {
+pub(crate) enum StreamPiece {
     /// A zstd frame to decode, and the most bytes that it can decode to.
     Frame(Vec<u8>, usize),
     /// Bytes of tar.
@@ -33,11 +33,11 @@ pub(crate) enum Piece {
 /// Splits the stream of `reader`, a `.tar.zst` or a plain tar. Ends after the first error.
 pub(crate) struct Split<R> {
     input: Input<R>,
-    state: State,
+    state: SplitState,
     check: TrailerCheck,
 }
 
-enum State {
+enum SplitState {
     Start,
     /// Between two frames.
     Frames,
@@ -49,38 +49,38 @@ enum State {
 
 impl<R: Read> Split<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Split { input: Input::new(reader), state: State::Start, check: TrailerCheck::default() }
+        Split { input: Input::new(reader), state: SplitState::Start, check: TrailerCheck::default() }
     }
 
-    fn piece(&mut self) -> Result<Option<Piece>, Fault> {
+    fn piece(&mut self) -> Result<Option<StreamPiece>, Fault> {
         loop {
             match &mut self.state {
-                State::Start => {
+                SplitState::Start => {
                     let magic = self.input.peek(4)?;
                     let is_zstd = magic.starts_with(&ZSTD_MAGIC) || is_skippable(le32(magic));
-                    self.state = if is_zstd { State::Frames } else { State::Plain };
+                    self.state = if is_zstd { SplitState::Frames } else { SplitState::Plain };
                 }
-                State::Plain => {
+                SplitState::Plain => {
                     let tar = self.input.take_some(CHUNK)?;
-                    return Ok((!tar.is_empty()).then_some(Piece::Tar(tar)));
+                    return Ok((!tar.is_empty()).then_some(StreamPiece::Tar(tar)));
                 }
-                State::Inside(large) => {
+                SplitState::Inside(large) => {
                     let (tar, ended) = large.decode_some(&mut self.input)?;
                     if ended {
                         self.check.frame(large.hash.digest(), large.compressed, Some(large.decoded));
-                        self.state = State::Frames;
+                        self.state = SplitState::Frames;
                     }
                     if !tar.is_empty() {
-                        return Ok(Some(Piece::Tar(tar)));
+                        return Ok(Some(StreamPiece::Tar(tar)));
                     }
                 }
-                State::Frames => match self.next_frame()? {
+                SplitState::Frames => match self.next_frame()? {
                     Next::End => return Ok(None),
                     Next::Skipped => {}
-                    Next::Whole(frame, bound) => return Ok(Some(Piece::Frame(frame, bound))),
-                    Next::Large => self.state = State::Inside(Box::new(Large::new()?)),
+                    Next::Whole(frame, bound) => return Ok(Some(StreamPiece::Frame(frame, bound))),
+                    Next::Large => self.state = SplitState::Inside(Box::new(Large::new()?)),
                 },
-                State::Done => return Ok(None),
+                SplitState::Done => return Ok(None),
             }
         }
     }
@@ -170,12 +170,12 @@ enum Measured {
 }
 
 impl<R: Read> Iterator for Split<R> {
-    type Item = Result<Piece, Fault>;
+    type Item = Result<StreamPiece, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let piece = self.piece().transpose();
         if !matches!(piece, Some(Ok(_))) {
-            self.state = State::Done;
+            self.state = SplitState::Done;
         }
         piece
     }
@@ -320,12 +320,12 @@ mod tests {
         let mut context = DCtx::create();
         for piece in Split::new(reader) {
             match piece? {
-                Piece::Frame(frame, bound) => {
+                StreamPiece::Frame(frame, bound) => {
                     decode_frame(&mut context, &frame, bound, &mut tar)?;
                     all.extend_from_slice(&tar);
                     whole += 1;
                 }
-                Piece::Tar(tar) => all.extend(tar),
+                StreamPiece::Tar(tar) => all.extend(tar),
             }
         }
         Ok((all, whole))

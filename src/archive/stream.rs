@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::frame::streaming_decoder;
-use super::split::{Piece, Split, decode_frame};
+use super::split::{Split, StreamPiece, decode_frame};
 use crate::pool;
 use std::io::Read;
 use std::num::NonZeroUsize;
@@ -18,12 +18,12 @@ pub(crate) fn decode(
     mut take: impl FnMut(&[u8]) -> bool,
 ) -> Result<(), Fault> {
     let slots = (0..threads.get() + FRAMES_AHEAD).map(|_| Vec::new()).collect();
-    let work = |context: &mut _, piece: Result<Piece, Fault>, mut tar: Vec<u8>| match piece {
-        Ok(Piece::Frame(frame, bound)) => match context {
+    let work = |context: &mut _, piece: Result<StreamPiece, Fault>, mut tar: Vec<u8>| match piece {
+        Ok(StreamPiece::Frame(frame, bound)) => match context {
             Ok(context) => decode_frame(context, &frame, bound, &mut tar).map(|()| tar),
             Err(_) => Err(Fault::Io(std::io::ErrorKind::OutOfMemory.into())),
         },
-        Ok(Piece::Tar(tar)) => Ok(tar),
+        Ok(StreamPiece::Tar(tar)) => Ok(tar),
         Err(fault) => Err(fault),
     };
     let mut result = Ok(());

@@ -30,17 +30,17 @@ pub(crate) enum Version {
     /// An archive that holds a whole tree.
     Tree,
     /// A delta: the same columns, and what it is a delta of.
-    Delta,
+    DeltaIndex,
 }
 
 impl Version {
-    const ALL: [Version; 2] = [Version::Tree, Version::Delta];
+    const ALL: [Version; 2] = [Version::Tree, Version::DeltaIndex];
 
     /// The first bytes of the index frame's payload.
     pub(crate) fn index_magic(self) -> [u8; MAGIC_BYTES] {
         match self {
             Version::Tree => *b"haulIDX1",
-            Version::Delta => *b"haulIDX2",
+            Version::DeltaIndex => *b"haulIDX2",
         }
     }
 
@@ -48,7 +48,7 @@ impl Version {
     fn locator_magic(self) -> [u8; MAGIC_BYTES] {
         match self {
             Version::Tree => *b"haulLOC1",
-            Version::Delta => *b"haulLOC2",
+            Version::DeltaIndex => *b"haulLOC2",
         }
     }
 
@@ -226,7 +226,7 @@ mod tests {
         let frame = LOCATOR.encode();
         assert_eq!(frame.len(), LOCATOR_FRAME);
         assert_eq!(Locator::decode(&frame).unwrap(), Some(LOCATOR));
-        let delta = Locator { version: Version::Delta, ..LOCATOR };
+        let delta = Locator { version: Version::DeltaIndex, ..LOCATOR };
         assert_eq!(Locator::decode(&delta.encode()).unwrap(), Some(delta));
         for bit in 0..frame.len() * 8 {
             let mut flipped = frame.clone();

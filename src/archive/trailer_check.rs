@@ -79,7 +79,7 @@ impl TrailerCheck {
         let payload = &kept[SKIPPABLE_HEADER.min(kept.len())..];
         let index = Version::of_index(payload).filter(|_| magic == HAUL_SKIPPABLE);
         if let Some((version, compressed)) = index {
-            if version == Version::Delta {
+            if version == Version::DeltaIndex {
                 let what = "it is a delta, which can only be read from a file, after its base";
                 return Err(Fault::Refused(what.to_owned()));
             }

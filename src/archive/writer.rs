@@ -1,7 +1,7 @@
 //! Writes an archive: the data frames as they come, then the frames that let a reader begin anywhere.
 
 use super::frame::Compressor;
-use super::index::{self, Delta, Frame, RecordRef};
+use super::index::{self, DeltaIndex, Frame, RecordRef};
 use super::tar;
 use super::trailer::{self, HAUL_SKIPPABLE, Locator, MAGIC_BYTES, SeekEntry, Version};
 use crate::tree::Entry;
@@ -75,7 +75,7 @@ impl<W: Sink> Writer<W> {
     pub(crate) fn finish<'a>(
         mut self,
         records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
-        delta: Option<&Delta>,
+        delta: Option<&DeltaIndex>,
     ) -> io::Result<u64> {
         let mut end_frame = Vec::new();
         Compressor::new(INDEX_LEVEL)?.compress(&tar::END_OF_ARCHIVE, &mut end_frame)?;
@@ -100,9 +100,9 @@ impl<W: Sink> Writer<W> {
     fn index_frame<'a>(
         &self,
         records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
-        delta: Option<&Delta>,
+        delta: Option<&DeltaIndex>,
     ) -> io::Result<(Vec<u8>, Locator)> {
-        let version = if delta.is_some() { Version::Delta } else { Version::Tree };
+        let version = if delta.is_some() { Version::DeltaIndex } else { Version::Tree };
         let bytes = index::encode(&self.frames, records, delta);
         let mut compressed = Vec::new();
         Compressor::new(INDEX_LEVEL)?.compress(&bytes, &mut compressed)?;

@@ -29,11 +29,11 @@ pub fn differing(signature: &Signature, first: usize, content: &[u8]) -> Vec<Ran
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delta::Layout;
+    use crate::delta::BlockLayout;
     use proptest::prelude::*;
 
     fn signature(content: &[u8]) -> Signature {
-        Signature::of(content, Layout::new(content.len() as u64, 64).unwrap()).unwrap()
+        Signature::of(content, BlockLayout::new(content.len() as u64, 64).unwrap()).unwrap()
     }
 
     #[test]

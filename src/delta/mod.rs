@@ -26,7 +26,7 @@ mod wire;
 pub use aligned::differing;
 pub use patch::{Patch, PatchError};
 pub use search::{Op, Search};
-pub use signature::{Block, Layout, MAX_BLOCK_BYTES, MAX_BLOCKS, MIN_BLOCK_BYTES, Signature};
+pub use signature::{Block, BlockLayout, MAX_BLOCK_BYTES, MAX_BLOCKS, MIN_BLOCK_BYTES, Signature};
 pub use table::Table;
 pub use wire::{Decoder, Encoder, Event};
 

@@ -284,7 +284,7 @@ impl<'t> Search<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delta::{Block, Layout};
+    use crate::delta::{Block, BlockLayout};
     use std::convert::Infallible;
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
         const BLOCK: u32 = 4096;
         let zeros = vec![0; 1 << 20];
         let lie = Block { weak: weak(&zeros[..BLOCK as usize]), strong: 0 };
-        let layout = Layout::new(u64::from(BLOCK) * 10, BLOCK).unwrap();
+        let layout = BlockLayout::new(u64::from(BLOCK) * 10, BLOCK).unwrap();
         let table = Table::new(Signature::join(layout, [lie; 10]).unwrap());
         let mut search = Search::new(&table);
         let Ok(()) = search.feed(&zeros, |_| Ok::<_, Infallible>(()));
@@ -305,7 +305,7 @@ mod tests {
         const BLOCK: u32 = 1 << 20;
         let zeros = vec![0; BLOCK as usize];
         let blocks = 2 * LONG_COPY / u64::from(BLOCK) + 1;
-        let layout = Layout::new(blocks * u64::from(BLOCK), BLOCK).unwrap();
+        let layout = BlockLayout::new(blocks * u64::from(BLOCK), BLOCK).unwrap();
         let block = Block::of(&zeros);
         let table = Table::new(Signature::join(layout, vec![block; blocks as usize]).unwrap());
         let (mut search, mut ops) = (Search::new(&table), Vec::new());
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn the_buffer_never_grows() {
-        let table = Table::new(Signature::of(&[7; 1000], Layout::new(1000, 64).unwrap()).unwrap());
+        let table = Table::new(Signature::of(&[7; 1000], BlockLayout::new(1000, 64).unwrap()).unwrap());
         let mut search = Search::new(&table);
         let before = search.buffer.capacity();
         for byte in [7, 8] {

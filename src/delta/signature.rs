@@ -36,13 +36,13 @@ const BLOCK_BYTES: usize = 24;
 
 /// How content is cut into blocks: all of one size, except for a short last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct BlockLayout {
     /// Invariants: from [`MIN_BLOCK_BYTES`] to [`MAX_BLOCK_BYTES`], and `size` has at most [`MAX_BLOCKS`] of them.
     block_bytes: u32,
     size: u64,
 }
 
-impl Layout {
+impl BlockLayout {
     /// The layout for content of `size` bytes. The block size is the square root of the size, which minimises the sum
     /// of the signature and the literals around a change (as in rsync), as a power of two, so that blocks lie on pages;
     /// at least 4 KiB. From 1 TiB on, where the root is 1 MiB, there are [`MAX_BLOCKS`] blocks.
@@ -63,7 +63,7 @@ impl Layout {
         if size.div_ceil(u64::from(block_bytes)) > MAX_BLOCKS {
             return Err(Malformed("the content has too many blocks"));
         }
-        Ok(Layout { block_bytes, size })
+        Ok(BlockLayout { block_bytes, size })
     }
 
     /// The size of all blocks except a short last one, in bytes.
@@ -128,26 +128,26 @@ pub(super) fn strong(content: &[u8]) -> u128 {
 /// The signature of the old content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    layout: Layout,
+    layout: BlockLayout,
     /// Invariant: as many as the layout has.
     blocks: Box<[Block]>,
 }
 
 impl Signature {
     /// The signature of content that is all in memory.
-    pub fn of(content: &[u8], layout: Layout) -> Result<Self, Malformed> {
+    pub fn of(content: &[u8], layout: BlockLayout) -> Result<Self, Malformed> {
         Self::join(layout, Self::of_stretch(layout, content))
     }
 
     /// The blocks of a stretch of the content that begins where a block does (see [`Layout::stretches`]). Several
     /// threads can each compute some.
-    pub fn of_stretch(layout: Layout, content: &[u8]) -> impl Iterator<Item = Block> {
+    pub fn of_stretch(layout: BlockLayout, content: &[u8]) -> impl Iterator<Item = Block> {
         content.chunks(layout.block_bytes()).map(Block::of)
     }
 
     /// The signature made of the blocks of all stretches, in order. Fails if their number is not the layout's, for
     /// example because the content has become shorter or longer since its size was taken.
-    pub fn join(layout: Layout, blocks: impl IntoIterator<Item = Block>) -> Result<Self, Malformed> {
+    pub fn join(layout: BlockLayout, blocks: impl IntoIterator<Item = Block>) -> Result<Self, Malformed> {
         let blocks: Box<[Block]> = blocks.into_iter().take(layout.blocks() + 1).collect();
         if blocks.len() != layout.blocks() {
             return Err(Malformed("the signature has more or fewer blocks than its layout"));
@@ -156,7 +156,7 @@ impl Signature {
     }
 
     /// How the content is cut.
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self) -> BlockLayout {
         self.layout
     }
 
@@ -192,7 +192,7 @@ impl Signature {
         }
         let (block_bytes, rest) = rest.split_first_chunk().ok_or(CUT_SHORT)?;
         let (size, rest) = rest.split_first_chunk().ok_or(CUT_SHORT)?;
-        let layout = Layout::new(u64::from_le_bytes(*size), u32::from_le_bytes(*block_bytes))?;
+        let layout = BlockLayout::new(u64::from_le_bytes(*size), u32::from_le_bytes(*block_bytes))?;
         let (blocks, odd) = rest.as_chunks::<BLOCK_BYTES>();
         if !odd.is_empty() {
             return Err(CUT_SHORT);

@@ -126,11 +126,11 @@ fn bits_of(weak: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delta::Layout;
+    use crate::delta::BlockLayout;
     use proptest::prelude::*;
 
     fn table(blocks: Vec<Block>) -> Table {
-        let layout = Layout::new(blocks.len() as u64 * 64, 64).unwrap();
+        let layout = BlockLayout::new(blocks.len() as u64 * 64, 64).unwrap();
         Table::new(Signature::join(layout, blocks).unwrap())
     }
 
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_short_last_block_cannot_be_found() {
-        let layout = Layout::new(100, 64).unwrap();
+        let layout = BlockLayout::new(100, 64).unwrap();
         let table = Table::new(Signature::of(&[1; 100], layout).unwrap());
         assert!(table.holds(Block::of(&[1; 64]).weak));
         assert!(!table.holds(Block::of(&[1; 36]).weak));

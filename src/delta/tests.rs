@@ -15,7 +15,7 @@ enum Step {
 }
 
 fn table(basis: &[u8], block_bytes: u32) -> Table {
-    let layout = Layout::new(basis.len() as u64, block_bytes).unwrap();
+    let layout = BlockLayout::new(basis.len() as u64, block_bytes).unwrap();
     Table::new(Signature::of(basis, layout).unwrap())
 }
 
@@ -219,7 +219,7 @@ proptest! {
     fn a_signature_survives_its_encoding_and_its_stretches(
         content in content(), block_bytes in 64_u32..400, stretch in 1_u64..2000,
     ) {
-        let layout = Layout::new(content.len() as u64, block_bytes).unwrap();
+        let layout = BlockLayout::new(content.len() as u64, block_bytes).unwrap();
         let whole = Signature::of(&content, layout).unwrap();
         prop_assert_eq!(Signature::decode(&whole.encode()), Ok(whole.clone()));
         let mut next = 0;
@@ -237,7 +237,7 @@ proptest! {
     fn a_damaged_signature_is_an_error_or_another_signature(
         content in content(), damage in vec((any::<Index>(), any::<u8>()), 1..4), cut: Index,
     ) {
-        let mut bytes = Signature::of(&content, Layout::new(content.len() as u64, 100).unwrap()).unwrap().encode();
+        let mut bytes = Signature::of(&content, BlockLayout::new(content.len() as u64, 100).unwrap()).unwrap().encode();
         prop_assert!(Signature::decode(&bytes[..cut.index(bytes.len())]).is_err());
         for (at, byte) in damage {
             let at = at.index(bytes.len());
@@ -253,7 +253,7 @@ proptest! {
     fn a_signature_that_lies_does_no_harm(
         basis in content(), new in content(), block_bytes in 64_u32..400, swaps in vec((any::<Index>(), any::<Index>()), 1..5),
     ) {
-        let layout = Layout::new(new.len() as u64, block_bytes).unwrap();
+        let layout = BlockLayout::new(new.len() as u64, block_bytes).unwrap();
         let mut blocks: Vec<Block> = Signature::of_stretch(layout, &new).collect();
         prop_assume!(!blocks.is_empty());
         for (a, b) in swaps {
@@ -275,7 +275,7 @@ proptest! {
 #[test]
 fn a_byte_put_into_a_large_file_costs_one_block() {
     let basis = noise(3 << 20, 1);
-    let layout = Layout::for_size(basis.len() as u64).unwrap();
+    let layout = BlockLayout::for_size(basis.len() as u64).unwrap();
     let table = Table::new(Signature::of(&basis, layout).unwrap());
     let new = [&basis[..1_000_000], b"!", &basis[1_000_000..]].concat();
     let steps = delta(&table, &new, &[100_000]);
@@ -340,20 +340,23 @@ fn blocks_whose_weak_hashes_collide_are_told_apart() {
 
 #[test]
 fn layouts_keep_to_their_bounds() {
-    let bytes = |size: u64| Layout::for_size(size).unwrap().block_bytes() as u64;
+    let bytes = |size: u64| BlockLayout::for_size(size).unwrap().block_bytes() as u64;
     assert_eq!([bytes(0), bytes(1), bytes(16 << 20)], [4 << 10; 3]);
     assert_eq!([bytes(1 << 30), bytes(10 << 30), bytes(1 << 40)], [32 << 10, 128 << 10, 1 << 20]);
     assert_eq!([bytes((1 << 40) + 1), bytes(16 << 40)], [2 << 20, 16 << 20]);
-    assert!(Layout::for_size((16 << 40) + 1).is_err());
-    assert!(Layout::for_size(u64::MAX).is_err());
-    assert!(Layout::new(1, MIN_BLOCK_BYTES - 1).is_err() && Layout::new(1, MAX_BLOCK_BYTES + 1).is_err());
-    assert!(Layout::new(u64::from(MIN_BLOCK_BYTES) * MAX_BLOCKS, MIN_BLOCK_BYTES).is_ok());
-    assert!(Layout::new(u64::from(MIN_BLOCK_BYTES) * MAX_BLOCKS + 1, MIN_BLOCK_BYTES).is_err());
+    assert!(BlockLayout::for_size((16 << 40) + 1).is_err());
+    assert!(BlockLayout::for_size(u64::MAX).is_err());
+    assert!(
+        BlockLayout::new(1, MIN_BLOCK_BYTES - 1).is_err()
+            && BlockLayout::new(1, MAX_BLOCK_BYTES + 1).is_err()
+    );
+    assert!(BlockLayout::new(u64::from(MIN_BLOCK_BYTES) * MAX_BLOCKS, MIN_BLOCK_BYTES).is_ok());
+    assert!(BlockLayout::new(u64::from(MIN_BLOCK_BYTES) * MAX_BLOCKS + 1, MIN_BLOCK_BYTES).is_err());
 }
 
 #[test]
 fn content_that_became_longer_or_shorter_has_no_signature() {
-    let layout = Layout::new(128, 64).unwrap();
+    let layout = BlockLayout::new(128, 64).unwrap();
     assert!(Signature::of(&[0; 64], layout).is_err());
     assert!(Signature::of(&[0; 129], layout).is_err());
     assert!(Signature::of(&[0; 128], layout).is_ok());

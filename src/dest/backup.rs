@@ -4,7 +4,7 @@
 //! another file system. The entry is replaced or removed only after its backup is complete.
 
 use super::attributes::set;
-use super::copy::{CopyHands, Existing, copy_entry};
+use super::copy::{CopyHands, ExistingEntry, copy_entry};
 use super::dir::Directory;
 use super::{Failed, failed};
 use crate::error::{Act, Error};
@@ -169,7 +169,7 @@ fn copy_away(
     let dir = to.open_dir(b".").map_err(failed(Act::BackUp))?;
     let stat = dir.stat_self().map_err(failed(Act::BackUp))?;
     let directory = Directory::live(dir, &stat, hands.who);
-    match copy_entry(hands, Existing { dir: from, name, inode: None }, &directory, backup)? {
+    match copy_entry(hands, ExistingEntry { dir: from, name, inode: None }, &directory, backup)? {
         Some(temp) => directory.publish(&temp, backup),
         None => Ok(()),
     }

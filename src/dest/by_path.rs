@@ -27,7 +27,7 @@ use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 /// What is set on new entries.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct DestinationSettings {
     /// Owners from the entries; otherwise the running user.
     pub(crate) same_owner: bool,
     /// Modes and privileged xattrs from the entries; otherwise modes less the umask.
@@ -49,7 +49,7 @@ pub(crate) struct Settings {
 /// A tree that is being created or changed.
 #[derive(Debug)]
 pub(crate) struct Destination {
-    pub(super) settings: Settings,
+    pub(super) settings: DestinationSettings,
     /// As the user named it.
     path: PathBuf,
     pub(super) root: Dir,
@@ -103,7 +103,7 @@ pub(super) enum Made {
 
 impl Destination {
     /// Opens the directory at `path`, or stages a new one for that path.
-    pub(crate) fn open(path: &Path, settings: Settings, can: Capabilities) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, settings: DestinationSettings, can: Capabilities) -> Result<Self, Error> {
         let io = |act| move |errno: Errno| Error::io(act, path, errno);
         let (uid, gid) = process::identity();
         // All bits set if the mask is not known: then no created mode is relied on.

@@ -35,7 +35,7 @@ pub(crate) struct CopyHands<'h, 'a> {
 
 /// An existing entry.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Existing<'a> {
+pub(crate) struct ExistingEntry<'a> {
     pub(crate) dir: &'a Dir,
     pub(crate) name: &'a [u8],
     /// Which inode it must be, if that is known.
@@ -45,7 +45,7 @@ pub(crate) struct Existing<'a> {
 /// Copies `from`, which is not a directory, to `name` in `to`. Returns its temporary name, if it has one.
 pub(crate) fn copy_entry(
     hands: &mut CopyHands<'_, '_>,
-    from: Existing<'_>,
+    from: ExistingEntry<'_>,
     to: &Directory,
     name: &[u8],
 ) -> Result<Option<Vec<u8>>, Failed> {
@@ -70,7 +70,7 @@ pub(crate) fn copy_entry(
 
 fn copy_file(
     hands: &mut CopyHands<'_, '_>,
-    from: Existing<'_>,
+    from: ExistingEntry<'_>,
     (stat, xattrs): (&Stat, &[Xattr]),
     to: &Directory,
     name: &[u8],

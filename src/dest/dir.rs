@@ -25,13 +25,13 @@ pub(crate) struct Directory {
     /// Whether new entries in it inherit an ACL (acl(5), default ACLs) or a group (set-group-ID): looked up when the
     /// first one is created.
     inherits: OnceLock<bool>,
-    locked: Option<Locked>,
+    locked: Option<ModeLock>,
 }
 
 /// Its owner may not write to it. It is made writable only when something in it must change: a correct one is left
 /// alone.
 #[derive(Debug)]
-struct Locked {
+struct ModeLock {
     mode: u32,
     unlocked: OnceLock<()>,
 }
@@ -40,7 +40,7 @@ impl Directory {
     /// An existing directory with this `stat`.
     pub(crate) fn live(dir: Dir, stat: &Stat, who: &Who) -> Self {
         let locked =
-            stat.is_closed_to(who.uid).then(|| Locked { mode: stat.mode, unlocked: OnceLock::new() });
+            stat.is_closed_to(who.uid).then(|| ModeLock { mode: stat.mode, unlocked: OnceLock::new() });
         Directory { dir, staged: false, inherits: inheritance(stat), locked }
     }
 

@@ -1,7 +1,7 @@
 //! Creates another name of an existing entry, for every verb: a hard link or, if that is not possible, a copy.
 
 use super::capabilities::Capability;
-use super::copy::{CopyHands, Existing, copy_entry};
+use super::copy::{CopyHands, ExistingEntry, copy_entry};
 use super::dir::Directory;
 use super::{Failed, failed};
 use crate::account::Cause;
@@ -21,7 +21,7 @@ pub(crate) struct Linked {
 /// cannot have more names.
 pub(crate) fn link_or_copy(
     hands: &mut CopyHands<'_, '_>,
-    from: Existing<'_>,
+    from: ExistingEntry<'_>,
     to: &Directory,
     name: &[u8],
 ) -> Result<Linked, Failed> {
@@ -90,7 +90,7 @@ mod tests {
                     act: Act::Link,
                     lacks: Vec::new(),
                 };
-                let from = Existing { dir: &to.dir, name: b"a", inode: Some(inode) };
+                let from = ExistingEntry { dir: &to.dir, name: b"a", inode: Some(inode) };
                 let linked = link_or_copy(&mut hands, from, &to, name).unwrap();
                 assert_eq!(linked.is_copy, is_copy);
                 all_lacks.extend(hands.lacks);

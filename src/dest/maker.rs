@@ -3,7 +3,7 @@
 use super::by_path::{Destination, standing};
 use super::capabilities::Lack;
 use super::content::{Copier, Flow, Ways};
-use super::copy::{CopyHands, Existing};
+use super::copy::{CopyHands, ExistingEntry};
 use super::dir::Directory;
 use super::draft::{Draft, Node};
 use super::link::{Linked, link_or_copy};
@@ -177,7 +177,7 @@ impl<'a> Maker<'a> {
         let target_directory = self.destination.hold(target_parent)?;
         // A file that waits for the disk has a temporary name.
         let waiting = self.destination.barrier.waiting(target);
-        let from = Existing {
+        let from = ExistingEntry {
             dir: &target_directory.dir,
             name: waiting.as_deref().unwrap_or(target_name),
             // A staged directory holds only what this run created. In a live one, a name may lead to something else.

@@ -26,7 +26,7 @@ mod publish;
 pub(crate) mod remove;
 pub(crate) mod stale;
 
-pub(crate) use by_path::{Destination, PendingDirectory, Settings};
+pub(crate) use by_path::{Destination, DestinationSettings, PendingDirectory};
 pub(crate) use capabilities::{Capabilities, Lack};
 pub use capabilities::{Capability, Insist};
 pub(crate) use dir::Directory;

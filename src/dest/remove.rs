@@ -12,13 +12,13 @@ use rustix::io::{Errno, Result};
 
 /// The place of an entry to remove.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct RemovalPlace<'a> {
     pub(crate) directory: &'a Directory,
     /// Below the root.
     pub(crate) path: RelPath<'a>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> RemovalPlace<'a> {
     pub(crate) fn name(self) -> &'a [u8] {
         self.path.file_name()
     }
@@ -33,18 +33,18 @@ pub(crate) trait Removal {
     fn is_ending(&self) -> bool;
 
     /// Whether an entry of a directory to remove stays, whatever it is.
-    fn keeps(&self, place: Place<'_>, kind: Option<FileKind>, scope: &Self::Scope) -> bool;
+    fn keeps(&self, place: RemovalPlace<'_>, kind: Option<FileKind>, scope: &Self::Scope) -> bool;
 
     /// Opens the directory at `place`, in which `scope` applies. `None` if it stays with everything in it, which has
     /// been reported.
-    fn enter(&mut self, place: Place<'_>, scope: &Self::Scope) -> Option<Level<Self::Scope>>;
+    fn enter(&mut self, place: RemovalPlace<'_>, scope: &Self::Scope) -> Option<Level<Self::Scope>>;
 
     /// Removes an entry other than a directory, if that is allowed. Returns whether it is gone, so that it no longer
     /// keeps its directory.
-    fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, scope: &Self::Scope) -> bool;
+    fn entry(&mut self, place: RemovalPlace<'_>, kind: Option<FileKind>, scope: &Self::Scope) -> bool;
 
     /// Removes an empty directory, if that is allowed. Returns whether it is gone.
-    fn directory(&mut self, place: Place<'_>, scope: &Self::Scope) -> bool;
+    fn directory(&mut self, place: RemovalPlace<'_>, scope: &Self::Scope) -> bool;
 
     /// Called for a directory that stays because something in it stays.
     fn stays(&mut self, path: RelPath<'_>, directory: &Directory);
@@ -72,7 +72,7 @@ impl<S> Level<S> {
 /// Removes the entry at `place` and everything below it, as far as `removal` allows. Returns whether it is gone.
 pub(crate) fn remove<R: Removal>(
     removal: &mut R,
-    place: Place<'_>,
+    place: RemovalPlace<'_>,
     kind: Option<FileKind>,
     scope: &R::Scope,
 ) -> bool {
@@ -91,7 +91,7 @@ pub(crate) fn remove<R: Removal>(
         let gone = !done.stays && {
             let (directory, scope) =
                 levels.last().map_or((place.directory, scope), |level| (&level.directory, &level.scope));
-            removal.directory(Place { directory, path: done.path.as_path() }, scope)
+            removal.directory(RemovalPlace { directory, path: done.path.as_path() }, scope)
         };
         if !gone {
             removal.stays(done.path.as_path(), &done.directory);
@@ -109,7 +109,7 @@ fn empty<R: Removal>(removal: &mut R, level: &mut Level<R::Scope>) -> Option<Lev
         let number = level.next;
         level.next += 1;
         let Ok(path) = level.path.as_path().join(level.names.name(number)) else { continue };
-        let place = Place { directory: &level.directory, path: path.as_path() };
+        let place = RemovalPlace { directory: &level.directory, path: path.as_path() };
         let kind = kind_of(&level.directory.dir, &level.names, number);
         if removal.keeps(place, kind, &level.scope) {
             level.stays = true;
@@ -150,7 +150,7 @@ pub(crate) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<()> {
     let parent = dir.open_dir(b".")?;
     let stat = parent.stat_self()?;
     let directory = Directory::live(parent, &stat, &all.who);
-    remove(&mut all, Place { directory: &directory, path }, Some(FileKind::Directory), &());
+    remove(&mut all, RemovalPlace { directory: &directory, path }, Some(FileKind::Directory), &());
     all.failed.map_or(Ok(()), Err)
 }
 
@@ -180,11 +180,11 @@ impl Removal for Everything {
         self.failed.is_some()
     }
 
-    fn keeps(&self, _: Place<'_>, _: Option<FileKind>, (): &()) -> bool {
+    fn keeps(&self, _: RemovalPlace<'_>, _: Option<FileKind>, (): &()) -> bool {
         false
     }
 
-    fn enter(&mut self, place: Place<'_>, (): &()) -> Option<Level<()>> {
+    fn enter(&mut self, place: RemovalPlace<'_>, (): &()) -> Option<Level<()>> {
         let opened = open_unlocked(place.directory, place.name(), &self.who)
             .and_then(|directory| Ok((Names::of(&directory.dir, &mut self.buffer)?, directory)));
         match opened {
@@ -196,13 +196,13 @@ impl Removal for Everything {
         }
     }
 
-    fn entry(&mut self, place: Place<'_>, _: Option<FileKind>, (): &()) -> bool {
+    fn entry(&mut self, place: RemovalPlace<'_>, _: Option<FileKind>, (): &()) -> bool {
         place.directory.unlock();
         let removed = place.directory.dir.remove_file(place.name());
         self.note(removed)
     }
 
-    fn directory(&mut self, place: Place<'_>, (): &()) -> bool {
+    fn directory(&mut self, place: RemovalPlace<'_>, (): &()) -> bool {
         place.directory.unlock();
         let removed = place.directory.dir.remove_dir(place.name());
         self.note(removed)
@@ -271,18 +271,18 @@ mod tests {
         fn is_ending(&self) -> bool {
             false
         }
-        fn keeps(&self, place: Place<'_>, _: Option<FileKind>, (): &()) -> bool {
+        fn keeps(&self, place: RemovalPlace<'_>, _: Option<FileKind>, (): &()) -> bool {
             place.name().starts_with(b"k")
         }
-        fn enter(&mut self, place: Place<'_>, scope: &()) -> Option<Level<()>> {
+        fn enter(&mut self, place: RemovalPlace<'_>, scope: &()) -> Option<Level<()>> {
             self.ask("enter", place.path);
             self.all.enter(place, scope)
         }
-        fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, scope: &()) -> bool {
+        fn entry(&mut self, place: RemovalPlace<'_>, kind: Option<FileKind>, scope: &()) -> bool {
             self.ask("entry", place.path);
             self.all.entry(place, kind, scope)
         }
-        fn directory(&mut self, place: Place<'_>, scope: &()) -> bool {
+        fn directory(&mut self, place: RemovalPlace<'_>, scope: &()) -> bool {
             self.ask("directory", place.path);
             self.all.directory(place, scope)
         }
@@ -305,7 +305,7 @@ mod tests {
         let directory = Directory::live(root, &stat, &who);
         let all = Everything { who, buffer: Vec::new(), failed: None };
         let mut sparing = Sparing { all, asked: Vec::new() };
-        let place = Place { directory: &directory, path: RelPath::new(b"t").unwrap() };
+        let place = RemovalPlace { directory: &directory, path: RelPath::new(b"t").unwrap() };
         assert!(!remove(&mut sparing, place, Some(FileKind::Directory), &()));
         let left: Vec<_> = ["t/a/f", "t/a/kept", "t/b", "t/kd/f", "t/z"]
             .into_iter()

@@ -3,7 +3,7 @@
 use super::error::StepError;
 use super::flags::Flags;
 use super::ground::Ground;
-use crate::account::{Aspects, Cause, Change, Deed, Event, Ledger, Report, Side};
+use crate::account::{Aspects, Cause, Change, Deed, Event, Ledger, Report, RunSide};
 use crate::dest::Lack;
 use crate::dest::content::Copied;
 use crate::error::{Act, Error};
@@ -12,8 +12,8 @@ use crate::tree::{FileKind, RelPath, Stat};
 /// One thread's account. The reports are merged when the threads join.
 pub(super) struct Account<'a> {
     ledger: Ledger<'a>,
-    src: Side<'a>,
-    dst: Side<'a>,
+    src: RunSide<'a>,
+    dst: RunSide<'a>,
     flags: &'a Flags<'a>,
     /// Entries for the manifest, if one is written.
     kept: Option<Vec<Box<[u8]>>>,
@@ -67,8 +67,8 @@ impl<'a> Account<'a> {
         let dst = ground.dst.as_ref().map_or(ground.src.path, |dst| dst.path);
         Account {
             ledger: Ledger::new(ground.observer),
-            src: Side { root: ground.src.path, stop },
-            dst: Side { root: dst, stop },
+            src: RunSide { root: ground.src.path, stop },
+            dst: RunSide { root: dst, stop },
             flags,
             kept: ground.options.write_manifest.as_ref().map(|_| Vec::new()),
         }

@@ -21,7 +21,7 @@ use std::os::fd::AsFd;
 
 /// Both sides of a walked directory.
 struct WalkedDirectory {
-    src: source::Directory,
+    src: source::SourceDirectory,
     dst: Option<dest::Directory>,
     /// The time of the destination's directory.
     mtime: Timestamp,

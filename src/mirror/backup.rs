@@ -11,7 +11,7 @@ use crate::tree::RelPath;
 
 /// How an entry gets to its backup.
 #[derive(Debug, Clone, Copy)]
-enum By {
+enum BackupBy {
     Moving,
     Linking,
     Copying,
@@ -21,7 +21,7 @@ enum By {
 pub(super) fn back_up(hands: &mut Hands<'_>, directory: &Directory, path: RelPath<'_>) -> StepResult<()> {
     directory.unlock();
     match &hands.state.ground.backup {
-        Some(backup) => back_up_by(hands, By::Linking, backup, directory, path),
+        Some(backup) => back_up_by(hands, BackupBy::Linking, backup, directory, path),
         None => Ok(()),
     }
 }
@@ -34,7 +34,7 @@ pub(super) fn back_up_content(
 ) -> StepResult<()> {
     let Some(backup) = &hands.state.ground.backup else { return Ok(()) };
     directory.unlock();
-    back_up_by(hands, By::Copying, backup, directory, path)
+    back_up_by(hands, BackupBy::Copying, backup, directory, path)
 }
 
 /// The same for what a directory replaces, if it is not a directory itself.
@@ -51,14 +51,14 @@ pub(super) fn back_up_other(
 /// Removes an entry that is not a directory; moves it to its backup if backups are wanted.
 pub(super) fn move_away(hands: &mut Hands<'_>, directory: &Directory, path: RelPath<'_>) -> StepResult<()> {
     match &hands.state.ground.backup {
-        Some(backup) => back_up_by(hands, By::Moving, backup, directory, path),
+        Some(backup) => back_up_by(hands, BackupBy::Moving, backup, directory, path),
         None => directory.dir.remove_file_if_there(path.file_name()).map_err(at_destination(Act::Delete)),
     }
 }
 
 fn back_up_by(
     hands: &mut Hands<'_>,
-    by: By,
+    by: BackupBy,
     backup: &BackupPlace,
     directory: &Directory,
     path: RelPath<'_>,
@@ -69,9 +69,9 @@ fn back_up_by(
         let (who, fsync) = (&ground.who, ground.options.fsync);
         let mut copy = CopyHands { copier, moved, who, can, fsync, act: Act::BackUp, lacks: Vec::new() };
         let done = match by {
-            By::Moving => backup.move_away(&mut copy, &directory.dir, path, &like),
-            By::Linking => backup.link_away(&mut copy, &directory.dir, path, &like),
-            By::Copying => backup.copy_away(&mut copy, &directory.dir, path, &like),
+            BackupBy::Moving => backup.move_away(&mut copy, &directory.dir, path, &like),
+            BackupBy::Linking => backup.link_away(&mut copy, &directory.dir, path, &like),
+            BackupBy::Copying => backup.copy_away(&mut copy, &directory.dir, path, &like),
         };
         (done, copy.lacks)
     });

@@ -7,7 +7,7 @@ use super::scopes::Scopes;
 use super::state::RunState;
 use crate::error::Act;
 use crate::plan::symlinks::{Treatment, treat};
-use crate::source::Directory;
+use crate::source::SourceDirectory;
 use crate::sys::{FileKind, Names};
 use crate::tree::{RelPath, RelPathBuf};
 
@@ -26,7 +26,7 @@ pub(super) enum Look {
 /// A directory of the source, and what takes part in it.
 #[derive(Clone, Copy)]
 pub(super) struct LookIn<'a> {
-    pub(super) src: &'a Directory,
+    pub(super) src: &'a SourceDirectory,
     pub(super) scopes: &'a Scopes,
 }
 
@@ -83,7 +83,7 @@ pub(super) fn look(
     })
 }
 
-fn treatment(state: &RunState<'_>, src: &Directory, path: RelPath<'_>, target: &[u8]) -> Treatment {
+fn treatment(state: &RunState<'_>, src: &SourceDirectory, path: RelPath<'_>, target: &[u8]) -> Treatment {
     let follows = state.ground.follows_directories();
     let leads_to = follows.then(|| src.stat(path.file_name(), true).ok().map(|stat| stat.kind)).flatten();
     treat(state.ground.policy.symlinks, path, target, leads_to)

@@ -11,7 +11,7 @@ use crate::plan::policy::{Keep, Policy};
 use crate::plan::same::Precision;
 use crate::plan::step::Writing;
 use crate::rules::Side;
-use crate::source::Directory;
+use crate::source::SourceDirectory;
 use crate::sys::{Dir, Stat};
 use crate::tree::attributes::Who;
 use crate::tree::grain::{Grain, Grains};
@@ -24,7 +24,7 @@ pub(crate) struct Ground<'a> {
     /// The policy of the options, limited to what this user may do.
     pub(crate) policy: Policy,
     pub(crate) observer: &'a dyn Observer,
-    pub(crate) src: Root<'a, Directory>,
+    pub(crate) src: Root<'a, SourceDirectory>,
     /// `None` in a dry run whose destination does not exist.
     pub(crate) dst: Option<Root<'a, Dir>>,
     pub(crate) who: Who,
@@ -93,7 +93,7 @@ impl Ground<'_> {
     }
 
     /// A directory of the source, by its path. The path may lead through symlinks only if the walk may follow them.
-    pub(super) fn source_dir(&self, path: RelPath<'_>) -> rustix::io::Result<Directory> {
+    pub(super) fn source_dir(&self, path: RelPath<'_>) -> rustix::io::Result<SourceDirectory> {
         self.src.dir.enter_beneath(path, self.follows_directories())
     }
 

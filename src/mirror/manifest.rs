@@ -42,7 +42,8 @@ pub(super) fn write(path: &Path, mut kept: Vec<Box<[u8]>>, fsync: bool) -> Resul
     let io = |act| move |errno: rustix::io::Errno| Error::io(act, path, errno);
     kept.sort_by(|a, b| order(a).cmp(order(b)));
     kept.dedup();
-    let output = output::Place::open(path).and_then(output::Place::create).map_err(io(Act::Create))?;
+    let output =
+        output::OutputPlace::open(path).and_then(output::OutputPlace::create).map_err(io(Act::Create))?;
     let written = {
         let mut out = BufWriter::new(&output);
         kept.iter().try_for_each(|line| writeln!(out, "{}", escape(line))).and_then(|()| out.flush())

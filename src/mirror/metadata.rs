@@ -90,7 +90,7 @@ impl<'a> WantedMetadata<'a> {
     /// What the entry created from `src` should have in place of `dst`.
     pub(super) fn wanted(&self, src: &Stat, dst: Option<&Stat>) -> Attributes {
         let names =
-            attributes::Names { user: &|uid| self.names.user(uid), group: &|gid| self.names.group(gid) };
+            attributes::IdNames { user: &|uid| self.names.user(uid), group: &|gid| self.names.group(gid) };
         attributes::wanted(src, dst, self.ground.keep(), &self.ground.who, &names)
     }
 

@@ -49,7 +49,7 @@ pub(super) struct DirectoryPair {
 
 /// The source's side of a directory.
 pub(super) struct SourceSide {
-    pub(super) dir: source::Directory,
+    pub(super) dir: source::SourceDirectory,
     pub(super) stat: Stat,
     pub(super) names: Names,
 }

@@ -16,7 +16,7 @@ pub(super) const PARTIAL_DIR: &[u8] = b".haul-partial";
 /// The place of one entry on both sides.
 #[derive(Clone, Copy)]
 pub(super) struct EntryPlace<'a> {
-    pub(super) src: &'a source::Directory,
+    pub(super) src: &'a source::SourceDirectory,
     /// `None` in a dry run, where it does not exist.
     pub(super) dst: Option<&'a dest::Directory>,
     pub(super) path: RelPath<'a>,

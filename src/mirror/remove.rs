@@ -11,7 +11,7 @@ use super::scopes::enter_deleted;
 use super::state::RunState;
 use crate::dest::Directory;
 use crate::dest::backup::BackupPlace;
-use crate::dest::remove::{self, Level, Place, Removal};
+use crate::dest::remove::{self, Level, Removal, RemovalPlace};
 use crate::error::Act;
 use crate::plan::removal::{EntryFacts, MadeBy, Meant, RemovalStep, Role, decide};
 use crate::rules::{Scope, Verdict};
@@ -53,7 +53,7 @@ fn meant(state: &RunState<'_>, path: RelPath<'_>) -> Meant {
 /// Removes an entry and everything below it, as far as allowed. Returns whether it is gone.
 pub(super) fn remove(hands: &mut Hands<'_>, entry: ToRemove<'_>) -> bool {
     let ToRemove { target, path, is_directory, scope } = entry;
-    let place = Place { directory: target, path };
+    let place = RemovalPlace { directory: target, path };
     if !is_directory {
         return is_meant(hands.state, path, false) && remove_entry(hands, place, None);
     }
@@ -74,26 +74,26 @@ impl Removal for Hands<'_> {
         self.state.is_ending()
     }
 
-    fn keeps(&self, place: Place<'_>, kind: Option<FileKind>, scope: &Self::Scope) -> bool {
+    fn keeps(&self, place: RemovalPlace<'_>, kind: Option<FileKind>, scope: &Self::Scope) -> bool {
         let is_directory = kind == Some(FileKind::Directory);
         let facts = facts(self.state, place.path, is_directory, scope.as_ref());
         matches!(decide(facts), RemovalStep::Stay(_))
     }
 
-    fn enter(&mut self, place: Place<'_>, scope: &Self::Scope) -> Option<Level<Self::Scope>> {
+    fn enter(&mut self, place: RemovalPlace<'_>, scope: &Self::Scope) -> Option<Level<Self::Scope>> {
         open_level(self, place, scope.as_ref()).unwrap_or_else(|error| {
             self.account.fail(place.path, error);
             None
         })
     }
 
-    fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, _: &Self::Scope) -> bool {
+    fn entry(&mut self, place: RemovalPlace<'_>, kind: Option<FileKind>, _: &Self::Scope) -> bool {
         // A backup next to it keeps the directory.
         remove_entry(self, place, kind)
             && !self.state.ground.backup.as_ref().is_some_and(BackupPlace::is_beside)
     }
 
-    fn directory(&mut self, place: Place<'_>, scope: &Self::Scope) -> bool {
+    fn directory(&mut self, place: RemovalPlace<'_>, scope: &Self::Scope) -> bool {
         // A directory that is only on the way to what the rules select stays.
         let is_passed = scope.as_ref().is_some_and(|scope| scope.verdict(place.path, true) == Verdict::Pass);
         !is_passed
@@ -109,7 +109,7 @@ impl Removal for Hands<'_> {
 /// Opens a directory to remove, if that is allowed.
 fn open_level(
     hands: &mut Hands<'_>,
-    place: Place<'_>,
+    place: RemovalPlace<'_>,
     scope: Option<&Scope>,
 ) -> StepResult<Option<Level<Option<Scope>>>> {
     let path = place.path;
@@ -151,7 +151,7 @@ pub(super) fn role(state: &RunState<'_>, stat: &Stat) -> Role {
 }
 
 /// Removes one entry, which is empty if it is a directory. Returns whether it is gone.
-fn remove_entry(hands: &mut Hands<'_>, place: Place<'_>, kind: Option<FileKind>) -> bool {
+fn remove_entry(hands: &mut Hands<'_>, place: RemovalPlace<'_>, kind: Option<FileKind>) -> bool {
     let (path, name, ground) = (place.path, place.name(), &hands.state.ground);
     let dir = &place.directory.dir;
     let Some(kind) = kind.or_else(|| dir.stat(name).ok().map(|stat| stat.kind)) else { return true };

@@ -6,7 +6,7 @@ use super::ground::Ground;
 use crate::error::{Act, Error};
 use crate::rules::listed::{Cursor, Selection};
 use crate::rules::{MergeFile, RuleError, Scope, Side, Verdict};
-use crate::source::Directory;
+use crate::source::SourceDirectory;
 use crate::sys::{Dir, Stat, open};
 use crate::tree::{Device, RelPath};
 use rustix::io::Errno;
@@ -72,8 +72,8 @@ impl Scopes {
     pub(super) fn add_sent(
         &mut self,
         account: &mut Account<'_>,
-        root: &Directory,
-        src: &Directory,
+        root: &SourceDirectory,
+        src: &SourceDirectory,
         path: RelPath<'_>,
     ) -> StepResult<()> {
         let Some(scope) = self.sent.take() else { return Ok(()) };

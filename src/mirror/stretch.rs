@@ -21,7 +21,7 @@ pub(super) fn work_through(
     hands: &mut Hands<'_>,
     purpose: Purpose,
     stretch: Stretch,
-    tasks: &mut pool::Found<WalkTask>,
+    tasks: &mut pool::FoundTasks<WalkTask>,
 ) {
     let Stretch { pair, range } = stretch;
     let mut children = Vec::new();

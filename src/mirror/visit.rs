@@ -18,7 +18,7 @@ use crate::error::Act;
 use crate::plan::step::leaves_directory;
 use crate::pool;
 use crate::rules::listed::Cursor;
-use crate::source::Directory;
+use crate::source::SourceDirectory;
 use crate::sys::{FileKind, Names};
 use crate::tree::{RelPath, RelPathBuf, Standing};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(super) fn visit(
     hands: &mut Hands<'_>,
     purpose: Purpose,
     task: WalkTask,
-    tasks: &mut pool::Found<WalkTask>,
+    tasks: &mut pool::FoundTasks<WalkTask>,
 ) {
     match task {
         WalkTask::Root => match open_roots(hands, purpose) {
@@ -67,7 +67,7 @@ fn share_out(
     hands: &mut Hands<'_>,
     purpose: Purpose,
     pair: &Arc<DirectoryPair>,
-    tasks: &mut pool::Found<WalkTask>,
+    tasks: &mut pool::FoundTasks<WalkTask>,
 ) {
     let count = pair.joined.len();
     hands.account.planned(pair.src.names.len() as u64);
@@ -199,7 +199,7 @@ fn enter_source(
     Ok(Some(Entered { src: SourceSide { dir, stat, names }, scopes, crosses }))
 }
 
-fn source_names(hands: &mut Hands<'_>, src: &Directory, scopes: &Scopes) -> StepResult<Names> {
+fn source_names(hands: &mut Hands<'_>, src: &SourceDirectory, scopes: &Scopes) -> StepResult<Names> {
     if let Some(names) = scopes.cursor.as_ref().and_then(|cursor| cursor.names()) {
         return Ok(Names::only(names));
     }

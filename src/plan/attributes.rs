@@ -8,7 +8,7 @@ use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{FileKind, Stat, Timestamp, Xattr};
 
 /// The names of users and groups, for maps that use names.
-pub(crate) struct Names<'a> {
+pub(crate) struct IdNames<'a> {
     pub(crate) user: &'a dyn Fn(u32) -> Option<Box<[u8]>>,
     pub(crate) group: &'a dyn Fn(u32) -> Option<Box<[u8]>>,
 }
@@ -19,7 +19,7 @@ pub(crate) fn wanted(
     dst: Option<&Stat>,
     keep: &Keep,
     who: &Who,
-    names: &Names<'_>,
+    names: &IdNames<'_>,
 ) -> Attributes {
     let is_directory = src.kind == FileKind::Directory;
     let is_symlink = src.kind == FileKind::Symlink;
@@ -137,7 +137,7 @@ mod tests {
     fn want(src: &Stat, dst: Option<&Stat>, keep: &Keep, uid: u32) -> Attributes {
         let who = Who { uid, gid: 100, groups: vec![100, 6], umask: 0o022 };
         let nobody = |_| None;
-        wanted(src, dst, keep, &who, &Names { user: &nobody, group: &nobody })
+        wanted(src, dst, keep, &who, &IdNames { user: &nobody, group: &nobody })
     }
 
     #[test]

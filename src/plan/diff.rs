@@ -55,27 +55,32 @@ impl Step {
 
 /// An entry, and the one that stands for its inode: for a hard link, the first name of its group.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Name<'a> {
+pub(crate) struct DiffName<'a> {
     pub(crate) entry: &'a Entry,
     pub(crate) inode: &'a Entry,
 }
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
+pub(crate) struct DiffRules {
     pub(crate) fields: Fields,
     pub(crate) trust: Trust,
     pub(crate) precision: Precision,
 }
 
 /// Whether the contents of two entries must be read to know whether they are the same.
-pub(crate) fn needs_content(src: &Entry, dst: &Entry, rules: Rules) -> bool {
+pub(crate) fn needs_content(src: &Entry, dst: &Entry, rules: DiffRules) -> bool {
     matches!(same::content(src, dst, rules.trust, &rules.precision), Equality::Compare(_))
 }
 
 /// What would make `dst` like `src`, two entries with the same path; `None` if it already is. `other_content` says that
 /// the contents were compared and differ.
-pub(crate) fn step(src: Name<'_>, dst: Name<'_>, other_content: bool, rules: Rules) -> Option<Step> {
+pub(crate) fn step(
+    src: DiffName<'_>,
+    dst: DiffName<'_>,
+    other_content: bool,
+    rules: DiffRules,
+) -> Option<Step> {
     let (kind, old_kind) = (file_kind(src.inode), file_kind(dst.inode));
     let same_kind = kind == old_kind;
     let made = |deed| {
@@ -93,7 +98,7 @@ pub(crate) fn step(src: Name<'_>, dst: Name<'_>, other_content: bool, rules: Rul
 }
 
 /// The step for two entries of the same kind, each of which stands for its inode.
-fn compared(src: Name<'_>, dst: &Entry, other_content: bool, rules: Rules) -> Option<Step> {
+fn compared(src: DiffName<'_>, dst: &Entry, other_content: bool, rules: DiffRules) -> Option<Step> {
     let of_kind = known_difference(src.entry, dst, &rules.precision);
     let is_size = of_kind == Some(Differs::Size);
     let differs = Aspects {
@@ -112,18 +117,18 @@ fn compared(src: Name<'_>, dst: &Entry, other_content: bool, rules: Rules) -> Op
 }
 
 /// The step for an entry that only the source has.
-pub(crate) fn create(src: Name<'_>) -> Step {
+pub(crate) fn create(src: DiffName<'_>) -> Step {
     let deed = if matches!(src.entry.kind, Kind::HardLink(_)) { Deed::Link } else { Deed::Create };
     Step { is_new: true, ..told(src, deed, vec![Differs::Missing]) }
 }
 
 /// The step for an entry that only the destination has.
-pub(crate) fn delete(dst: Name<'_>) -> Step {
+pub(crate) fn delete(dst: DiffName<'_>) -> Step {
     let step = told(dst, Deed::Delete, vec![Differs::Extra]);
     Step { target: None, added_bytes: 0, removed_bytes: dst.entry.kind.size(), ..step }
 }
 
-fn told(name: Name<'_>, deed: Deed, what: Vec<Differs>) -> Step {
+fn told(name: DiffName<'_>, deed: Deed, what: Vec<Differs>) -> Step {
     let has_content = matches!(deed, Deed::Create | Deed::Update);
     Step {
         path: name.entry.path.clone(),
@@ -155,7 +160,8 @@ mod tests {
     use crate::tree::{Metadata, Owner, Timestamp};
     use std::sync::Arc;
 
-    const RULES: Rules = Rules { fields: Fields::ALL, trust: Trust::Nothing, precision: Precision::EXACT };
+    const RULES: DiffRules =
+        DiffRules { fields: Fields::ALL, trust: Trust::Nothing, precision: Precision::EXACT };
 
     fn entry(kind: Kind) -> Entry {
         let (owner, mtime) = (Arc::new(Owner::default()), Timestamp { seconds: 5, nanos: 6 });
@@ -171,7 +177,7 @@ mod tests {
     fn a_name_that_changes_its_group_is_linked_or_becomes_an_inode_of_its_own() {
         let file = entry(Kind::file(3));
         let (a, b) = (link("a"), link("b"));
-        let name = |entry| Name { entry, inode: &file };
+        let name = |entry| DiffName { entry, inode: &file };
         let deed = |src, dst| {
             step(name(src), name(dst), false, RULES)
                 .map(|step| (step.deed, step.is_new, step.added_bytes, step.removed_bytes))
@@ -188,7 +194,7 @@ mod tests {
         let (old, mut new) = (entry(Kind::file(3)), entry(Kind::file(3)));
         new.meta.mtime.nanos = 0;
         let needs = |src: &Entry, dst: &Entry, trust, precision| {
-            needs_content(src, dst, Rules { trust, precision, ..RULES })
+            needs_content(src, dst, DiffRules { trust, precision, ..RULES })
         };
         let (exact, coarse) = (Precision::EXACT, Precision { dst: Grain::Unknown, ..Precision::EXACT });
         assert!(needs(&old, &old, Trust::Nothing, exact));

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Tasks that a thread has found but not begun. It takes the last one next, which walks a tree depth first and keeps
 /// few directories open.
-pub(crate) type Found<T> = Vec<T>;
+pub(crate) type FoundTasks<T> = Vec<T>;
 
 /// Where threads that have run out of tasks get tasks from those that have some.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) fn crawl<T: Send, S: Send>(
     threads: NonZeroUsize,
     first: T,
     start: impl Fn() -> S + Sync,
-    visit: impl Fn(&mut S, T, &mut Found<T>) + Sync,
+    visit: impl Fn(&mut S, T, &mut FoundTasks<T>) + Sync,
 ) -> Vec<S> {
     let exchange = Exchange {
         shared: Mutex::new(Shared { tasks: vec![first], working: 0 }),
@@ -72,7 +72,7 @@ impl<T> Exchange<T> {
     }
 
     /// Gives half of the found tasks, those found first, to waiting threads, if any.
-    fn share(&self, found: &mut Found<T>) {
+    fn share(&self, found: &mut FoundTasks<T>) {
         if found.len() > 1 && self.waiting.load(Ordering::Relaxed) > 0 {
             let given = found.len() / 2;
             self.lock().tasks.extend(found.drain(..given));

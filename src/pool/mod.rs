@@ -6,7 +6,7 @@
 mod crawl;
 mod ordered;
 
-pub(crate) use crawl::{Found, crawl};
+pub(crate) use crawl::{FoundTasks, crawl};
 pub(crate) use ordered::ordered;
 
 use std::num::NonZeroUsize;

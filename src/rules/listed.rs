@@ -38,12 +38,12 @@ pub struct Selection {
 #[derive(Debug)]
 struct ListedLine {
     path: RelPathBuf,
-    reach: Extent,
+    reach: ListedExtent,
 }
 
 /// How much of a directory takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Extent {
+enum ListedExtent {
     /// Only what is listed below it.
     Way,
     /// The entry itself, and what is listed below it.
@@ -62,7 +62,7 @@ pub struct Cursor {
     range: Range<usize>,
     /// Where the names below this path begin in those.
     name_start: usize,
-    reach: Extent,
+    reach: ListedExtent,
 }
 
 /// A line that cannot be used.
@@ -97,9 +97,9 @@ impl Selection {
             let refuse = |fault| ListError { line, text: text.into(), fault };
             let named = parse_path(text).map_err(refuse)?;
             let reach = match named.with_content {
-                _ if recursive => Extent::Whole,
-                true => Extent::Content,
-                false => Extent::Itself,
+                _ if recursive => ListedExtent::Whole,
+                true => ListedExtent::Content,
+                false => ListedExtent::Itself,
             };
             includes_root |= named.begins_at_root || named.path.as_path().is_root();
             lines.push(ListedLine { path: named.path, reach });
@@ -110,7 +110,7 @@ impl Selection {
     /// One path, with everything below it.
     pub fn subtree(path: RelPathBuf) -> Selection {
         let includes_root = path.as_path().is_root();
-        Self::new(vec![ListedLine { path, reach: Extent::Whole }], includes_root)
+        Self::new(vec![ListedLine { path, reach: ListedExtent::Whole }], includes_root)
     }
 
     fn new(mut lines: Vec<ListedLine>, includes_root: bool) -> Selection {
@@ -133,7 +133,7 @@ impl Selection {
     pub fn root(&self) -> Cursor {
         let reach = match self.lines.first() {
             Some(line) if line.path.as_path().is_root() => line.reach,
-            _ => Extent::Way,
+            _ => ListedExtent::Way,
         };
         Cursor { lines: Arc::clone(&self.lines), range: 0..self.lines.len(), name_start: 0, reach }
     }
@@ -148,28 +148,28 @@ impl Cursor {
         let range = self.below(name);
         let name_start = self.name_start + name.len() + 1;
         let listed = self.lines[range.clone()].first().map(|line| {
-            if line.path.as_path().as_bytes().len() < name_start { line.reach } else { Extent::Way }
+            if line.path.as_path().as_bytes().len() < name_start { line.reach } else { ListedExtent::Way }
         });
-        let in_content = (self.reach == Extent::Content).then_some(Extent::Itself);
+        let in_content = (self.reach == ListedExtent::Content).then_some(ListedExtent::Itself);
         let reach = listed.max(in_content)?;
         Some(Cursor { lines: Arc::clone(&self.lines), range, name_start, reach })
     }
 
     /// Whether everything below this path is selected.
     pub fn is_whole(&self) -> bool {
-        self.reach == Extent::Whole
+        self.reach == ListedExtent::Whole
     }
 
     /// Whether this path is selected for its own sake, and not only as a directory on the way to one that is.
     pub fn is_listed(&self) -> bool {
-        self.reach >= Extent::Itself
+        self.reach >= ListedExtent::Itself
     }
 
     /// The names in this directory that are selected, each once and in order; `None` if all are. A name may not exist;
     /// then the list asks for a missing entry. If all names are selected, names of the destination that the source
     /// lacks are extraneous; otherwise nothing is known about them.
     pub fn names(&self) -> Option<impl Iterator<Item = &[u8]>> {
-        (self.reach < Extent::Content).then(|| {
+        (self.reach < ListedExtent::Content).then(|| {
             let mut rest = self.lines_below();
             std::iter::from_fn(move || {
                 let name = self.name(self.lines[rest.clone()].first()?);

@@ -98,7 +98,7 @@ impl ArchiveReader {
     pub fn copy(&self, path: RelPath<'_>, to: &mut dyn Write) -> Result<u64, Error> {
         let number = self.file(path).map_err(|errno| self.at(path, errno))?;
         let record = &self.archive.records()[number];
-        let mut content = Content { to, written: 0 };
+        let mut content = EntryContent { to, written: 0 };
         let outcome = Decoder::new()
             .map_err(|error| Fault::from(error).into())
             .and_then(|mut decoder| self.content(number, &mut decoder, &mut content))
@@ -114,7 +114,7 @@ impl ArchiveReader {
         &self,
         number: usize,
         decoder: &mut Decoder,
-        content: &mut Content<'_>,
+        content: &mut EntryContent<'_>,
     ) -> Result<(), Stopped> {
         let record = &self.archive.records()[number];
         let parts = PartDigests::new(record);
@@ -188,12 +188,12 @@ impl From<Fault> for Stopped {
 }
 
 /// Where the content goes.
-struct Content<'a> {
+struct EntryContent<'a> {
     to: &'a mut dyn Write,
     written: u64,
 }
 
-impl Content<'_> {
+impl EntryContent<'_> {
     /// Writes data that begins `stored` bytes into the data of a file with these extents.
     fn data(&mut self, extents: Option<&[Extent]>, stored: u64, mut data: &[u8]) -> Result<(), Stopped> {
         let Some(extents) = extents else { return self.write(data) };

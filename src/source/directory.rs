@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 
 /// An open directory of the source.
 #[derive(Debug)]
-pub(crate) enum Directory {
+pub(crate) enum SourceDirectory {
     /// On this machine.
     Local(Dir),
 }
@@ -23,77 +23,77 @@ pub(crate) enum SourceFile {
     Local(File),
 }
 
-impl Directory {
+impl SourceDirectory {
     /// Lists it. The names are read through `buffer`.
     pub(crate) fn names(&self, buffer: &mut Vec<u8>) -> Result<Names> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         Names::of(dir, buffer)
     }
 
     /// Its own metadata.
     pub(crate) fn stat_self(&self) -> Result<Stat> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         dir.stat_self()
     }
 
     /// Its own extended attributes.
     pub(crate) fn xattrs_self(&self) -> Result<Box<[Xattr]>> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         xattr::of(dir.as_fd())
     }
 
     /// The metadata of an entry; of what a symlink leads to if `follow`.
     pub(crate) fn stat(&self, name: &[u8], follow: bool) -> Result<Stat> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         if follow { dir.stat_following(name) } else { dir.stat(name) }
     }
 
     /// The text of a symlink.
     pub(crate) fn read_link(&self, name: &[u8]) -> Result<Box<[u8]>> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         dir.read_link(name)
     }
 
     /// The extended attributes of an entry; of what a symlink leads to if `follow`.
     pub(crate) fn xattrs(&self, name: &[u8], follow: bool) -> Result<Box<[Xattr]>> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         if follow { self.open(name, true)?.xattrs() } else { xattr::at(dir.as_fd(), name) }
     }
 
     /// Opens a file; what a symlink leads to if `follow`.
     pub(crate) fn open(&self, name: &[u8], follow: bool) -> Result<SourceFile> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         let file = if follow { dir.open_file_following(name) } else { dir.open_file(name) };
         file.map(SourceFile::Local)
     }
 
     /// The whole content of a small file anywhere below it. The way there leads through no symlink.
     pub(crate) fn read_small_beneath(&self, path: RelPath<'_>) -> Result<Vec<u8>> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         open::read_small_beneath(dir, path)
     }
 
     /// The whole content of a small file in it.
     pub(crate) fn read_small(&self, name: &[u8]) -> Result<Vec<u8>> {
-        let Directory::Local(dir) = self;
+        let SourceDirectory::Local(dir) = self;
         open::read_small(dir, name)
     }
 
     /// Opens a directory in it; what a symlink leads to if `follow`.
-    pub(crate) fn enter(&self, name: &[u8], follow: bool) -> Result<Directory> {
-        let Directory::Local(dir) = self;
+    pub(crate) fn enter(&self, name: &[u8], follow: bool) -> Result<SourceDirectory> {
+        let SourceDirectory::Local(dir) = self;
         let entered = if follow { dir.open_dir_following(name) } else { dir.open_dir(name) };
-        entered.map(Directory::Local)
+        entered.map(SourceDirectory::Local)
     }
 
     /// Opens a directory below it. The path leads through symlinks only if `follow`.
-    pub(crate) fn enter_beneath(&self, path: RelPath<'_>, follow: bool) -> Result<Directory> {
-        let Directory::Local(dir) = self;
+    pub(crate) fn enter_beneath(&self, path: RelPath<'_>, follow: bool) -> Result<SourceDirectory> {
+        let SourceDirectory::Local(dir) = self;
         let entered = match dir.open_dir_beneath(path) {
             Err(Errno::LOOP | Errno::NOTDIR) if follow => dir.open_dir_following(path.as_bytes()),
             entered => entered,
         };
-        entered.map(Directory::Local)
+        entered.map(SourceDirectory::Local)
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
         drop(dir.open_dir(b"d").unwrap().create_file(b"f", 0o600).unwrap());
         dir.create_symlink(b"to-d", b"d").unwrap();
         dir.create_symlink(b"to-f", b"d/f").unwrap();
-        let root = Directory::Local(dir);
+        let root = SourceDirectory::Local(dir);
         let kind = |name: &[u8], follow| root.stat(name, follow).unwrap().kind;
         assert_eq!((kind(b"to-d", false), kind(b"to-d", true)), (FileKind::Symlink, FileKind::Directory));
         assert!(root.enter(b"to-d", false).is_err() && root.open(b"to-f", false).is_err());

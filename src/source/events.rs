@@ -2,7 +2,7 @@
 
 use super::frames::Halt;
 use crate::account::End;
-use crate::archive::tar::{Decoder, Ending, Event, Fault as TarFault, Limits};
+use crate::archive::tar::{Decoder, Ending, Event, Limits, TarFault};
 use crate::archive::{Fault, malformed, stream};
 use crate::cancel::Cancel;
 use crate::sys::users;

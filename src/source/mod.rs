@@ -1,6 +1,6 @@
 //! Where entries and their content come from: a live tree, an archive by its index, an archive front to back.
 //!
-//! Owns which of them a name leads to, and reading each; [`Directory`] is what a mirror reads, as small as listing,
+//! Owns which of them a name leads to, and reading each; [`SourceDirectory`] is what a mirror reads, as small as listing,
 //! looking at and reading need, and the scan of a whole tree is [`crate::walk`]'s. Decides nothing, and writes nothing.
 
 mod archive;
@@ -13,7 +13,7 @@ pub(crate) mod owners;
 pub(crate) mod pairs;
 
 pub use archive::{ArchiveReader, Listed};
-pub(crate) use directory::{Directory, SourceFile};
+pub(crate) use directory::{SourceDirectory, SourceFile};
 pub use layers::is_delta;
 
 use crate::error::{Act, Error, IndexUse, Unfit};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Where a file is to appear.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct OutputPlace {
     dir: Dir,
     name: Vec<u8>,
     existing: Option<Stat>,
@@ -24,24 +24,24 @@ pub(crate) struct Place {
 pub(crate) struct Output {
     file: File,
     /// Its temporary and its final name; `None` if it is written to directly.
-    names: Option<Names>,
+    names: Option<OutputNames>,
 }
 
 #[derive(Debug)]
-struct Names {
+struct OutputNames {
     dir: Dir,
     temp: Vec<u8>,
     name: Vec<u8>,
 }
 
-impl Place {
+impl OutputPlace {
     /// Opens the directory that contains `path`. A symlink at `path` is the user's own and is followed.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let (dir, name) = open_parent(&followed(path))?;
         let existing = dir.stat(&name).ok();
         match &existing {
             Some(stat) if stat.kind == FileKind::Directory => Err(Errno::ISDIR),
-            _ => Ok(Place { dir, name, existing }),
+            _ => Ok(OutputPlace { dir, name, existing }),
         }
     }
 
@@ -53,14 +53,14 @@ impl Place {
     /// Creates a temporary file next to the name. A device or fifo, such as `/dev/null`, is written to directly and
     /// never replaced.
     pub(crate) fn create(self) -> Result<Output> {
-        let Place { dir, name, existing } = self;
+        let OutputPlace { dir, name, existing } = self;
         if existing.is_some_and(|stat| stat.kind != FileKind::File) {
             let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
             let file = rustix::fs::openat(&dir, &name[..], flags, rustix::fs::Mode::empty())?;
             return Ok(Output { file: File::from(file), names: None });
         }
         let (temp, file) = commit::create_temp_file(&dir)?;
-        Ok(Output { file, names: Some(Names { dir, temp, name }) })
+        Ok(Output { file, names: Some(OutputNames { dir, temp, name }) })
     }
 }
 
@@ -68,7 +68,7 @@ impl Output {
     /// Gives the file its final name; with `fsync`, after and before waiting for the disk.
     pub(crate) fn publish(self, fsync: bool) -> Result<()> {
         let Output { file, names } = self;
-        let Some(Names { dir, temp, name }) = names else { return commit::close(file) };
+        let Some(OutputNames { dir, temp, name }) = names else { return commit::close(file) };
         let publish = || {
             // The mode that open(2) with 0666 would give; the temporary file was accessible only to its owner.
             meta::set_mode(&file, 0o666 & !process::umask().unwrap_or(0o077))?;
@@ -101,7 +101,7 @@ impl Output {
 
     /// Removes the temporary file.
     pub(crate) fn discard(self) {
-        if let Some(Names { dir, temp, .. }) = self.names {
+        if let Some(OutputNames { dir, temp, .. }) = self.names {
             // Nothing can be done about a temporary file that cannot be removed; its name says what it is.
             let _ = dir.remove_file(&temp);
         }

@@ -25,7 +25,7 @@ pub(crate) struct Chosen<'a> {
 }
 
 /// The rules in one directory; `None` if there are none at all.
-pub(super) type Here = Option<Arc<Scope>>;
+pub(super) type ChosenHere = Option<Arc<Scope>>;
 
 /// A directory, and where failures in it are recorded.
 pub(super) struct OpenDir<'a> {
@@ -41,7 +41,7 @@ impl<'a> Chosen<'a> {
     }
 
     /// The rules in the root of the tree.
-    pub(super) fn root(&self, place: &OpenDir<'_>, ledger: &mut Ledger<'_>) -> Result<Here, Error> {
+    pub(super) fn root(&self, place: &OpenDir<'_>, ledger: &mut Ledger<'_>) -> Result<ChosenHere, Error> {
         if self.rules.is_empty() {
             return Ok(None);
         }
@@ -55,10 +55,10 @@ impl<'a> Chosen<'a> {
     /// The rules in the directory at `place`, where `above` are those of the one that holds it.
     pub(super) fn enter(
         &self,
-        above: Here,
+        above: ChosenHere,
         place: &OpenDir<'_>,
         ledger: &mut Ledger<'_>,
-    ) -> Result<Here, Error> {
+    ) -> Result<ChosenHere, Error> {
         let Some(scope) = above else { return Ok(None) };
         // A directory that only the receiver has is removed, and perishable rules protect nothing in it.
         let is_removed = self.side == Side::Receiver && !place.path.is_root() && !(self.is_sent)(place.path);
@@ -69,7 +69,7 @@ impl<'a> Chosen<'a> {
         Ok(Some(Arc::new(if is_removed { entered.deleted() } else { entered })))
     }
 
-    pub(super) fn verdict(&self, here: &Here, path: RelPath<'_>, is_dir: bool) -> Verdict {
+    pub(super) fn verdict(&self, here: &ChosenHere, path: RelPath<'_>, is_dir: bool) -> Verdict {
         match here.as_ref().map_or(Verdict::Keep, |scope| scope.verdict(path, is_dir)) {
             Verdict::Drop | Verdict::Pass if (self.is_sent)(path) => Verdict::Keep,
             verdict => verdict,

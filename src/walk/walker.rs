@@ -4,7 +4,7 @@
 //! too. A directory is opened relative to its parent's descriptor, and its metadata is read from the descriptor that is
 //! listed. The entries are put in path order at the end.
 
-use super::choose::{Chosen, Here, OpenDir};
+use super::choose::{Chosen, ChosenHere, OpenDir};
 use super::found::{Child, Found, Listing, Stamp};
 use super::{links, order};
 use crate::account::{Cause, End, Ledger, Observer, Report};
@@ -49,8 +49,9 @@ pub(crate) struct Scan {
 /// Scans everything below `root` that is selected.
 pub(crate) fn scan(root: &Dir, options: &ScanOptions<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
     let root_mount = root.stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
-    let shared = Shared { root, options, cancel, observer, root_mount, is_broken: AtomicBool::new(false) };
-    let first = Task { path: RelPathBuf::default(), here: None, is_passed: false, what: What::Root };
+    let shared =
+        ScanShared { root, options, cancel, observer, root_mount, is_broken: AtomicBool::new(false) };
+    let first = ScanTask { path: RelPathBuf::default(), here: None, is_passed: false, what: What::Root };
     let workers = pool::crawl(options.threads, first, || Worker::new(&shared), Worker::visit);
     let mut report = Report::default();
     let mut listings = Vec::new();
@@ -67,7 +68,7 @@ pub(crate) fn scan(root: &Dir, options: &ScanOptions<'_>, cancel: &Cancel, obser
     Scan { found, report }
 }
 
-struct Shared<'a> {
+struct ScanShared<'a> {
     root: &'a Dir,
     options: &'a ScanOptions<'a>,
     cancel: &'a Cancel,
@@ -77,11 +78,11 @@ struct Shared<'a> {
     is_broken: AtomicBool,
 }
 
-struct Task {
+struct ScanTask {
     /// Of the directory.
     path: RelPathBuf,
     /// The rules of the directory that holds it, or its own for some of its names.
-    here: Here,
+    here: ChosenHere,
     /// It is only on the way to selected entries.
     is_passed: bool,
     what: What,
@@ -98,7 +99,7 @@ enum What {
 type ScanName = (Box<[u8]>, Option<FileKind>);
 
 struct Worker<'a> {
-    shared: &'a Shared<'a>,
+    shared: &'a ScanShared<'a>,
     listings: Vec<Listing>,
     ledger: Ledger<'a>,
     owners: HashMap<(u32, u32), Arc<Owner>>,
@@ -106,7 +107,7 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(shared: &'a Shared<'a>) -> Self {
+    fn new(shared: &'a ScanShared<'a>) -> Self {
         Worker {
             shared,
             listings: Vec::new(),
@@ -116,14 +117,14 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn visit(&mut self, task: Task, tasks: &mut pool::Found<Task>) {
+    fn visit(&mut self, task: ScanTask, tasks: &mut pool::FoundTasks<ScanTask>) {
         if self.shared.cancel.is_set() || self.shared.is_broken.load(Ordering::Relaxed) {
             return;
         }
-        let Task { path, here, is_passed, what } = task;
+        let ScanTask { path, here, is_passed, what } = task;
         let mut listing = Listing { path, leaves_out: false, own: None, children: Vec::new() };
         match what {
-            What::Names(dir, names) => self.children(Stretch { dir, here, names }, &mut listing, tasks),
+            What::Names(dir, names) => self.children(ScanStretch { dir, here, names }, &mut listing, tasks),
             What::Root => match self.shared.root.open_dir(b".") {
                 Ok(dir) => self.directory(dir, here, &mut listing, tasks),
                 Err(errno) => self.fail(listing.path.as_path(), Act::Open, errno),
@@ -141,7 +142,13 @@ impl<'a> Worker<'a> {
     }
 
     /// An open directory: its own metadata, then its names.
-    fn directory(&mut self, dir: Dir, here: Here, listing: &mut Listing, tasks: &mut pool::Found<Task>) {
+    fn directory(
+        &mut self,
+        dir: Dir,
+        here: ChosenHere,
+        listing: &mut Listing,
+        tasks: &mut pool::FoundTasks<ScanTask>,
+    ) {
         let path = listing.path.clone();
         let stat = match dir.stat_self() {
             Ok(stat) => stat,
@@ -162,12 +169,12 @@ impl<'a> Worker<'a> {
         let Some(here) = self.enter(here, &dir, path.as_path()) else { return };
         let dir = Arc::new(dir);
         if names.len() <= WIDE_NAMES {
-            return self.children(Stretch { dir, here, names }, listing, tasks);
+            return self.children(ScanStretch { dir, here, names }, listing, tasks);
         }
         let mut stretches = Vec::new();
         while !names.is_empty() {
             let stretch = names.split_off(names.len().saturating_sub(STRETCH_NAMES));
-            stretches.push(Task {
+            stretches.push(ScanTask {
                 path: path.clone(),
                 here: here.clone(),
                 is_passed: false,
@@ -178,8 +185,8 @@ impl<'a> Worker<'a> {
     }
 
     /// The rules in the directory `dir`. `None` if they are invalid, which ends the scan.
-    fn enter(&mut self, above: Here, dir: &Dir, path: RelPath<'_>) -> Option<Here> {
-        let Shared { root, options, is_broken, .. } = self.shared;
+    fn enter(&mut self, above: ChosenHere, dir: &Dir, path: RelPath<'_>) -> Option<ChosenHere> {
+        let ScanShared { root, options, is_broken, .. } = self.shared;
         let place = OpenDir { root, dir, path };
         let entered = if path.is_root() {
             options.chosen.root(&place, &mut self.ledger)
@@ -205,8 +212,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn children(&mut self, all: Stretch, listing: &mut Listing, tasks: &mut pool::Found<Task>) {
-        let Stretch { dir, here, names } = all;
+    fn children(&mut self, all: ScanStretch, listing: &mut Listing, tasks: &mut pool::FoundTasks<ScanTask>) {
+        let ScanStretch { dir, here, names } = all;
         let mut directories = Vec::new();
         for (name, kind) in names {
             // A name from getdents64(2) is one component; a `..` from an odd file system must not be taken for one.
@@ -216,7 +223,7 @@ impl<'a> Worker<'a> {
                 Scanned::Directory(path, is_passed) => {
                     listing.children.push(Child::Directory(path.clone()));
                     let (here, what) = (here.clone(), What::Directory(Arc::clone(&dir)));
-                    directories.push(Task { path, here, is_passed, what });
+                    directories.push(ScanTask { path, here, is_passed, what });
                 }
                 Scanned::LeftOut => listing.leaves_out = true,
                 Scanned::Nothing => {}
@@ -225,7 +232,7 @@ impl<'a> Worker<'a> {
         tasks.extend(directories.into_iter().rev());
     }
 
-    fn child(&mut self, dir: &Dir, here: &Here, path: RelPathBuf, kind: Option<FileKind>) -> Scanned {
+    fn child(&mut self, dir: &Dir, here: &ChosenHere, path: RelPathBuf, kind: Option<FileKind>) -> Scanned {
         let chosen = &self.shared.options.chosen;
         let judge = |kind| chosen.verdict(here, path.as_path(), kind == FileKind::Directory);
         // With d_type, a dropped entry costs no call, and a directory only the calls on its own descriptor.
@@ -319,9 +326,9 @@ enum Scanned {
 }
 
 /// Names of an open directory, and the rules in it.
-struct Stretch {
+struct ScanStretch {
     dir: Arc<Dir>,
-    here: Here,
+    here: ChosenHere,
     names: Vec<ScanName>,
 }
 

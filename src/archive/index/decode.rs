@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::encode as code;
-use super::{Delta, Frame, Identity, Index, LARGEST_FRAME, Record};
+use super::{DeltaIndex, Frame, Identity, Index, LARGEST_FRAME, Record};
 use crate::archive::{Malformed, malformed};
 use crate::tree::{
     Device, Digest, Entry, Extent, Kind, Metadata, Owner, RelPath, RelPathBuf, Timestamp, Xattr, extent,
@@ -30,7 +30,7 @@ pub fn decode_delta(bytes: &[u8]) -> Result<Index, Malformed> {
     let removed = paths(&mut columns, count)?;
     end(&columns)?;
     check_removed(&index.records, &removed)?;
-    index.delta = Some(Delta { base, removed });
+    index.delta = Some(DeltaIndex { base, removed });
     Ok(index)
 }
 
@@ -376,7 +376,7 @@ mod tests {
     fn delta(removed: &[&str]) -> Index {
         let path = |text: &&str| RelPathBuf::from_member_name(text.as_bytes()).unwrap();
         let base = Identity { index: 3 << 100, len: 1 << 40 };
-        let delta = Delta { base, removed: removed.iter().map(path).collect() };
+        let delta = DeltaIndex { base, removed: removed.iter().map(path).collect() };
         Index { delta: Some(delta), ..everything() }
     }
 

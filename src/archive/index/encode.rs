@@ -1,7 +1,7 @@
 //! Encodes an index.
 
 use super::columns::{put, put_bytes, put_signed};
-use super::{Delta, Frame, RecordRef};
+use super::{DeltaIndex, Frame, RecordRef};
 use crate::tree::{Device, Entry, Kind, Owner, RelPath};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) const HAS_XATTRS: u8 = 0x20;
 pub(crate) fn encode<'a>(
     frames: &[Frame],
     records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
-    delta: Option<&Delta>,
+    delta: Option<&DeltaIndex>,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(records.len() * 64);
     put(&mut out, frames.len() as u64);
@@ -43,7 +43,7 @@ pub(crate) fn encode<'a>(
     entries().for_each(|e| extents(&mut out, e));
     entries().for_each(|e| xattrs(&mut out, e));
     records.for_each(|r| digest(&mut out, r));
-    if let Some(Delta { base, removed }) = delta {
+    if let Some(DeltaIndex { base, removed }) = delta {
         out.extend_from_slice(&base.index.to_be_bytes());
         put(&mut out, base.len);
         put(&mut out, removed.len() as u64);

@@ -4,7 +4,7 @@ use crate::tree::{Extent, Kind};
 
 /// What is left of a member's content.
 #[derive(Debug)]
-pub(super) struct Content {
+pub(super) struct MemberContent {
     /// Where in the file the next byte belongs.
     offset: u64,
     /// How many bytes are left of the current stretch of data.
@@ -17,7 +17,7 @@ pub(super) struct Content {
     pub(super) is_hidden: bool,
 }
 
-impl Content {
+impl MemberContent {
     /// The content of a member of this kind that stores `stored` bytes.
     pub(super) fn new(kind: &Kind, stored: u64) -> Self {
         let padding = super::padding(stored) as u64;
@@ -26,7 +26,7 @@ impl Content {
             _ => (stored, Vec::new()),
         };
         let is_hidden = !matches!(kind, Kind::File { .. });
-        Content { offset: 0, left, rest: after.into_iter(), padding, is_hidden }
+        MemberContent { offset: 0, left, rest: after.into_iter(), padding, is_hidden }
     }
 
     /// The file offset where the next bytes of the stream belong, and how many of them are contiguous; `None` at the

@@ -6,8 +6,8 @@
 //! 3. Memory is bounded by [`Limits`], and grows with what has arrived, not with what a header declares.
 //! 4. Extended headers apply to the next member only, never to each other.
 
-use super::content::Content;
-use super::error::{DecodeError, Fault};
+use super::content::MemberContent;
+use super::error::{DecodeError, TarFault};
 use super::header::{BLOCK, Header, kind};
 use super::intake::Intake;
 use super::limits::Limits;
@@ -119,7 +119,7 @@ enum State {
     /// The map text in front of a file's content is next.
     MapText(Box<Opening>, MapText),
     /// Content of a member is next.
-    Content(Content),
+    MemberContent(MemberContent),
     /// So many bytes of padding are next.
     Padding(u64),
     /// After the end of the archive.
@@ -184,26 +184,26 @@ impl Decoder {
         match &self.state {
             State::Failed(error) => Err(error.clone()),
             State::Trailer => Ok(Ending::Marked),
-            State::Header if self.mark == 0 => Err(self.error(0, Fault::NotTar)),
+            State::Header if self.mark == 0 => Err(self.error(0, TarFault::NotTar)),
             State::Header if !self.intake.is_inside_unit() && self.pending.headers == 0 => {
                 Ok(Ending::Unmarked)
             }
-            _ => Err(self.error(self.position(), Fault::Truncated)),
+            _ => Err(self.error(self.position(), TarFault::Truncated)),
         }
     }
 
-    fn error(&self, offset: u64, fault: Fault) -> DecodeError {
+    fn error(&self, offset: u64, fault: TarFault) -> DecodeError {
         DecodeError { offset, member: escape(&self.name).into(), fault }
     }
 
     /// Reads one unit. `None` if it completed no event.
-    fn step<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Fault> {
+    fn step<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, TarFault> {
         match &mut self.state {
             State::Header => self.header(input),
             &mut State::Extension(typeflag, len) => self.extension(typeflag, len, input),
             State::MapBlock(..) => self.map_block(input),
             State::MapText(..) => self.map_text(input),
-            State::Content(content) => {
+            State::MemberContent(content) => {
                 let event = next_content(content, &mut self.intake, input);
                 if matches!(event, Some(Event::MemberEnd)) {
                     self.state = after_padding(content.padding);
@@ -225,27 +225,27 @@ impl Decoder {
                 if is_clean {
                     Ok(Some(Event::NeedMore))
                 } else {
-                    Err(Fault::Malformed("data after the end of the archive"))
+                    Err(TarFault::Malformed("data after the end of the archive"))
                 }
             }
             State::Failed(error) => Err(error.fault.clone()),
         }
     }
 
-    fn header<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Fault> {
+    fn header<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, TarFault> {
         let Some(block) = self.intake.take(input, BLOCK) else { return Ok(Some(Event::NeedMore)) };
         if block[0] == 0 && block.iter().all(|&b| b == 0) {
             if self.pending.applies_to_a_member() {
-                return Err(Fault::Malformed("an extended header without a member"));
+                return Err(TarFault::Malformed("an extended header without a member"));
             }
             self.state = State::Trailer;
             return Ok(Some(Event::End));
         }
         let Some(header) = Header::parse(&block) else {
             return Err(if self.mark == 0 {
-                Fault::NotTar
+                TarFault::NotTar
             } else {
-                Fault::Malformed("a header's checksum is wrong")
+                TarFault::Malformed("a header's checksum is wrong")
             });
         };
         let header = header?;
@@ -262,15 +262,15 @@ impl Decoder {
         }
     }
 
-    fn begin_extension(&mut self, header: &Header) -> Result<(), Fault> {
+    fn begin_extension(&mut self, header: &Header) -> Result<(), TarFault> {
         let len = header.size()?;
         self.pending.headers += 1;
         self.pending.bytes = self.pending.bytes.saturating_add(len);
         if self.pending.headers > self.limits.pending_headers {
-            return Err(Fault::TooLarge("too many extended headers before one member"));
+            return Err(TarFault::TooLarge("too many extended headers before one member"));
         }
         if self.pending.bytes > self.limits.metadata_bytes {
-            return Err(Fault::TooLarge("the extended headers of one member are too large"));
+            return Err(TarFault::TooLarge("the extended headers of one member are too large"));
         }
         self.state = State::Extension(header.typeflag(), len);
         Ok(())
@@ -281,7 +281,7 @@ impl Decoder {
         typeflag: u8,
         len: u64,
         input: &mut &'a [u8],
-    ) -> Result<Option<Event<'a>>, Fault> {
+    ) -> Result<Option<Event<'a>>, TarFault> {
         // Fits: `begin_extension` checked it against a limit on memory.
         let Some(body) = self.intake.take(input, len as usize) else { return Ok(Some(Event::NeedMore)) };
         let text = || Box::from(super::header::text(&body));
@@ -295,21 +295,21 @@ impl Decoder {
             _ => self.pending.pax.replace(Box::new(Overrides::parse(&body)?)).is_some(),
         };
         if repeated {
-            return Err(Fault::Malformed("two extended headers of one type for one member"));
+            return Err(TarFault::Malformed("two extended headers of one type for one member"));
         }
         self.state = after_padding(super::padding(len) as u64);
         Ok(None)
     }
 
-    fn skip_volume_label<'a>(&mut self, header: &Header) -> Result<Option<Event<'a>>, Fault> {
+    fn skip_volume_label<'a>(&mut self, header: &Header) -> Result<Option<Event<'a>>, TarFault> {
         if header.size()? > 0 || self.pending.applies_to_a_member() {
-            return Err(Fault::Malformed("a volume label with content or extended headers"));
+            return Err(TarFault::Malformed("a volume label with content or extended headers"));
         }
         self.pending = Pending::default();
         Ok(None)
     }
 
-    fn open_member<'a>(&mut self, header: &Header) -> Result<Option<Event<'a>>, Fault> {
+    fn open_member<'a>(&mut self, header: &Header) -> Result<Option<Event<'a>>, TarFault> {
         let mut own = self.pending.pax.take().unwrap_or_default();
         let long = mem::take(&mut self.pending.long);
         let declared = Declared {
@@ -337,7 +337,7 @@ impl Decoder {
         }
     }
 
-    fn map_block<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Fault> {
+    fn map_block<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, TarFault> {
         let Some(block) = self.intake.take(input, BLOCK) else { return Ok(Some(Event::NeedMore)) };
         let State::MapBlock(opening, mut map) = mem::replace(&mut self.state, State::Header) else {
             return Ok(None);
@@ -346,7 +346,7 @@ impl Decoder {
         entries.as_mut_bytes().copy_from_slice(&block);
         let goes_on = sparse::read_gnu(entries.sparse(), &mut map)?;
         if map.len() > self.limits.sparse_extents {
-            return Err(Fault::TooLarge("the map of a sparse file has too many extents"));
+            return Err(TarFault::TooLarge("the map of a sparse file has too many extents"));
         }
         match (goes_on, entries.isextended[0]) {
             (_, 0) => self.finish_map(*opening, map),
@@ -354,11 +354,11 @@ impl Decoder {
                 self.state = State::MapBlock(opening, map);
                 Ok(None)
             }
-            (false, _) => Err(Fault::Malformed("the map of a sparse file continues after its end")),
+            (false, _) => Err(TarFault::Malformed("the map of a sparse file continues after its end")),
         }
     }
 
-    fn map_text<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Fault> {
+    fn map_text<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, TarFault> {
         let State::MapText(_, reader) = &mut self.state else { return Ok(None) };
         let (used, is_complete) = reader.feed(input)?;
         self.intake.slice(input, used as u64);
@@ -373,7 +373,11 @@ impl Decoder {
         self.finish_map(*opening, map)
     }
 
-    fn finish_map<'a>(&mut self, mut opening: Opening, map: Vec<Extent>) -> Result<Option<Event<'a>>, Fault> {
+    fn finish_map<'a>(
+        &mut self,
+        mut opening: Opening,
+        map: Vec<Extent>,
+    ) -> Result<Option<Event<'a>>, TarFault> {
         if let Kind::File { size, extents } = &mut opening.entry.kind {
             *extents = sparse::finish(map, *size, opening.stored)?;
         }
@@ -382,14 +386,18 @@ impl Decoder {
 
     fn begin_member<'a>(&mut self, opening: Opening) -> Event<'a> {
         let Opening { entry, stored, ignored_acl, .. } = opening;
-        self.state = State::Content(Content::new(&entry.kind, stored));
+        self.state = State::MemberContent(MemberContent::new(&entry.kind, stored));
         let offset = mem::take(&mut self.pending).offset;
         Event::Member(Member { entry, offset, header_bytes: self.position() - offset, ignored_acl })
     }
 }
 
 /// The next piece of a member's content, or its end. `None` after bytes that are skipped.
-fn next_content<'a>(content: &mut Content, intake: &mut Intake, input: &mut &'a [u8]) -> Option<Event<'a>> {
+fn next_content<'a>(
+    content: &mut MemberContent,
+    intake: &mut Intake,
+    input: &mut &'a [u8],
+) -> Option<Event<'a>> {
     let Some((left, offset)) = content.stretch() else { return Some(Event::MemberEnd) };
     let bytes = intake.slice(input, left);
     content.advance(bytes.len() as u64);

@@ -3,7 +3,7 @@
 //! The bytes depend on the entry alone, not on the process or the time. The header of an extended header is the same
 //! for every member, which compresses best.
 
-use super::header::{self, BLOCK, Fields, kind};
+use super::header::{self, BLOCK, HeaderFields, kind};
 use super::{number, pax, sparse};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{Entry, Kind, Timestamp, Xattr, acl};
@@ -53,8 +53,14 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
 }
 
 fn extended_header(size: u64) -> [u8; BLOCK] {
-    Fields { name: [EXTENDED_NAME, b""], typeflag: kind::PAX, mode: 0o644, size, ..Fields::default() }
-        .to_block()
+    HeaderFields {
+        name: [EXTENDED_NAME, b""],
+        typeflag: kind::PAX,
+        mode: 0o644,
+        size,
+        ..HeaderFields::default()
+    }
+    .to_block()
 }
 
 /// A key, and a text in two parts.
@@ -108,7 +114,7 @@ impl<'a> Layout<'a> {
         let name =
             if self.is_sparse() { [SPARSE_NAME, self.entry.path.as_path().file_name()] } else { self.name };
         // A value that does not fit is in a record; the field holds the nearest value that fits.
-        Fields {
+        HeaderFields {
             name,
             link_name: self.link_name,
             typeflag: typeflag(&self.entry.kind),

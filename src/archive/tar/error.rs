@@ -11,12 +11,12 @@ pub struct DecodeError {
     /// The name of the member in question as the archive spells it, escaped for people; empty if there is none.
     pub member: Box<str>,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: TarFault,
 }
 
 /// What is wrong with a tar stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum TarFault {
     /// It does not begin like a tar.
     #[error("not a tar archive")]
     NotTar,
@@ -52,7 +52,7 @@ impl std::fmt::Display for DecodeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let DecodeError { offset, member, fault } = self;
         match (fault, &**member) {
-            (Fault::NotTar, _) => write!(f, "{fault}"),
+            (TarFault::NotTar, _) => write!(f, "{fault}"),
             (_, "") => write!(f, "{fault} (at byte {offset} of the tar stream)"),
             (_, name) => write!(f, "{fault} (member '{name}', at byte {offset} of the tar stream)"),
         }

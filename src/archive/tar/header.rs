@@ -3,7 +3,7 @@
 //! Owns the meaning of a block's bytes in each dialect, and the checksum. The layout itself is the `tar` crate's
 //! [`tar::Header`]; its number parsers are not used, because they accept anything as a number.
 
-use super::error::Fault;
+use super::error::TarFault;
 use super::number;
 use crate::tree::Device;
 use std::borrow::Cow;
@@ -60,7 +60,7 @@ pub(super) struct Header {
 
 impl Header {
     /// Parses a block as a header; `None` if its checksum is wrong.
-    pub(super) fn parse(block: &[u8]) -> Option<Result<Self, Fault>> {
+    pub(super) fn parse(block: &[u8]) -> Option<Result<Self, TarFault>> {
         let mut raw = tar::Header::from_byte_slice(block).clone();
         has_valid_checksum(&raw).then(|| {
             let dialect = dialect(&raw)?;
@@ -98,40 +98,40 @@ impl Header {
         }
     }
 
-    pub(super) fn size(&self) -> Result<u64, Fault> {
+    pub(super) fn size(&self) -> Result<u64, TarFault> {
         number::length(number::field(&self.raw.as_old().size))
     }
 
     /// The low 12 bits of the mode; some writers add the bits of the file's type.
-    pub(super) fn mode(&self) -> Result<u32, Fault> {
+    pub(super) fn mode(&self) -> Result<u32, TarFault> {
         let mode = number::field(&self.raw.as_old().mode).and_then(|n| u32::try_from(n).ok());
-        mode.map(|mode| mode & 0o7777).ok_or(Fault::Malformed("a mode is not a number or out of range"))
+        mode.map(|mode| mode & 0o7777).ok_or(TarFault::Malformed("a mode is not a number or out of range"))
     }
 
-    pub(super) fn uid(&self) -> Result<u32, Fault> {
+    pub(super) fn uid(&self) -> Result<u32, TarFault> {
         number::id(number::field(&self.raw.as_old().uid))
     }
 
-    pub(super) fn gid(&self) -> Result<u32, Fault> {
+    pub(super) fn gid(&self) -> Result<u32, TarFault> {
         number::id(number::field(&self.raw.as_old().gid))
     }
 
     /// Seconds since the epoch, clamped to the range of an `i64`.
-    pub(super) fn mtime(&self) -> Result<i64, Fault> {
+    pub(super) fn mtime(&self) -> Result<i64, TarFault> {
         let seconds =
-            number::field(&self.raw.as_old().mtime).ok_or(Fault::Malformed("a time is not a number"))?;
+            number::field(&self.raw.as_old().mtime).ok_or(TarFault::Malformed("a time is not a number"))?;
         Ok(seconds.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
     }
 
-    pub(super) fn device(&self) -> Result<Device, Fault> {
+    pub(super) fn device(&self) -> Result<Device, TarFault> {
         let (major, minor) = match (self.raw.as_ustar(), self.gnu()) {
             (Some(h), _) => (&h.dev_major, &h.dev_minor),
             (_, Some(h)) => (&h.dev_major, &h.dev_minor),
-            _ => return Err(Fault::Malformed("a device in a header format without device numbers")),
+            _ => return Err(TarFault::Malformed("a device in a header format without device numbers")),
         };
         let number = |field: &[u8]| {
             let number = number::field(field).and_then(|n| u32::try_from(n).ok());
-            number.ok_or(Fault::Malformed("a device number is not a number or out of range"))
+            number.ok_or(TarFault::Malformed("a device number is not a number or out of range"))
         };
         Ok(Device { major: number(major)?, minor: number(minor)? })
     }
@@ -143,11 +143,11 @@ impl Header {
 }
 
 /// Decided as in GNU tar: by the magic with its terminator. Readers disagree about other bytes that begin the same way.
-fn dialect(header: &tar::Header) -> Result<Dialect, Fault> {
+fn dialect(header: &tar::Header) -> Result<Dialect, TarFault> {
     match &header.as_bytes()[257..265] {
         [b'u', b's', b't', b'a', b'r', 0, ..] => Ok(Dialect::Posix),
         b"ustar  \0" => Ok(Dialect::Gnu),
-        [b'u', b's', b't', b'a', b'r', ..] => Err(Fault::Malformed("an unknown header format")),
+        [b'u', b's', b't', b'a', b'r', ..] => Err(TarFault::Malformed("an unknown header format")),
         _ => Ok(Dialect::V7),
     }
 }
@@ -177,7 +177,7 @@ pub(super) fn text(field: &[u8]) -> &[u8] {
 /// The fields of a header block to write. Texts that are too long for their fields are cut; the caller must make
 /// numbers fit.
 #[derive(Default)]
-pub(super) struct Fields<'a> {
+pub(super) struct HeaderFields<'a> {
     /// The name, in two parts.
     pub(super) name: [&'a [u8]; 2],
     pub(super) link_name: &'a [u8],
@@ -191,7 +191,7 @@ pub(super) struct Fields<'a> {
     pub(super) device: Option<Device>,
 }
 
-impl Fields<'_> {
+impl HeaderFields<'_> {
     /// The POSIX ustar header block.
     pub(super) fn to_block(&self) -> [u8; BLOCK] {
         let mut header = tar::Header::new_ustar();
@@ -238,18 +238,22 @@ mod tests {
     use super::*;
 
     fn sample() -> tar::Header {
-        let fields =
-            Fields { name: [b"name\xff", b"/"], typeflag: kind::DIRECTORY, mode: 0o755, ..Fields::default() };
+        let fields = HeaderFields {
+            name: [b"name\xff", b"/"],
+            typeflag: kind::DIRECTORY,
+            mode: 0o755,
+            ..HeaderFields::default()
+        };
         tar::Header::from_byte_slice(&fields.to_block()).clone()
     }
 
-    fn parse(header: &tar::Header) -> Option<Result<Header, Fault>> {
+    fn parse(header: &tar::Header) -> Option<Result<Header, TarFault>> {
         Header::parse(header.as_bytes())
     }
 
     #[test]
     fn the_tar_crate_reads_what_is_written() {
-        let fields = Fields {
+        let fields = HeaderFields {
             name: [b"a/b", b""],
             link_name: b"target",
             typeflag: kind::CHAR_DEVICE,
@@ -314,7 +318,7 @@ mod tests {
             (b"ustar\0\0\0", Ok(b"dir/name\xff/")),
             (b"ustar  \0", Ok(b"name\xff/")),
             (b"\0\0\0\0\0\0\0\0", Ok(b"name\xff/")),
-            (b"ustar 00", Err(Fault::Malformed("an unknown header format"))),
+            (b"ustar 00", Err(TarFault::Malformed("an unknown header format"))),
         ] {
             let mut header = sample();
             header.as_mut_bytes()[257..265].copy_from_slice(magic);

@@ -4,7 +4,7 @@
 //! one), which kinds may carry content, and the rules for names. Pure: takes all headers of a member and returns the
 //! member, which may still lack its sparse map.
 
-use super::error::Fault;
+use super::error::TarFault;
 use super::header::{Dialect, Header, kind};
 use super::overrides::{Overrides, SPARSE_MALFORMED, SparseRecords};
 use super::sparse;
@@ -63,11 +63,11 @@ impl Declared<'_> {
     }
 
     /// Combines all of it.
-    pub(super) fn open(mut self) -> Result<Opening, Fault> {
+    pub(super) fn open(mut self) -> Result<Opening, TarFault> {
         if (self.own.path.is_set() && self.long[0].is_some())
             || (self.own.link_path.is_set() && self.long[1].is_some())
         {
-            return Err(Fault::Malformed("two extensions give one member different names"));
+            return Err(TarFault::Malformed("two extensions give one member different names"));
         }
         let name = self.name();
         let stored = self.stored()?;
@@ -86,7 +86,7 @@ impl Declared<'_> {
         Ok(Opening { entry: Entry { path, kind, meta }, stored, map, ignored_acl })
     }
 
-    fn stored(&self) -> Result<u64, Fault> {
+    fn stored(&self) -> Result<u64, TarFault> {
         let size = match self.own.size.or(&self.global.size) {
             Some(&size) => size,
             None => self.header.size()?,
@@ -97,7 +97,7 @@ impl Declared<'_> {
         Ok(if is_link && self.header.dialect != Dialect::Posix { 0 } else { size })
     }
 
-    fn kind(&self, name: &[u8], stored: u64) -> Result<Kind, Fault> {
+    fn kind(&self, name: &[u8], stored: u64) -> Result<Kind, TarFault> {
         let kind = match self.header.typeflag() {
             // Tars older than the directory type marked a directory by a trailing slash, and readers still honour it.
             kind::FILE | kind::OLD_FILE | kind::CONTIGUOUS if name.ends_with(b"/") => Kind::Directory,
@@ -111,12 +111,12 @@ impl Declared<'_> {
             kind::BLOCK_DEVICE => Kind::BlockDevice(self.header.device()?),
             kind::DIRECTORY => Kind::Directory,
             kind::FIFO => Kind::Fifo,
-            other => return Err(Fault::Unsupported(other)),
+            other => return Err(TarFault::Unsupported(other)),
         };
         // Some readers skip that many bytes as content and others ignore the size, so they see different members after
         // it.
         if stored > 0 {
-            return Err(Fault::Malformed("content in a member that is not a file"));
+            return Err(TarFault::Malformed("content in a member that is not a file"));
         }
         Ok(kind)
     }
@@ -129,37 +129,37 @@ impl Declared<'_> {
         }
     }
 
-    fn symlink(&self) -> Result<Kind, Fault> {
+    fn symlink(&self) -> Result<Kind, TarFault> {
         match self.link_target() {
-            b"" => Err(Fault::Malformed("a symlink without a target")),
+            b"" => Err(TarFault::Malformed("a symlink without a target")),
             target => Ok(Kind::Symlink(target.into())),
         }
     }
 
-    fn hard_link(&self) -> Result<Kind, Fault> {
+    fn hard_link(&self) -> Result<Kind, TarFault> {
         let target = self.link_target();
-        let refuse = |why| Fault::Refused { target: Some(escape(target).into()), why };
+        let refuse = |why| TarFault::Refused { target: Some(escape(target).into()), why };
         let target = RelPathBuf::from_member_name(target).map_err(refuse)?;
         if target.as_path().is_root() {
-            return Err(Fault::Malformed("a hard link to the root"));
+            return Err(TarFault::Malformed("a hard link to the root"));
         }
         Ok(Kind::HardLink(target))
     }
 
     /// The map's place, and the size of the file that it describes.
-    fn map(&mut self, kind: &Kind, stored: u64) -> Result<(Map, u64), Fault> {
+    fn map(&mut self, kind: &Kind, stored: u64) -> Result<(Map, u64), TarFault> {
         let is_file = matches!(kind, Kind::File { .. });
         match (self.header.typeflag(), self.own.sparse.is_empty()) {
             (kind::GNU_SPARSE, true) => gnu_map(self.header),
             (kind::GNU_SPARSE, false) => Err(SPARSE_MALFORMED),
             (_, true) => Ok((Map::None, stored)),
             (_, false) if is_file => pax_map(&mut self.own.sparse, stored),
-            (_, false) => Err(Fault::Malformed("a map of holes in a member that is not a file")),
+            (_, false) => Err(TarFault::Malformed("a map of holes in a member that is not a file")),
         }
     }
 
-    fn owner(&mut self) -> Result<Arc<Owner>, Fault> {
-        let number = |own: Option<&u32>, header: Result<u32, Fault>| own.map_or(header, |&id| Ok(id));
+    fn owner(&mut self) -> Result<Arc<Owner>, TarFault> {
+        let number = |own: Option<&u32>, header: Result<u32, TarFault>| own.map_or(header, |&id| Ok(id));
         let uid = number(self.own.uid.or(&self.global.uid), self.header.uid())?;
         let gid = number(self.own.gid.or(&self.global.gid), self.header.gid())?;
         let [user, group] = self.header.owner_names();
@@ -172,7 +172,7 @@ impl Declared<'_> {
         Ok(Arc::clone(last))
     }
 
-    fn mtime(&self) -> Result<Timestamp, Fault> {
+    fn mtime(&self) -> Result<Timestamp, TarFault> {
         match self.own.mtime.or(&self.global.mtime) {
             Some(&time) => Ok(time),
             None => Ok(Timestamp { seconds: self.header.mtime()?, nanos: 0 }),
@@ -180,29 +180,29 @@ impl Declared<'_> {
     }
 }
 
-fn path(name: &[u8], kind: &Kind) -> Result<RelPathBuf, Fault> {
-    let refuse = |why| Fault::Refused { target: None, why };
+fn path(name: &[u8], kind: &Kind) -> Result<RelPathBuf, TarFault> {
+    let refuse = |why| TarFault::Refused { target: None, why };
     let path = RelPathBuf::from_member_name(name).map_err(refuse)?;
     if path.as_path().is_root() && *kind != Kind::Directory {
-        return Err(Fault::Malformed("the root is not a directory"));
+        return Err(TarFault::Malformed("the root is not a directory"));
     }
     Ok(path)
 }
 
-fn gnu_map(header: &Header) -> Result<(Map, u64), Fault> {
+fn gnu_map(header: &Header) -> Result<(Map, u64), TarFault> {
     // star uses the same type for another layout.
-    let Some(gnu) = header.gnu() else { return Err(Fault::Unsupported(kind::GNU_SPARSE)) };
+    let Some(gnu) = header.gnu() else { return Err(TarFault::Unsupported(kind::GNU_SPARSE)) };
     let mut map = Vec::new();
     let goes_on = sparse::read_gnu(&gnu.sparse, &mut map)?;
     let size = super::number::length(super::number::field(&gnu.realsize))?;
     match (goes_on, gnu.isextended[0]) {
         (_, 0) => Ok((Map::Known(map), size)),
         (true, _) => Ok((Map::Blocks(map), size)),
-        (false, _) => Err(Fault::Malformed("the map of a sparse file continues after its end")),
+        (false, _) => Err(TarFault::Malformed("the map of a sparse file continues after its end")),
     }
 }
 
-fn pax_map(records: &mut SparseRecords, stored: u64) -> Result<(Map, u64), Fault> {
+fn pax_map(records: &mut SparseRecords, stored: u64) -> Result<(Map, u64), TarFault> {
     let map = records.map.take();
     let count = map.as_ref().map_or(0, |map| map.len() as u64);
     let has_pair_left = records.offset.is_some();

@@ -28,5 +28,5 @@ mod tests;
 
 pub use decode::{Decoder, Ending, Event, Member};
 pub use encode::{END_OF_ARCHIVE, encode, padding};
-pub use error::{DecodeError, Fault};
+pub use error::{DecodeError, TarFault};
 pub use limits::Limits;

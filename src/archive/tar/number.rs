@@ -4,7 +4,7 @@
 //! (GNU's "base-256"). PAX records and sparse maps hold decimal text. Anything that is not exactly a number is an
 //! error: a parser that turns garbage into 0 turns a damaged owner into root.
 
-use super::error::Fault;
+use super::error::TarFault;
 use crate::tree::Timestamp;
 
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
@@ -90,19 +90,19 @@ fn negate(seconds: i64, nanos: u32, more: bool) -> Timestamp {
 }
 
 /// A length in bytes. At most `i64::MAX`, as `off_t` is signed; so the sum of a few lengths always fits into a `u64`.
-pub(super) fn length(number: Option<i128>) -> Result<u64, Fault> {
+pub(super) fn length(number: Option<i128>) -> Result<u64, TarFault> {
     number
         .and_then(|n| i64::try_from(n).ok())
         .and_then(|n| u64::try_from(n).ok())
-        .ok_or(Fault::Malformed("a length is not a number or out of range"))
+        .ok_or(TarFault::Malformed("a length is not a number or out of range"))
 }
 
 /// A user or group number. 2^32-1 is not valid: to chown(2) it means "do not change".
-pub(super) fn id(number: Option<i128>) -> Result<u32, Fault> {
+pub(super) fn id(number: Option<i128>) -> Result<u32, TarFault> {
     number
         .and_then(|n| u32::try_from(n).ok())
         .filter(|&n| n != u32::MAX)
-        .ok_or(Fault::Malformed("an owner is not a number or out of range"))
+        .ok_or(TarFault::Malformed("an owner is not a number or out of range"))
 }
 
 /// How many decimal digits `number` has.

@@ -4,7 +4,7 @@
 //! (`GNU.sparse.`) and the tar of old Red Hat systems (`RHT.`). Keys about anything that haul does not keep are
 //! ignored. The last record of a key wins; an empty value cancels earlier values, including the header block's.
 
-use super::error::Fault;
+use super::error::TarFault;
 use super::{number, pax, sparse};
 use crate::tree::metadata::{ACL_ACCESS, ACL_DEFAULT};
 use crate::tree::{Extent, Timestamp, Xattr};
@@ -23,7 +23,11 @@ pub(super) enum Setting<T> {
 }
 
 impl<T> Setting<T> {
-    fn set(&mut self, value: &[u8], parse: impl FnOnce(&[u8]) -> Result<T, Fault>) -> Result<(), Fault> {
+    fn set(
+        &mut self,
+        value: &[u8],
+        parse: impl FnOnce(&[u8]) -> Result<T, TarFault>,
+    ) -> Result<(), TarFault> {
         *self = if value.is_empty() { Setting::Removed } else { Setting::To(parse(value)?) };
         Ok(())
     }
@@ -87,7 +91,7 @@ pub(super) struct SparseRecords {
 
 impl Overrides {
     /// What the records of one member's extended header say.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, TarFault> {
         let mut overrides = Overrides::default();
         for record in pax::records(body) {
             let (key, value) = record?;
@@ -100,14 +104,14 @@ impl Overrides {
 
     /// Adds what a global header says. A global name, size or attribute for all following members is refused: no tar
     /// writes that, and readers disagree about it.
-    pub(super) fn add_global(&mut self, body: &[u8]) -> Result<(), Fault> {
+    pub(super) fn add_global(&mut self, body: &[u8]) -> Result<(), TarFault> {
         for record in pax::records(body) {
             let (key, value) = record?;
             let mut other = Overrides::default();
             if !self.set_shared(key, value)?
                 && (other.set_own(key, value)? || other.set_extended(key, value)?)
             {
-                return Err(Fault::Malformed(
+                return Err(TarFault::Malformed(
                     "a global header sets a field that is valid for a single member only",
                 ));
             }
@@ -115,7 +119,7 @@ impl Overrides {
         Ok(())
     }
 
-    fn set_shared(&mut self, key: &[u8], value: &[u8]) -> Result<bool, Fault> {
+    fn set_shared(&mut self, key: &[u8], value: &[u8]) -> Result<bool, TarFault> {
         match key {
             b"uid" => self.uid.set(value, id)?,
             b"gid" => self.gid.set(value, id)?,
@@ -123,13 +127,13 @@ impl Overrides {
             b"gname" => self.group.set(value, text)?,
             b"mtime" => self
                 .mtime
-                .set(value, |v| number::timestamp(v).ok_or(Fault::Malformed("a time is not a number")))?,
+                .set(value, |v| number::timestamp(v).ok_or(TarFault::Malformed("a time is not a number")))?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    fn set_own(&mut self, key: &[u8], value: &[u8]) -> Result<bool, Fault> {
+    fn set_own(&mut self, key: &[u8], value: &[u8]) -> Result<bool, TarFault> {
         match key {
             b"path" => self.path.set(value, text)?,
             b"linkpath" => self.link_path.set(value, text)?,
@@ -139,7 +143,7 @@ impl Overrides {
         Ok(true)
     }
 
-    fn set_extended(&mut self, key: &[u8], value: &[u8]) -> Result<bool, Fault> {
+    fn set_extended(&mut self, key: &[u8], value: &[u8]) -> Result<bool, TarFault> {
         if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
             self.push_xattr(Rank::Star, unescape_gnu(name), value.into())?;
         } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
@@ -166,7 +170,7 @@ impl Overrides {
     }
 
     /// Here, an empty value is a value: `setfattr -n user.flag` creates such an attribute.
-    fn push_xattr(&mut self, rank: Rank, name: Vec<u8>, value: Vec<u8>) -> Result<(), Fault> {
+    fn push_xattr(&mut self, rank: Rank, name: Vec<u8>, value: Vec<u8>) -> Result<(), TarFault> {
         if name.is_empty() || name.contains(&0) {
             return Err(XATTR_MALFORMED);
         }
@@ -207,7 +211,7 @@ impl SparseRecords {
         numbers.iter().all(|n| n.is_none()) && name.is_none() && map.is_none()
     }
 
-    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<bool, Fault> {
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<bool, TarFault> {
         let optional = || if value.is_empty() { Ok(None) } else { length(value).map(Some) };
         match key {
             b"major" => self.major = optional()?,
@@ -230,20 +234,20 @@ impl SparseRecords {
     }
 }
 
-pub(super) const SPARSE_MALFORMED: Fault =
-    Fault::Malformed("the records of a sparse file contradict each other");
-const XATTR_MALFORMED: Fault = Fault::Malformed("the record of an extended attribute is malformed");
+pub(super) const SPARSE_MALFORMED: TarFault =
+    TarFault::Malformed("the records of a sparse file contradict each other");
+const XATTR_MALFORMED: TarFault = TarFault::Malformed("the record of an extended attribute is malformed");
 
-fn id(text: &[u8]) -> Result<u32, Fault> {
+fn id(text: &[u8]) -> Result<u32, TarFault> {
     number::id(number::decimal(text).map(i128::from))
 }
 
-fn length(text: &[u8]) -> Result<u64, Fault> {
+fn length(text: &[u8]) -> Result<u64, TarFault> {
     number::length(number::decimal(text).map(i128::from))
 }
 
-fn text(value: &[u8]) -> Result<Box<[u8]>, Fault> {
-    if value.contains(&0) { Err(Fault::Malformed("a name contains a NUL byte")) } else { Ok(value.into()) }
+fn text(value: &[u8]) -> Result<Box<[u8]>, TarFault> {
+    if value.contains(&0) { Err(TarFault::Malformed("a name contains a NUL byte")) } else { Ok(value.into()) }
 }
 
 /// GNU tar has escaped `%` and `=` in the names of xattrs this way since 1.33; no other writer can have `=` there.
@@ -318,7 +322,7 @@ mod tests {
         body
     }
 
-    fn parse(records: &[(&str, &[u8])]) -> Result<Overrides, Fault> {
+    fn parse(records: &[(&str, &[u8])]) -> Result<Overrides, TarFault> {
         Overrides::parse(&body(records))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the syntax, not the meaning.
 
-use super::error::Fault;
+use super::error::TarFault;
 use super::number;
 
 /// Appends the record of `key` with `value`, each in two parts.
@@ -37,7 +37,7 @@ impl ConcatLen for [&[u8]; 2] {
 }
 
 /// The records of an extended header's body. Ends after the first malformed one.
-pub(super) fn records(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), Fault>> {
+pub(super) fn records(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), TarFault>> {
     let mut rest = body;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -45,7 +45,7 @@ pub(super) fn records(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8])
         }
         let split = split_record(rest);
         rest = split.map_or(&b""[..], |(_, _, after)| after);
-        let malformed = Fault::Malformed("a record of an extended header is malformed");
+        let malformed = TarFault::Malformed("a record of an extended header is malformed");
         Some(split.map(|(key, value, _)| (key, value)).ok_or(malformed))
     })
 }

@@ -4,7 +4,7 @@
 //! PAX 0.1 (one record) and PAX 1.0 (text in front of the content). 1.0 is written. Owns what a map may say: extents
 //! ascend, do not overlap, lie inside the file, and add up to what is stored.
 
-use super::error::Fault;
+use super::error::TarFault;
 use super::header::BLOCK;
 use super::number;
 use crate::tree::Extent;
@@ -13,13 +13,13 @@ use tar::GnuSparseHeader;
 
 /// Turns a map into a file's extents; `None` if the file has no holes. Empty extents are dropped (writers mark a file's
 /// end with one) and adjacent ones joined.
-pub(super) fn finish(map: Vec<Extent>, size: u64, stored: u64) -> Result<Option<Box<[Extent]>>, Fault> {
+pub(super) fn finish(map: Vec<Extent>, size: u64, stored: u64) -> Result<Option<Box<[Extent]>>, TarFault> {
     if !extent::is_valid(&map, size) {
-        return Err(Fault::Malformed("the map of a sparse file is out of order or beyond its size"));
+        return Err(TarFault::Malformed("the map of a sparse file is out of order or beyond its size"));
     }
     // Cannot overflow: the extents are valid, so their sum is at most `size`.
     if extent::data_bytes(&map) != stored {
-        return Err(Fault::Malformed("the map of a sparse file does not add up to its stored size"));
+        return Err(TarFault::Malformed("the map of a sparse file does not add up to its stored size"));
     }
     let mut extents: Vec<Extent> = Vec::new();
     for extent in map.into_iter().filter(|e| e.len > 0) {
@@ -64,12 +64,12 @@ pub(super) fn push_map(out: &mut Vec<u8>, extents: &[Extent], size: u64) {
 }
 
 /// Reads the old GNU entries of one header or extension block. Returns whether the list may go on in another block.
-pub(super) fn read_gnu(entries: &[GnuSparseHeader], map: &mut Vec<Extent>) -> Result<bool, Fault> {
+pub(super) fn read_gnu(entries: &[GnuSparseHeader], map: &mut Vec<Extent>) -> Result<bool, TarFault> {
     let is_blank = |e: &GnuSparseHeader| e.offset[0] == 0 && e.numbytes[0] == 0;
     let used = entries.iter().position(is_blank).unwrap_or(entries.len());
     // Some readers end the list at the first blank entry and some skip blank ones.
     if !entries[used..].iter().all(is_blank) {
-        return Err(Fault::Malformed("the map of a sparse file has a gap"));
+        return Err(TarFault::Malformed("the map of a sparse file has a gap"));
     }
     for entry in &entries[..used] {
         let offset = number::length(number::field(&entry.offset))?;
@@ -120,7 +120,7 @@ impl MapText {
     }
 
     /// Reads bytes at the front of `input`; returns how many were used, and whether the map is now complete.
-    pub(super) fn feed(&mut self, input: &[u8]) -> Result<(usize, bool), Fault> {
+    pub(super) fn feed(&mut self, input: &[u8]) -> Result<(usize, bool), TarFault> {
         for (used, &byte) in input.iter().enumerate() {
             if self.is_complete() {
                 return Ok((used, true));
@@ -136,7 +136,7 @@ impl MapText {
         Ok((input.len(), self.is_complete()))
     }
 
-    fn push(&mut self, byte: u8) -> Result<(), Fault> {
+    fn push(&mut self, byte: u8) -> Result<(), TarFault> {
         if byte != b'\n' {
             self.line.push(byte);
             // The longest number has 19 digits.
@@ -146,7 +146,7 @@ impl MapText {
         self.line.clear();
         let Some(missing) = &mut self.missing else {
             if number > self.most as u64 {
-                return Err(Fault::TooLarge("the map of a sparse file has too many extents"));
+                return Err(TarFault::TooLarge("the map of a sparse file has too many extents"));
             }
             self.missing = Some(number * 2);
             return Ok(());
@@ -165,13 +165,13 @@ impl MapText {
     }
 }
 
-const MALFORMED: Fault = Fault::Malformed("the map of a sparse file is malformed");
+const MALFORMED: TarFault = TarFault::Malformed("the map of a sparse file is malformed");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read_text(text: &[u8], available: u64, piece: usize) -> Result<Option<(Vec<Extent>, u64)>, Fault> {
+    fn read_text(text: &[u8], available: u64, piece: usize) -> Result<Option<(Vec<Extent>, u64)>, TarFault> {
         let mut reader = MapText::new(available, 8);
         for piece in text.chunks(piece) {
             let (used, complete) = reader.feed(piece)?;
@@ -205,7 +205,7 @@ mod tests {
         {
             assert_eq!(read_text(&padded(text), 512, 64), Err(MALFORMED), "{text:?}");
         }
-        assert!(matches!(read_text(&padded("9\n"), 512, 64), Err(Fault::TooLarge(_))));
+        assert!(matches!(read_text(&padded("9\n"), 512, 64), Err(TarFault::TooLarge(_))));
         assert!(matches!(read_text(&padded("99999999999999999999\n"), 512, 64), Err(MALFORMED)));
         // The map is longer than what the member stores.
         assert_eq!(read_text(&padded("1\n0\n0\n"), 511, 64), Err(MALFORMED));

@@ -5,8 +5,8 @@
 //! [`crate::delta`]: blocks that differ by chance are distinguished, blocks that were built to deceive may not be.
 
 use super::transfer::{Transfer, window};
-use super::{At, Copied, Copier, Moved, Piece, Pieces, Source, Stop, go_on};
-use crate::delta::{Block, Layout, Op, Search, Signature, Table};
+use super::{At, Copied, Copier, Moved, Pieces, Source, SourcePiece, Stop, go_on};
+use crate::delta::{Block, BlockLayout, Op, Search, Signature, Table};
 use crate::sys::{Stat, copy, sparse};
 use crate::tree::Extent;
 use rustix::io::Errno;
@@ -65,7 +65,7 @@ impl Copier<'_> {
 
     /// The blocks of the basis; `None` if it cannot be read.
     fn sign(&self, basis: Source<'_>, moved: &mut Moved<'_>) -> Result<Option<Table>, Stop> {
-        let Ok(layout) = Layout::for_size(basis.stat.size) else { return Ok(None) };
+        let Ok(layout) = BlockLayout::for_size(basis.stat.size) else { return Ok(None) };
         if basis.stat.size == 0 {
             return Ok(None);
         }
@@ -111,14 +111,14 @@ impl Copier<'_> {
         let refused = self.refused(old.stat.dev);
         let [blocks, fed] = &mut self.buffers;
         let transfer = Transfer::new(old.file, sink, refused, way, blocks).at_position(Some(0));
-        let mut output = Output { transfer, at: 0, copied: Copied::default(), moved };
+        let mut output = DeltaOutput { transfer, at: 0, copied: Copied::default(), moved };
         let mut search = Search::new(table);
         let hopeless = HOPELESS_BYTES.max(src.stat.size / 8);
         let mut pieces = Pieces::new(src, 0, src.stat.size);
         while let Some(piece) = pieces.next().map_err(Broken::Stop)? {
             let (mut at, end) = match piece {
-                Piece::Data(data) => (data.offset, data.end()),
-                Piece::Hole(hole) => {
+                SourcePiece::Data(data) => (data.offset, data.end()),
+                SourcePiece::Hole(hole) => {
                     search.skip(hole.len, |op| output.apply(op))?;
                     output.leave(hole)?;
                     continue;
@@ -147,7 +147,7 @@ fn is_unchanged(basis: Source<'_>) -> bool {
 }
 
 /// The file that is being built.
-struct Output<'f, 'm, 'n> {
+struct DeltaOutput<'f, 'm, 'n> {
     /// From the basis.
     transfer: Transfer<'f>,
     /// How far the file is built.
@@ -156,7 +156,7 @@ struct Output<'f, 'm, 'n> {
     moved: &'m mut Moved<'n>,
 }
 
-impl Output<'_, '_, '_> {
+impl DeltaOutput<'_, '_, '_> {
     /// Reads the next bytes of the source, at least one.
     fn read(&mut self, src: &File, bytes: &mut [u8], at: u64) -> Result<usize, Broken> {
         go_on(self.moved, 0).map_err(Broken::Stop)?;
@@ -197,7 +197,7 @@ impl Output<'_, '_, '_> {
 /// The signature of a basis, computed by several threads.
 struct Signing<'f> {
     basis: Source<'f>,
-    layout: Layout,
+    layout: BlockLayout,
     stretches: Vec<Range<u64>>,
     /// The next stretch to take.
     next: AtomicUsize,

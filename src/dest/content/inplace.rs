@@ -1,8 +1,8 @@
 //! Compares contents at the same place, to write only where they differ, or only to know.
 
-use super::sink::{Sink, Zeros, is_zero, runs};
+use super::sink::{FileSink, Zeros, is_zero, runs};
 use super::transfer::{BUFFER_BYTES, window};
-use super::{At, Copied, Copier, Moved, Piece, Pieces, Source, Stop, go_on};
+use super::{At, Copied, Copier, Moved, Pieces, Source, SourcePiece, Stop, go_on};
 use crate::sys::{Stat, copy, sparse};
 use crate::tree::Extent;
 use std::fs::File;
@@ -22,17 +22,17 @@ impl Copier<'_> {
         let common = old_len.min(size);
         let zeros = if self.ways.sparse { Zeros::Punch } else { Zeros::Write };
         let refused = self.refused(src.stat.dev);
-        let mut update = Update {
+        let mut update = InPlaceUpdate {
             src: src.file,
-            sink: Sink::new(dst, zeros, refused),
+            sink: FileSink::new(dst, zeros, refused),
             buffers: &mut self.buffers,
             matched: 0,
         };
         let mut pieces = Pieces::new(src, 0, common);
         while let Some(piece) = pieces.next()? {
             match piece {
-                Piece::Data(data) => update.data(data, moved)?,
-                Piece::Hole(hole) => {
+                SourcePiece::Data(data) => update.data(data, moved)?,
+                SourcePiece::Hole(hole) => {
                     update.hole(hole, moved)?;
                     go_on(moved, hole.len)?;
                 }
@@ -90,15 +90,15 @@ fn common_hole_end(src: &File, dst: &File, at: u64, size: u64) -> Result<u64, St
 }
 
 /// An update in place.
-struct Update<'f> {
+struct InPlaceUpdate<'f> {
     src: &'f File,
-    sink: Sink<'f>,
+    sink: FileSink<'f>,
     buffers: &'f mut [Vec<u8>; 2],
     /// How many bytes did not differ.
     matched: u64,
 }
 
-impl Update<'_> {
+impl InPlaceUpdate<'_> {
     /// Writes the differences in a stretch of data.
     fn data(&mut self, data: Extent, moved: &mut Moved<'_>) -> Result<(), Stop> {
         let mut at = data.offset;

@@ -26,9 +26,9 @@ pub(crate) use learned::Learned;
 use crate::sys::{Stat, copy};
 use crate::tree::Device;
 use learned::{Call, Refused};
-use pieces::{Piece, Pieces};
+use pieces::{Pieces, SourcePiece};
 use rustix::io::Errno;
-use sink::{Sink, Zeros};
+use sink::{FileSink, Zeros};
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -162,8 +162,8 @@ impl<'a> Copier<'a> {
         let mut pieces = Pieces::new(src, end.len, src.stat.size);
         while let Some(piece) = pieces.next()? {
             match piece {
-                Piece::Data(data) => transfer.copy(data.offset, data.offset, data.len, moved)?,
-                Piece::Hole(hole) => {
+                SourcePiece::Data(data) => transfer.copy(data.offset, data.offset, data.len, moved)?,
+                SourcePiece::Hole(hole) => {
                     transfer.sink.leave(hole)?;
                     go_on(moved, hole.len)?;
                 }
@@ -174,7 +174,7 @@ impl<'a> Copier<'a> {
     }
 
     /// Prepares `dst` for what the source has after byte `from`: allocates room, if asked to, before anything is read.
-    fn open<'f>(&mut self, src: Source<'_>, dst: &'f File, from: u64) -> Result<(Sink<'f>, Way), Stop> {
+    fn open<'f>(&mut self, src: Source<'_>, dst: &'f File, from: u64) -> Result<(FileSink<'f>, Way), Stop> {
         let refused = self.refused(src.stat.dev);
         let mut is_allocated = false;
         if self.ways.preallocate && from < src.stat.size && !refused.holds(Call::Allocate) {
@@ -189,7 +189,7 @@ impl<'a> Copier<'a> {
             (true, false) => Zeros::Skip,
             (true, true) => Zeros::Punch,
         };
-        Ok((Sink::new(dst, zeros, refused), if is_allocated { Way::Send } else { Way::Range }))
+        Ok((FileSink::new(dst, zeros, refused), if is_allocated { Way::Send } else { Way::Range }))
     }
 
     /// What was refused when the source was on this device.

@@ -6,7 +6,7 @@ use crate::tree::Extent;
 
 /// A stretch of the source; never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum SourcePiece {
     Data(Extent),
     /// Reads as zeros.
     Hole(Extent),
@@ -30,7 +30,7 @@ impl<'f> Pieces<'f> {
     }
 
     /// The next piece; the pieces are contiguous and cover everything. Fails if the source ends before they do.
-    pub(super) fn next(&mut self) -> Result<Option<Piece>, Stop> {
+    pub(super) fn next(&mut self) -> Result<Option<SourcePiece>, Stop> {
         if self.at >= self.end {
             return Ok(None);
         }
@@ -48,9 +48,9 @@ impl<'f> Pieces<'f> {
             }
             self.after = data;
             self.at = hole_end;
-            return Ok(Some(Piece::Hole(Extent { offset: left.offset, len: hole_end - left.offset })));
+            return Ok(Some(SourcePiece::Hole(Extent { offset: left.offset, len: hole_end - left.offset })));
         }
         self.at = data.map_or(self.end, Extent::end);
-        Ok(data.map(Piece::Data))
+        Ok(data.map(SourcePiece::Data))
     }
 }

@@ -27,7 +27,7 @@ pub(super) enum Zeros {
 
 /// A destination.
 #[derive(Debug)]
-pub(super) struct Sink<'f> {
+pub(super) struct FileSink<'f> {
     pub(super) file: &'f File,
     pub(super) zeros: Zeros,
     refused: Arc<Refused>,
@@ -37,9 +37,9 @@ pub(super) struct Sink<'f> {
     pub(super) written: u64,
 }
 
-impl<'f> Sink<'f> {
+impl<'f> FileSink<'f> {
     pub(super) fn new(file: &'f File, zeros: Zeros, refused: Arc<Refused>) -> Self {
-        Sink { file, zeros, refused, reached: 0, written: 0 }
+        FileSink { file, zeros, refused, reached: 0, written: 0 }
     }
 
     /// Writes `bytes` at byte `at`; zeros in them become holes.

@@ -1,7 +1,7 @@
 //! Copies stretches from one file to another, by the best way that is not refused.
 
 use super::learned::{Call, Refused, is_refusal};
-use super::sink::{Sink, Zeros, is_about_room};
+use super::sink::{FileSink, Zeros, is_about_room};
 use super::{Moved, Stop, go_on};
 use crate::sys::copy;
 use rustix::io::Errno;
@@ -19,7 +19,7 @@ const LAST_STEP: u64 = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Transfer<'f> {
     src: &'f File,
-    pub(super) sink: Sink<'f>,
+    pub(super) sink: FileSink<'f>,
     refused: Arc<Refused>,
     way: Way,
     /// The file position of the destination, if known.
@@ -43,7 +43,7 @@ impl<'f> Transfer<'f> {
     /// From `src`; `refused` is what was learned about its device.
     pub(super) fn new(
         src: &'f File,
-        sink: Sink<'f>,
+        sink: FileSink<'f>,
         refused: Arc<Refused>,
         way: Way,
         buffer: &'f mut Vec<u8>,

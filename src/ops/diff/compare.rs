@@ -1,10 +1,10 @@
 //! Compares what both sides have at each path, on all threads.
 
 use super::run::DiffRun;
-use super::tree::{Node, Tree};
+use super::tree::{DiffTree, TreeNode};
 use crate::account::{Cause, End, Event, Ledger, Report};
 use crate::error::Act;
-use crate::plan::diff::{Name, Rules, Step, create, delete, needs_content, step};
+use crate::plan::diff::{DiffName, DiffRules, Step, create, delete, needs_content, step};
 use crate::plan::same::Precision;
 use crate::pool;
 use crate::source::pairs::{HasEntry, Pair, Pairs};
@@ -16,7 +16,7 @@ use std::collections::HashSet;
 /// The steps that make the second side like the first, in any order. What is `unread` is left out.
 pub(super) fn compare(
     run: &DiffRun<'_>,
-    sides: [&Tree; 2],
+    sides: [&DiffTree; 2],
     unread: &HashSet<RelPathBuf>,
 ) -> (Report, Vec<Step>) {
     let [src, dst] = sides;
@@ -52,18 +52,18 @@ fn is_read(path: RelPath<'_>, unread: &HashSet<RelPathBuf>) -> bool {
 
 impl DiffRun<'_> {
     /// The rules by which two nodes with the same path are compared.
-    fn rules(&self, sides: [&Tree; 2], nodes: [&Node; 2]) -> Rules {
+    fn rules(&self, sides: [&DiffTree; 2], nodes: [&TreeNode; 2]) -> DiffRules {
         let (src, dst) = (sides[0].source_grain(nodes[0]), sides[1].grain(nodes[1]));
         let precision = Precision { src, dst, ..Precision::EXACT };
-        Rules { fields: self.options.fields, trust: self.options.trust, precision }
+        DiffRules { fields: self.options.fields, trust: self.options.trust, precision }
     }
 }
 
 /// How much there is to do: the bytes are those that must be read.
 fn planned<'a>(
     run: &DiffRun<'_>,
-    pairs: impl Iterator<Item = Pair<'a, Node, Node>>,
-    sides: [&Tree; 2],
+    pairs: impl Iterator<Item = Pair<'a, TreeNode, TreeNode>>,
+    sides: [&DiffTree; 2],
 ) -> Event<'static> {
     let directories = sides.iter().filter(|side| side.root.is_some()).count() as u64;
     let (mut entries, mut bytes) = (0, 0);
@@ -81,7 +81,7 @@ fn planned<'a>(
 /// One thread's comparison.
 struct Comparer<'a> {
     run: &'a DiffRun<'a>,
-    sides: [&'a Tree; 2],
+    sides: [&'a DiffTree; 2],
     /// For each side that is a directory.
     readers: [Option<Reader<'a>>; 2],
     buffer: Vec<u8>,
@@ -90,13 +90,13 @@ struct Comparer<'a> {
 }
 
 /// What has been learned about one node.
-struct Seen<'a> {
+struct SeenPair<'a> {
     entry: Cow<'a, Entry>,
     digest: Option<Digest>,
 }
 
 impl<'a> Comparer<'a> {
-    fn pair(&mut self, pair: Pair<'a, Node, Node>) {
+    fn pair(&mut self, pair: Pair<'a, TreeNode, TreeNode>) {
         let [src_side, dst_side] = self.sides;
         let step = match pair {
             Pair::Src(src) => Ok(Some(create(src_side.name(src)))),
@@ -114,7 +114,7 @@ impl<'a> Comparer<'a> {
         self.ledger.tell(Event::Done(entry));
     }
 
-    fn both(&mut self, src: &'a Node, dst: &'a Node) -> Result<Option<Step>, (Act, Cause)> {
+    fn both(&mut self, src: &'a TreeNode, dst: &'a TreeNode) -> Result<Option<Step>, (Act, Cause)> {
         let [src_side, dst_side] = self.sides;
         let rules = self.run.rules(self.sides, [src, dst]);
         let (Kind::File { .. }, Kind::File { .. }) = (&src.entry().kind, &dst.entry().kind) else {
@@ -123,7 +123,7 @@ impl<'a> Comparer<'a> {
         let wants_content = needs_content(src.entry(), dst.entry(), rules);
         let src = self.look(0, src, wants_content)?;
         let dst = self.look(1, dst, wants_content)?;
-        let name = |entry| Name { entry, inode: entry };
+        let name = |entry| DiffName { entry, inode: entry };
         Ok(step(name(&src.entry), name(&dst.entry), wants_content && src.digest != dst.digest, rules))
     }
 
@@ -131,17 +131,17 @@ impl<'a> Comparer<'a> {
     fn look<'n>(
         &mut self,
         side: usize,
-        node: &'n Node,
+        node: &'n TreeNode,
         wants_content: bool,
-    ) -> Result<Seen<'n>, (Act, Cause)> {
+    ) -> Result<SeenPair<'n>, (Act, Cause)> {
         let fields = self.run.options.fields;
         let wants_xattrs = fields.xattrs || fields.acls;
         let (found, reader) = match (node, &mut self.readers[side]) {
-            (Node::Found(found), Some(reader)) if wants_content || wants_xattrs => (found, reader),
-            (Node::Held(entry, digest), _) => {
-                return Ok(Seen { entry: Cow::Borrowed(entry), digest: *digest });
+            (TreeNode::Found(found), Some(reader)) if wants_content || wants_xattrs => (found, reader),
+            (TreeNode::Held(entry, digest), _) => {
+                return Ok(SeenPair { entry: Cow::Borrowed(entry), digest: *digest });
             }
-            _ => return Ok(Seen { entry: Cow::Borrowed(node.entry()), digest: None }),
+            _ => return Ok(SeenPair { entry: Cow::Borrowed(node.entry()), digest: None }),
         };
         let content = reader.open(found).map_err(|cause| (Act::Open, cause))?;
         let mut entry = found.entry.clone();
@@ -156,6 +156,6 @@ impl<'a> Comparer<'a> {
             digest = Some(read?);
             self.ledger.tell(Event::Moved(found.stamp.size));
         }
-        Ok(Seen { entry: Cow::Owned(entry), digest })
+        Ok(SeenPair { entry: Cow::Owned(entry), digest })
     }
 }

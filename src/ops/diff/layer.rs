@@ -3,7 +3,7 @@
 //! Each gives a list of nodes in path order; so does an archive with deltas on top of it.
 
 use super::run::DiffRun;
-use super::tree::{IsSent, Node, Tree};
+use super::tree::{DiffTree, IsSent, TreeNode};
 use crate::account::{End, Event, Report};
 use crate::archive::index::Record;
 use crate::archive::tar;
@@ -27,7 +27,7 @@ impl DiffRun<'_> {
         opened: Opened<'_, '_>,
         side: Side,
         is_sent: IsSent<'_>,
-    ) -> Result<Tree, Error> {
+    ) -> Result<DiffTree, Error> {
         let rules = &self.options.rules;
         let mut tree = match opened {
             Opened::Tree(location, root) => {
@@ -45,7 +45,7 @@ impl DiffRun<'_> {
         Ok(tree)
     }
 
-    fn scan(&self, root: Dir, chosen: Chosen<'_>) -> Tree {
+    fn scan(&self, root: Dir, chosen: Chosen<'_>) -> DiffTree {
         let (side, is_sent) = (chosen.side, chosen.is_sent);
         let options = walk::ScanOptions {
             threads: self.options.threads,
@@ -54,16 +54,19 @@ impl DiffRun<'_> {
             leave_out: None,
         };
         let Scan { found, report } = walk::scan(&root, &options, self.cancel, self.observer);
-        let nodes = found.into_iter().map(Node::Found).collect();
+        let nodes = found.into_iter().map(TreeNode::Found).collect();
         let grains = grains(&root);
-        let mut tree = Tree { root: Some(root), report, ..Tree::new(nodes, grains) };
+        let mut tree = DiffTree { root: Some(root), report, ..DiffTree::new(nodes, grains) };
         if side == Side::Receiver && !self.options.rules.is_empty() {
-            tree.spare(is_sent, |node| matches!(node, Node::Found(one) if one.leaves_out || one.is_passed));
+            tree.spare(
+                is_sent,
+                |node| matches!(node, TreeNode::Found(one) if one.leaves_out || one.is_passed),
+            );
         }
         tree
     }
 
-    fn stream(&self, path: &Path, reader: impl Read + Send) -> Result<Tree, Error> {
+    fn stream(&self, path: &Path, reader: impl Read + Send) -> Result<DiffTree, Error> {
         let mut gathered = Gathered::new(true);
         let end = each_event(reader, path, self.options.threads, self.cancel, |event| {
             if let tar::Event::Data { bytes, .. } = &event {
@@ -75,15 +78,15 @@ impl DiffRun<'_> {
         if let End::Stopped(error) = end {
             return Err(error);
         }
-        let node = |(entry, digest)| Node::Held(entry, digest);
+        let node = |(entry, digest)| TreeNode::Held(entry, digest);
         let nodes = gathered.finish().into_iter().map(node).collect();
         let grains = Grains::everywhere(Grain::Unit(Grain::SECOND));
-        Ok(Tree { report: Report { end, ..Report::default() }, ..Tree::new(nodes, grains) })
+        Ok(DiffTree { report: Report { end, ..Report::default() }, ..DiffTree::new(nodes, grains) })
     }
 }
 
 /// What an index says.
-fn held(records: Vec<Record>) -> Tree {
-    let nodes = records.into_iter().map(|record| Node::Held(record.entry, record.digest)).collect();
-    Tree::new(nodes, Grains::everywhere(Grain::Exact))
+fn held(records: Vec<Record>) -> DiffTree {
+    let nodes = records.into_iter().map(|record| TreeNode::Held(record.entry, record.digest)).collect();
+    DiffTree::new(nodes, Grains::everywhere(Grain::Exact))
 }

@@ -5,7 +5,7 @@
 //! names differs.
 
 use crate::account::Report;
-use crate::plan::diff::Name;
+use crate::plan::diff::DiffName;
 use crate::plan::links::{self, GroupName};
 use crate::rules::{Chooser, Side, Verdict};
 use crate::source::owners::name_owners;
@@ -20,9 +20,9 @@ use std::collections::HashSet;
 pub(super) type IsSent<'a> = &'a (dyn Fn(RelPath<'_>) -> bool + Sync);
 
 /// One side, read.
-pub(super) struct Tree {
+pub(super) struct DiffTree {
     /// In path order, each path once.
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<TreeNode>,
     /// Which of them take part.
     pub(super) kept: Vec<bool>,
     /// The open directory, if it is one.
@@ -34,47 +34,47 @@ pub(super) struct Tree {
 }
 
 /// One entry of a side.
-pub(super) enum Node {
+pub(super) enum TreeNode {
     /// In a directory. A file's xattrs are not known yet.
     Found(Found),
     /// In an archive, with the digest of a file's content.
     Held(Entry, Option<Digest>),
 }
 
-impl HasEntry for Node {
+impl HasEntry for TreeNode {
     fn entry(&self) -> &Entry {
         match self {
-            Node::Found(found) => &found.entry,
-            Node::Held(entry, _) => entry,
+            TreeNode::Found(found) => &found.entry,
+            TreeNode::Held(entry, _) => entry,
         }
     }
 }
 
-impl GroupName for Node {
+impl GroupName for TreeNode {
     fn entry(&self) -> &Entry {
         HasEntry::entry(self)
     }
 
     fn entry_mut(&mut self) -> &mut Entry {
         match self {
-            Node::Found(found) => &mut found.entry,
-            Node::Held(entry, _) => entry,
+            TreeNode::Found(found) => &mut found.entry,
+            TreeNode::Held(entry, _) => entry,
         }
     }
 
     fn digest_mut(&mut self) -> Option<&mut Option<Digest>> {
         match self {
-            Node::Found(_) => None,
-            Node::Held(_, digest) => Some(digest),
+            TreeNode::Found(_) => None,
+            TreeNode::Held(_, digest) => Some(digest),
         }
     }
 }
 
-impl Tree {
+impl DiffTree {
     /// For an archive; everything in it takes part.
-    pub(super) fn new(nodes: Vec<Node>, grains: Grains) -> Self {
+    pub(super) fn new(nodes: Vec<TreeNode>, grains: Grains) -> Self {
         let kept = vec![true; nodes.len()];
-        Tree { nodes, kept, root: None, grains, report: Report::default() }
+        DiffTree { nodes, kept, root: None, grains, report: Report::default() }
     }
 
     /// Whether there is something at `path` that takes part.
@@ -87,7 +87,7 @@ impl Tree {
         if chooser.is_all() {
             return;
         }
-        let is_directory = |node: &Node| HasEntry::entry(node).kind == Kind::Directory;
+        let is_directory = |node: &TreeNode| HasEntry::entry(node).kind == Kind::Directory;
         self.kept = chooser.kept(self.nodes.iter().map(|node| (node.path(), is_directory(node))));
         if let Some(root) = self.find(RelPath::ROOT) {
             self.kept[root] = true;
@@ -99,7 +99,7 @@ impl Tree {
 
     /// Leaves out directories that only the destination has and that would not be empty: something in them is left out,
     /// or is such a directory.
-    pub(super) fn spare(&mut self, is_sent: IsSent<'_>, is_left_out: impl Fn(&Node) -> bool) {
+    pub(super) fn spare(&mut self, is_sent: IsSent<'_>, is_left_out: impl Fn(&TreeNode) -> bool) {
         let mut stays: Option<usize> = None;
         for number in (0..self.nodes.len()).rev() {
             let node = &self.nodes[number];
@@ -115,18 +115,18 @@ impl Tree {
 
     /// How precisely the node's time is kept if this is the source: the times that a directory shows are the intended
     /// ones.
-    pub(super) fn source_grain(&self, node: &Node) -> Grain {
+    pub(super) fn source_grain(&self, node: &TreeNode) -> Grain {
         match node {
-            Node::Found(_) => Grain::Exact,
-            Node::Held(..) => self.grain(node),
+            TreeNode::Found(_) => Grain::Exact,
+            TreeNode::Held(..) => self.grain(node),
         }
     }
 
     /// The same if this is the destination.
-    pub(super) fn grain(&self, node: &Node) -> Grain {
+    pub(super) fn grain(&self, node: &TreeNode) -> Grain {
         match node {
-            Node::Found(found) => self.grains.on(found.stamp.dev),
-            Node::Held(..) => self.grains.on(Device::default()),
+            TreeNode::Found(found) => self.grains.on(found.stamp.dev),
+            TreeNode::Held(..) => self.grains.on(Device::default()),
         }
     }
 
@@ -135,13 +135,13 @@ impl Tree {
     }
 
     /// The node's entry, and the one that stands for its inode.
-    pub(super) fn name<'a>(&'a self, node: &'a Node) -> Name<'a> {
+    pub(super) fn name<'a>(&'a self, node: &'a TreeNode) -> DiffName<'a> {
         let entry = HasEntry::entry(node);
         let first = match &entry.kind {
             Kind::HardLink(first) => self.find(first.as_path()),
             _ => None,
         };
-        Name { entry, inode: first.map_or(entry, |first| HasEntry::entry(&self.nodes[first])) }
+        DiffName { entry, inode: first.map_or(entry, |first| HasEntry::entry(&self.nodes[first])) }
     }
 
     fn retain(&mut self) {
@@ -152,7 +152,7 @@ impl Tree {
 }
 
 /// Makes two sides comparable.
-pub(super) fn align(src: &mut Tree, dst: &mut Tree) {
+pub(super) fn align(src: &mut DiffTree, dst: &mut DiffTree) {
     let ranks = [ranks(src, dst), ranks(dst, src)];
     // An archive has names for its owners, a directory only numbers; two directories need no names.
     let is_named = src.root.is_none() || dst.root.is_none();
@@ -160,14 +160,14 @@ pub(super) fn align(src: &mut Tree, dst: &mut Tree) {
         links::regroup(&mut tree.nodes, |number| rank[number]);
         tree.retain();
         if tree.root.is_some() && is_named {
-            name_owners(tree.nodes.iter_mut().map(Node::entry_mut));
+            name_owners(tree.nodes.iter_mut().map(TreeNode::entry_mut));
         }
     }
 }
 
 /// How well each node may stand for its inode: best a name that both sides have, never one that is left out.
-fn ranks(tree: &Tree, other: &Tree) -> Vec<u8> {
-    let rank = |(number, node): (usize, &Node)| match tree.kept[number] {
+fn ranks(tree: &DiffTree, other: &DiffTree) -> Vec<u8> {
+    let rank = |(number, node): (usize, &TreeNode)| match tree.kept[number] {
         false => 2,
         true if other.has(node.path()) => 0,
         true => 1,

@@ -7,12 +7,12 @@
 use super::options::PackOptions;
 use super::run::PackRun;
 use super::unchanged::unchanged;
-use crate::archive::index::Delta;
+use crate::archive::index::DeltaIndex;
 use crate::archive::layers::{self, Layers};
 use crate::error::{Error, Precaution, Unfit};
 use crate::source::layers::{Files, open};
 use crate::sys::Stat;
-use crate::sys::output::Place;
+use crate::sys::output::OutputPlace;
 use crate::tree::{Kind, RelPath};
 use crate::walk::Found;
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ pub(super) fn files(options: &PackOptions) -> Result<Files<'_>, Error> {
 }
 
 /// Refuses to write the delta over an archive that it is a delta of: it would be useless without it.
-pub(super) fn refuse_loss(files: &Files<'_>, place: &Place) -> Result<(), Error> {
+pub(super) fn refuse_loss(files: &Files<'_>, place: &OutputPlace) -> Result<(), Error> {
     let Some(existing) = place.existing() else { return Ok(()) };
     for (path, file) in files {
         if Stat::of(file.as_fd()).is_ok_and(|stat| stat.id() == existing.id()) {
@@ -46,7 +46,7 @@ pub(super) fn changes(
     base: &Layers<'_>,
     mut found: Vec<Found>,
     is_complete: bool,
-) -> (Vec<Found>, Option<Delta>) {
+) -> (Vec<Found>, Option<DeltaIndex>) {
     let checksum = run.options.delta.as_ref().is_some_and(|delta| delta.checksum);
     let same = unchanged(run, base.records(), &found, checksum);
     let mut is_held: Vec<bool> = same.iter().map(Option::is_none).collect();
@@ -60,7 +60,7 @@ pub(super) fn changes(
     };
     let mut is_held = is_held.into_iter();
     found.retain(|_| is_held.next() == Some(true));
-    (found, base.identity().map(|base| Delta { base, removed }))
+    (found, base.identity().map(|base| DeltaIndex { base, removed }))
 }
 
 /// Holds all names of a group if any of them is held.

@@ -10,7 +10,7 @@ use super::options::PackOptions;
 use super::run::PackRun;
 use crate::account::{End, Report};
 use crate::archive::frame::Compressor;
-use crate::archive::index::{Delta, RecordRef};
+use crate::archive::index::{DeltaIndex, RecordRef};
 use crate::archive::reader::Archive;
 use crate::archive::single::SingleFrame;
 use crate::archive::writer::{Sink, Writer};
@@ -18,7 +18,7 @@ use crate::pool;
 use crate::tree::{Digest, Entry};
 use crate::walk::Found;
 use fill::Filler;
-use filled::{Content, Filled, Member};
+use filled::{Filled, FrameContent, FrameMember};
 use jobs::{Job, Jobs};
 use std::collections::HashMap;
 use std::io;
@@ -31,7 +31,7 @@ const FRAMES_AHEAD: usize = 2;
 pub(super) fn write(
     run: &PackRun<'_>,
     found: &[Found],
-    delta: Option<&Delta>,
+    delta: Option<&DeltaIndex>,
     sink: impl Sink,
 ) -> io::Result<Report> {
     let PackOptions { threads, level, single_frame, .. } = *run.options;
@@ -92,15 +92,15 @@ impl Outcomes {
         }
     }
 
-    fn extend(&mut self, members: Vec<Member>) {
-        for Member { number, header_bytes, entry, content } in members {
+    fn extend(&mut self, members: Vec<FrameMember>) {
+        for FrameMember { number, header_bytes, entry, content } in members {
             // Only the first stretch of a large file has a header.
             self.header_bytes[number] += header_bytes;
             self.completed.extend(entry.map(|entry| (number, entry)));
             match content {
-                Content::None => {}
-                Content::Whole(digest) => self.digests[number] = digest,
-                Content::Parts(parts) => self.parts.entry(number).or_default().extend(parts),
+                FrameContent::None => {}
+                FrameContent::Whole(digest) => self.digests[number] = digest,
+                FrameContent::Parts(parts) => self.parts.entry(number).or_default().extend(parts),
             }
         }
     }
@@ -157,7 +157,7 @@ impl<W: Sink> Form<W> {
     fn finish<'a>(
         self,
         records: impl ExactSizeIterator<Item = RecordRef<'a>> + Clone,
-        delta: Option<&Delta>,
+        delta: Option<&DeltaIndex>,
     ) -> io::Result<u64> {
         match self {
             Form::Frames(writer) => writer.finish(records, delta),

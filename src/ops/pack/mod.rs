@@ -15,7 +15,7 @@ use crate::archive::writer::Sink;
 use crate::cancel::Cancel;
 use crate::error::{Act, Error, IndexUse, Unfit};
 use crate::source::layers;
-use crate::sys::output::{Output, Place};
+use crate::sys::output::{Output, OutputPlace};
 use crate::sys::{Dir, process};
 use crate::tree::Device;
 use crate::walk::{self, Chosen, Scan, content};
@@ -67,7 +67,7 @@ pub fn pack(
         }
         Target::Path(path) => {
             let at = |act| move |errno: rustix::io::Errno| Error::io(act, path, errno);
-            let place = Place::open(path).map_err(at(Act::Create))?;
+            let place = OutputPlace::open(path).map_err(at(Act::Create))?;
             delta::refuse_loss(&files, &place)?;
             let leave_out = place.existing().map(|stat| (stat.dev, stat.ino));
             // The temporary file is created after the scan, so that the scan neither sees it nor a directory time that

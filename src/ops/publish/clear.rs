@@ -1,6 +1,6 @@
 //! Clears what a killed run left: recognised by its name (`store`), and removed or kept.
 
-use super::place::{Place, version_in};
+use super::place::{PublishPlace, version_in};
 use super::store::{BACK, NEW, NEXT, OUT, Store, out_name};
 use crate::dest::remove::remove_tree;
 use crate::error::{Act, Error};
@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 
 impl Store {
     /// Removes what a killed run left, and keeps what had been published.
-    pub(super) fn clear(&self, place: &Place<'_>) -> Result<(), Error> {
+    pub(super) fn clear(&self, place: &PublishPlace<'_>) -> Result<(), Error> {
         let at = |name: &[u8], act| {
             let path = self.path.join(OsStr::from_bytes(name));
             move |errno: Errno| Error::io(act, &path, errno)

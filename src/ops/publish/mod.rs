@@ -20,7 +20,7 @@ use crate::cancel::Cancel;
 use crate::error::{Act, Error};
 use crate::sys::commit;
 pub use options::{By, PublishOptions, Reuse};
-use place::{Place, There};
+use place::{PublishPlace, There};
 use std::path::Path;
 use store::Store;
 
@@ -38,7 +38,7 @@ pub fn publish(
     observer: &dyn Observer,
     build: impl FnOnce(&Path) -> Result<Report, Error>,
 ) -> Result<Report, Error> {
-    let place = Place::open(dst)?;
+    let place = PublishPlace::open(dst)?;
     let Some(store) = Store::make(&place, options, cancel, observer)? else {
         return Ok(interrupted(Report::default()));
     };
@@ -47,7 +47,7 @@ pub fn publish(
 }
 
 fn attempt(
-    place: &Place<'_>,
+    place: &PublishPlace<'_>,
     store: &Store,
     options: &PublishOptions,
     (cancel, observer): (&Cancel, &dyn Observer),
@@ -111,7 +111,7 @@ fn interrupted(mut report: Report) -> Report {
 }
 
 /// The report of a run that could not complete the new tree.
-fn unpublished(mut report: Report, place: &Place<'_>) -> Report {
+fn unpublished(mut report: Report, place: &PublishPlace<'_>) -> Report {
     if matches!(report.end, End::Complete) {
         let failed = report.failures.len();
         let cause = std::io::Error::other(format!(

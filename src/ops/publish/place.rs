@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A name in a directory.
-pub(super) struct Place<'a> {
+pub(super) struct PublishPlace<'a> {
     /// As the user gave it.
     pub(super) path: &'a Path,
     pub(super) parent: Dir,
@@ -22,20 +22,20 @@ pub(super) struct Place<'a> {
 /// What is in the destination's place, locked by this run.
 pub(super) struct There {
     /// The old tree, if there is one.
-    pub(super) tree: Option<Tree>,
+    pub(super) tree: Option<OldTree>,
     /// The version that the destination's symlink leads to.
     pub(super) current: Option<u64>,
 }
 
 /// The old tree.
-pub(super) struct Tree {
+pub(super) struct OldTree {
     /// Where it is: the place itself, even if that is a symlink.
     pub(super) path: PathBuf,
     /// Open, and so locked, until it is replaced.
     _root: Dir,
 }
 
-impl<'a> Place<'a> {
+impl<'a> PublishPlace<'a> {
     /// Opens the directory that contains `path`.
     pub(super) fn open(path: &'a Path) -> Result<Self, Error> {
         if path.file_name().is_none() {
@@ -43,7 +43,7 @@ impl<'a> Place<'a> {
         }
         let opened = output::open_parent(path);
         let (parent, name) = opened.map_err(|errno| Error::io(Act::Open, path, errno))?;
-        Ok(Place { path, parent, name })
+        Ok(PublishPlace { path, parent, name })
     }
 
     /// The name of the store next to it.
@@ -95,7 +95,7 @@ impl<'a> Place<'a> {
         let current = self.current()?;
         let Some(root) = self.hold(options.wait, cancel, observer)? else { return Ok(None) };
         self.refuse_mounts(&root, options.by)?;
-        Ok(Some(There { tree: Some(Tree { path: self.path.to_owned(), _root: root }), current }))
+        Ok(Some(There { tree: Some(OldTree { path: self.path.to_owned(), _root: root }), current }))
     }
 
     /// Opens what it leads to, for this run alone.

@@ -1,7 +1,7 @@
 //! Copies the old tree as the beginning of the new one: an ordinary mirror.
 
 use super::options::{PublishOptions, Reuse};
-use super::place::Tree;
+use super::place::OldTree;
 use super::store::Store;
 use crate::account::{End, Event, Observer, Report};
 use crate::cancel::Cancel;
@@ -12,7 +12,7 @@ use rustix::io::{Errno, Result as SysResult};
 
 /// Copies the old tree to where the new one is built. Entries that only root could copy are an error.
 pub(super) fn copy(
-    tree: &Tree,
+    tree: &OldTree,
     store: &Store,
     options: &PublishOptions,
     cancel: &Cancel,
@@ -37,7 +37,7 @@ pub(super) fn copy(
 }
 
 /// Whether files are linked instead of copied.
-fn links(tree: &Tree, store: &Store, reuse: Reuse) -> Result<bool, Error> {
+fn links(tree: &OldTree, store: &Store, reuse: Reuse) -> Result<bool, Error> {
     Ok(match reuse {
         Reuse::Hardlink => true,
         Reuse::Copy => false,

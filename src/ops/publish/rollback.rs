@@ -1,8 +1,8 @@
 //! `haul rollback`: brings back the newest kept version.
 
 use super::options::By;
-use super::place::Place;
-use super::store::{Opened, Store};
+use super::place::PublishPlace;
+use super::store::{OpenedStore, Store};
 use super::swap;
 use crate::account::{End, Observer, Report};
 use crate::cancel::Cancel;
@@ -16,11 +16,11 @@ use std::path::Path;
 ///
 /// An error means that nothing was done: no version is kept, or another run holds the destination.
 pub fn rollback(dst: &Path, wait: bool, cancel: &Cancel, observer: &dyn Observer) -> Result<Report, Error> {
-    let place = Place::open(dst)?;
+    let place = PublishPlace::open(dst)?;
     match Store::open(&place, wait, cancel, observer)? {
-        Opened::Gone => Err(none_kept(&place)),
-        Opened::Stopped => Ok(Report { end: End::Interrupted, ..Report::default() }),
-        Opened::Held(store) => {
+        OpenedStore::Gone => Err(none_kept(&place)),
+        OpenedStore::Stopped => Ok(Report { end: End::Interrupted, ..Report::default() }),
+        OpenedStore::Held(store) => {
             let outcome = bring_back(&place, &store, wait, (cancel, observer));
             store.close(outcome)
         }
@@ -28,7 +28,7 @@ pub fn rollback(dst: &Path, wait: bool, cancel: &Cancel, observer: &dyn Observer
 }
 
 fn bring_back(
-    place: &Place<'_>,
+    place: &PublishPlace<'_>,
     store: &Store,
     wait: bool,
     (cancel, observer): (&Cancel, &dyn Observer),
@@ -53,6 +53,6 @@ fn bring_back(
     Ok(Report::default())
 }
 
-fn none_kept(place: &Place<'_>) -> Error {
+fn none_kept(place: &PublishPlace<'_>) -> Error {
     Precaution::NotKept { path: place.path.to_owned() }.into()
 }

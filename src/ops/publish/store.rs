@@ -12,7 +12,7 @@
 //! It is locked during a run (decision 0013), and removed when it is empty.
 
 use super::options::{By, PublishOptions};
-use super::place::{Place, version};
+use super::place::{PublishPlace, version};
 use crate::account::{Failure, Observer, Report};
 use crate::cancel::Cancel;
 use crate::dest::remove::remove_tree;
@@ -40,7 +40,7 @@ pub(super) struct Store {
 }
 
 /// The result of opening a store.
-pub(super) enum Opened {
+pub(super) enum OpenedStore {
     /// No other run uses it.
     Held(Store),
     /// There is none.
@@ -52,7 +52,7 @@ pub(super) enum Opened {
 impl Store {
     /// Creates it if missing, and locks it. `None` if the run was asked to stop while it waited for another.
     pub(super) fn make(
-        place: &Place<'_>,
+        place: &PublishPlace<'_>,
         options: &PublishOptions,
         cancel: &Cancel,
         observer: &dyn Observer,
@@ -65,9 +65,9 @@ impl Store {
             }
             // It may vanish again if another run is just leaving it.
             match Self::open(place, options.wait, cancel, observer)? {
-                Opened::Gone => {}
-                Opened::Stopped => return Ok(None),
-                Opened::Held(store) => {
+                OpenedStore::Gone => {}
+                OpenedStore::Stopped => return Ok(None),
+                OpenedStore::Held(store) => {
                     // Readers of a version must be able to pass through it.
                     if options.by == By::Symlink {
                         let stat = store.dir.stat_self();
@@ -85,16 +85,16 @@ impl Store {
 
     /// Opens and locks it.
     pub(super) fn open(
-        place: &Place<'_>,
+        place: &PublishPlace<'_>,
         wait: bool,
         cancel: &Cancel,
         observer: &dyn Observer,
-    ) -> Result<Opened, Error> {
+    ) -> Result<OpenedStore, Error> {
         let path = place.store_path();
         let io = |act| move |errno: Errno| Error::io(act, &place.store_path(), errno);
         let dir = match place.parent.open_dir(&place.store_name()) {
             Ok(dir) => dir,
-            Err(Errno::NOENT) => return Ok(Opened::Gone),
+            Err(Errno::NOENT) => return Ok(OpenedStore::Gone),
             Err(errno) => return Err(io(Act::Open)(errno)),
         };
         // Another owner could replace the tree that is built there.
@@ -104,10 +104,10 @@ impl Store {
         match hold(&path, &dir, wait, cancel, observer) {
             Ok(Hold::Ours) => {
                 let parent = place.parent.open_dir(b".").map_err(io(Act::Open))?;
-                Ok(Opened::Held(Store { path, dir, parent, name: place.store_name() }))
+                Ok(OpenedStore::Held(Store { path, dir, parent, name: place.store_name() }))
             }
-            Ok(Hold::Moved) => Ok(Opened::Gone),
-            Ok(Hold::Stopped) => Ok(Opened::Stopped),
+            Ok(Hold::Moved) => Ok(OpenedStore::Gone),
+            Ok(Hold::Stopped) => Ok(OpenedStore::Stopped),
             Err(Error::Held { holder, .. }) => Err(Error::Held { path: place.path.to_owned(), holder }),
             Err(error) => Err(error),
         }

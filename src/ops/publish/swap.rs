@@ -2,7 +2,7 @@
 //!
 //! Before it, nothing visible to readers is changed; after it, nothing can fail that would have to be undone.
 
-use super::place::Place;
+use super::place::PublishPlace;
 use super::store::{BACK, NEW, NEXT, Store, out_name};
 use crate::error::{Act, Error, Feature};
 use crate::sys::{Dir, commit};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Exchanges the new tree with the old one. The old one, if there was one, becomes the newest version.
 pub(super) fn exchange(
-    place: &Place<'_>,
+    place: &PublishPlace<'_>,
     store: &Store,
     is_there: bool,
     fsync: bool,
@@ -42,7 +42,7 @@ pub(super) fn exchange(
 
 /// Makes the new tree a version, and points the destination's symlink to it. Returns the number of the version.
 pub(super) fn link(
-    place: &Place<'_>,
+    place: &PublishPlace<'_>,
     store: &Store,
     current: Option<u64>,
     fsync: bool,
@@ -67,7 +67,7 @@ pub(super) fn link(
 
 /// Exchanges a version with the destination.
 pub(super) fn exchange_back(
-    place: &Place<'_>,
+    place: &PublishPlace<'_>,
     store: &Store,
     version: &[u8],
     is_there: bool,
@@ -83,7 +83,7 @@ pub(super) fn exchange_back(
 
 /// Points the destination's symlink to an earlier version, which becomes the newest one: the next replaced tree must be
 /// the newest of those that are kept.
-pub(super) fn link_back(place: &Place<'_>, store: &Store, version: &[u8]) -> Result<(), Error> {
+pub(super) fn link_back(place: &PublishPlace<'_>, store: &Store, version: &[u8]) -> Result<(), Error> {
     let newest = store.next_version()?;
     store
         .dir
@@ -95,16 +95,16 @@ pub(super) fn link_back(place: &Place<'_>, store: &Store, version: &[u8]) -> Res
 }
 
 /// Renames a symlink in the store over the destination, which must be a symlink or not exist.
-fn replace_link(place: &Place<'_>, store: &Store, link: &[u8]) -> SysResult<()> {
+fn replace_link(place: &PublishPlace<'_>, store: &Store, link: &[u8]) -> SysResult<()> {
     store.dir.rename_into(link, &place.parent, &place.name)
 }
 
-fn target(place: &Place<'_>, version: &[u8]) -> Vec<u8> {
+fn target(place: &PublishPlace<'_>, version: &[u8]) -> Vec<u8> {
     [&place.store_name()[..], b"/", version].concat()
 }
 
 /// Waits until the names in both directories would survive a power cut, if requested.
-fn settle(place: &Place<'_>, store: &Store, fsync: bool) -> Result<(), Error> {
+fn settle(place: &PublishPlace<'_>, store: &Store, fsync: bool) -> Result<(), Error> {
     let sync =
         |dir: &Dir, path: &Path| commit::sync_file(dir).map_err(|errno| Error::io(Act::Sync, path, errno));
     if fsync {
@@ -115,7 +115,7 @@ fn settle(place: &Place<'_>, store: &Store, fsync: bool) -> Result<(), Error> {
 }
 
 /// The error of an exchange that the file system refused.
-fn cannot_exchange(place: &Place<'_>, errno: Errno) -> Error {
+fn cannot_exchange(place: &PublishPlace<'_>, errno: Errno) -> Error {
     let cannot = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::XDEV].contains(&errno);
     if !cannot {
         return Error::io(Act::Publish, place.path, errno);
@@ -124,7 +124,7 @@ fn cannot_exchange(place: &Place<'_>, errno: Errno) -> Error {
 }
 
 /// Finds out whether the file system can exchange directories, before a tree is built in vain.
-pub(super) fn try_exchange(place: &Place<'_>, store: &Store) -> Result<(), Error> {
+pub(super) fn try_exchange(place: &PublishPlace<'_>, store: &Store) -> Result<(), Error> {
     let tried = store.try_out(|dir| {
         dir.create_dir(b"a", 0o700)?;
         dir.create_dir(b"b", 0o700)?;

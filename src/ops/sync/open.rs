@@ -8,7 +8,7 @@ use crate::mirror::options::{Delta, SyncOptions};
 use crate::mirror::{Alternates, Ground, Manifest, Root, XattrRules};
 use crate::ops::hold::{Hold, hold};
 use crate::plan::removal::{RunFacts, Stays, may_remove};
-use crate::source::Directory;
+use crate::source::SourceDirectory;
 use crate::sys::grain::grains;
 use crate::sys::{self, Dir, Names, meta, process};
 use crate::tree::attributes::Who;
@@ -70,7 +70,12 @@ pub(super) fn open<'a>(
         began: process::now(),
         grains: dst.as_ref().map_or(Grains::UNKNOWN, |dst| grains(&dst.dir)),
         xattr_rules: XattrRules::of(&options.choice.rules).map_err(Error::Rule)?,
-        src: Root { path: src.path, location: src.location, dir: Directory::Local(src.dir), stat: src.stat },
+        src: Root {
+            path: src.path,
+            location: src.location,
+            dir: SourceDirectory::Local(src.dir),
+            stat: src.stat,
+        },
         dst,
         who,
         delta,

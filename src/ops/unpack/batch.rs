@@ -2,7 +2,7 @@
 
 use super::super::frames::Halt;
 use super::hand::Hand;
-use super::writers::{Large, Task, Writers};
+use super::writers::{StreamedFile, WriteTask, Writers};
 use crate::tree::Entry;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const BATCH_FILES: usize = 128;
 /// What was gathered and not passed on yet.
 pub(super) struct Batch<'a> {
     writers: &'a Writers,
-    current: Current,
+    current: CurrentMember,
     /// Files whose content is complete, and where it ends in `data`.
     files: Vec<(Entry, usize)>,
     /// The content of `files` and of the current small file, or a stretch of the current large one.
@@ -24,38 +24,38 @@ pub(super) struct Batch<'a> {
 }
 
 /// What is done with arriving content.
-enum Current {
+enum CurrentMember {
     /// It is skipped.
     Nothing,
     /// It is gathered.
     Small(Entry),
     /// It is passed on; the number of bytes so far.
-    Large(Arc<Large>, u64),
+    StreamedFile(Arc<StreamedFile>, u64),
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(writers: &'a Writers) -> Self {
-        Batch { writers, current: Current::Nothing, files: Vec::new(), data: Vec::new() }
+        Batch { writers, current: CurrentMember::Nothing, files: Vec::new(), data: Vec::new() }
     }
 
     /// Begins a file: its content comes next.
     pub(super) fn begin(&mut self, entry: Entry, hand: &mut Hand<'_>) -> Result<(), Halt> {
         if entry.kind.stored_bytes() <= LARGE_BYTES {
-            self.current = Current::Small(entry);
+            self.current = CurrentMember::Small(entry);
             return Ok(());
         }
         self.hand_on_files()?;
         if let Some(file) = hand.begin(&entry)? {
-            self.current = Current::Large(Arc::new(Large::new(file, entry)), 0);
+            self.current = CurrentMember::StreamedFile(Arc::new(StreamedFile::new(file, entry)), 0);
         }
         Ok(())
     }
 
     pub(super) fn content(&mut self, mut bytes: &[u8]) -> Result<(), Halt> {
         match &mut self.current {
-            Current::Nothing => {}
-            Current::Small(_) => self.data.extend_from_slice(bytes),
-            Current::Large(..) => {
+            CurrentMember::Nothing => {}
+            CurrentMember::Small(_) => self.data.extend_from_slice(bytes),
+            CurrentMember::StreamedFile(..) => {
                 while !bytes.is_empty() {
                     let room = BATCH_BYTES - self.data.len();
                     let (now, after) = bytes.split_at(bytes.len().min(room));
@@ -72,17 +72,17 @@ impl<'a> Batch<'a> {
 
     /// Ends the current member, which is complete.
     pub(super) fn end(&mut self, hand: &mut Hand<'_>) -> Result<(), Halt> {
-        if matches!(self.current, Current::Large(..)) {
+        if matches!(self.current, CurrentMember::StreamedFile(..)) {
             self.hand_on_stretch()?;
         }
-        match std::mem::replace(&mut self.current, Current::Nothing) {
-            Current::Nothing => Ok(()),
-            Current::Small(entry) => {
+        match std::mem::replace(&mut self.current, CurrentMember::Nothing) {
+            CurrentMember::Nothing => Ok(()),
+            CurrentMember::Small(entry) => {
                 self.files.push((entry, self.data.len()));
                 let is_full = self.data.len() >= BATCH_BYTES || self.files.len() >= BATCH_FILES;
                 if is_full { self.hand_on_files() } else { Ok(()) }
             }
-            Current::Large(large, _) => Large::release(large, hand),
+            CurrentMember::StreamedFile(large, _) => StreamedFile::release(large, hand),
         }
     }
 
@@ -95,12 +95,12 @@ impl<'a> Batch<'a> {
     /// Ends the current member, which is not complete.
     pub(super) fn give_up(self, hand: &mut Hand<'_>) -> Result<(), Halt> {
         match self.current {
-            Current::Large(large, _) => {
+            CurrentMember::StreamedFile(large, _) => {
                 large.give_up();
                 // The last thread that releases it removes it.
-                Large::release(large, hand)
+                StreamedFile::release(large, hand)
             }
-            Current::Nothing | Current::Small(_) => Ok(()),
+            CurrentMember::Nothing | CurrentMember::Small(_) => Ok(()),
         }
     }
 
@@ -110,13 +110,13 @@ impl<'a> Batch<'a> {
         }
         let files = std::mem::take(&mut self.files);
         let data = std::mem::replace(&mut self.data, self.writers.buffer());
-        self.writers.hand_on(Task::Files { files, data })
+        self.writers.hand_on(WriteTask::Files { files, data })
     }
 
     fn hand_on_stretch(&mut self) -> Result<(), Halt> {
-        let Current::Large(large, stored) = &mut self.current else { return Ok(()) };
+        let CurrentMember::StreamedFile(large, stored) = &mut self.current else { return Ok(()) };
         let data = std::mem::replace(&mut self.data, self.writers.buffer());
-        let task = Task::Stretch { large: Arc::clone(large), stored: *stored, data };
+        let task = WriteTask::Stretch { large: Arc::clone(large), stored: *stored, data };
         *stored += task.bytes() as u64;
         self.writers.hand_on(task)
     }

@@ -5,7 +5,7 @@
 //! creating it will report why that fails.
 
 use super::run::UnpackRun;
-use super::select::Choice;
+use super::select::MemberChoice;
 use crate::archive::index::Record;
 use crate::dest::{Destination, Owners};
 use crate::plan::links::{Looked, Need};
@@ -30,7 +30,7 @@ pub(super) fn look(
     run: &UnpackRun<'_>,
     destination: &Destination,
     records: &[Record],
-    choices: &[Choice],
+    choices: &[MemberChoice],
 ) -> Vec<Looked> {
     let mut looked = vec![Looked::MISSING; records.len()];
     if destination.is_new() {
@@ -53,7 +53,10 @@ pub(super) fn look(
 type Numbered<'a> = (usize, &'a Record, &'a Entry);
 
 /// The entries to look at, by their directory.
-fn stretches<'a>(records: &'a [Record], choices: &'a [Choice]) -> Vec<(RelPath<'a>, Vec<Numbered<'a>>)> {
+fn stretches<'a>(
+    records: &'a [Record],
+    choices: &'a [MemberChoice],
+) -> Vec<(RelPath<'a>, Vec<Numbered<'a>>)> {
     let mut stretches: Vec<(RelPath<'_>, Vec<_>)> = Vec::new();
     let mut last: HashMap<RelPath<'_>, usize> = HashMap::new();
     for (number, record) in records.iter().enumerate() {

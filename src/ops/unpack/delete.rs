@@ -6,7 +6,7 @@
 
 use super::run::UnpackRun;
 use crate::account::{Aspects, Change, Deed, Ledger, Report};
-use crate::dest::remove::{Level, Place, Removal, kind_of, remove};
+use crate::dest::remove::{Level, Removal, RemovalPlace, kind_of, remove};
 use crate::dest::stale::remove_stale;
 use crate::dest::{Destination, Directory};
 use crate::error::Act;
@@ -33,7 +33,7 @@ pub(super) fn extraneous(run: &UnpackRun<'_>, destination: &Destination, held: &
             let child = child.as_path();
             if unpacked(child).is_none() {
                 let kind = kind_of(&directory.dir, names, number);
-                remove(remover, Place { directory, path: child }, kind, &());
+                remove(remover, RemovalPlace { directory, path: child }, kind, &());
             }
         }
     })
@@ -66,7 +66,12 @@ pub(super) fn blocking(run: &UnpackRun<'_>, destination: &Destination) -> Report
         let path = path.as_path();
         match live(destination, path.split().0) {
             Ok(directory) => {
-                remove(&mut remover, Place { directory: &directory, path }, Some(FileKind::Directory), &());
+                remove(
+                    &mut remover,
+                    RemovalPlace { directory: &directory, path },
+                    Some(FileKind::Directory),
+                    &(),
+                );
                 lock_again(&directory);
             }
             Err(errno) => remover.fail(path, Act::Open, errno),
@@ -197,11 +202,11 @@ impl Removal for Remover<'_> {
         self.run.stop.is_set()
     }
 
-    fn keeps(&self, _: Place<'_>, _: Option<FileKind>, (): &()) -> bool {
+    fn keeps(&self, _: RemovalPlace<'_>, _: Option<FileKind>, (): &()) -> bool {
         false
     }
 
-    fn enter(&mut self, place: Place<'_>, (): &()) -> Option<Level<()>> {
+    fn enter(&mut self, place: RemovalPlace<'_>, (): &()) -> Option<Level<()>> {
         let facts = self.facts(place.path, true);
         if matches!(removal::decide(facts), removal::RemovalStep::Stay(_)) {
             return None;
@@ -222,7 +227,7 @@ impl Removal for Remover<'_> {
         }
     }
 
-    fn entry(&mut self, place: Place<'_>, kind: Option<FileKind>, (): &()) -> bool {
+    fn entry(&mut self, place: RemovalPlace<'_>, kind: Option<FileKind>, (): &()) -> bool {
         let Some(kind) = kind else { return true };
         if removal::decide(self.facts(place.path, false)) != removal::RemovalStep::Remove {
             return false;
@@ -232,7 +237,7 @@ impl Removal for Remover<'_> {
         self.removed(place.path, kind, removed)
     }
 
-    fn directory(&mut self, place: Place<'_>, (): &()) -> bool {
+    fn directory(&mut self, place: RemovalPlace<'_>, (): &()) -> bool {
         if removal::decide(self.facts(place.path, true)) != removal::RemovalStep::Remove {
             return false;
         }

@@ -5,10 +5,10 @@ use super::complete::{complete, end};
 use super::directories;
 use super::hand::Hand;
 use super::large::{large_files, part};
-use super::prefetch::{self, Early, Split};
+use super::prefetch::{self, Early, PrefetchSplit};
 use super::run::UnpackRun;
-use super::select::{Choice, choose, unmatched};
-use super::stamp::Stamp;
+use super::select::{MemberChoice, choose, unmatched};
+use super::stamp::TreeStamp;
 use super::update::{self, refuse_empty};
 use crate::account::{Cause, End, Event, Report};
 use crate::archive::index::Record;
@@ -21,7 +21,7 @@ use crate::tree::{Entry, Kind, RelPath};
 pub(super) fn unpack(
     run: &UnpackRun<'_>,
     archive: &Layers<'_>,
-    stamp: Option<&Stamp>,
+    stamp: Option<&TreeStamp>,
 ) -> Result<Report, Error> {
     let records = archive.records();
     let choices = choose(records, &run.chosen);
@@ -77,7 +77,7 @@ fn is_whole(run: &UnpackRun<'_>) -> bool {
 /// What is unpacked in one go, and which frames were read before.
 struct Pass<'a> {
     archive: &'a Layers<'a>,
-    choices: Vec<Choice>,
+    choices: Vec<MemberChoice>,
     is_read: Vec<bool>,
     /// Read all frames that were not read before, even those that hold nothing of this, so that the whole archive is
     /// checked.
@@ -88,12 +88,12 @@ struct Pass<'a> {
 fn first<'a>(
     run: &UnpackRun<'_>,
     archive: &'a Layers<'a>,
-    (early, choices, missing): (&Early<'_>, &[Choice], Vec<Choice>),
+    (early, choices, missing): (&Early<'_>, &[MemberChoice], Vec<MemberChoice>),
     destination: &mut Destination,
     report: &mut Report,
 ) -> Pass<'a> {
     let records = archive.records();
-    let Split { first, rest, directories, linked } =
+    let PrefetchSplit { first, rest, directories, linked } =
         prefetch::split(records, choices, missing, early, report);
     destination.link_later(linked.into_iter());
     let is_read = vec![false; archive.frame_count()];
@@ -151,7 +151,7 @@ impl Pass<'_> {
     fn needs(&self, frame: usize) -> bool {
         self.archive.records_in(frame).any(|number| {
             let is_file = matches!(self.archive.records()[number].entry.kind, Kind::File { .. });
-            is_file && self.choices[number] != Choice::Left
+            is_file && self.choices[number] != MemberChoice::Left
         })
     }
 

@@ -3,7 +3,7 @@
 use super::super::frames::Halt;
 use super::hand::Hand;
 use super::run::UnpackRun;
-use super::select::Choice;
+use super::select::MemberChoice;
 use crate::account::Event;
 use crate::archive::Fault;
 use crate::archive::index::Record;
@@ -15,12 +15,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A large file whose stretches are decoded by several threads.
-pub(super) struct Large {
+pub(super) struct LargeParts {
     digests: PartDigests,
-    file: Mutex<Opened>,
+    file: Mutex<LargeState>,
 }
 
-enum Opened {
+enum LargeState {
     NotYet,
     Open(Arc<LargeFile>),
     /// A failure was reported; nothing more is written, and it is removed.
@@ -30,11 +30,11 @@ enum Opened {
 }
 
 /// The chosen files that span more than one frame.
-pub(super) fn large_files(archive: &Layers<'_>, choices: &[Choice]) -> HashMap<usize, Large> {
-    let parts = |number: &usize| archive.is_split(*number) && choices[*number] != Choice::Left;
+pub(super) fn large_files(archive: &Layers<'_>, choices: &[MemberChoice]) -> HashMap<usize, LargeParts> {
+    let parts = |number: &usize| archive.is_split(*number) && choices[*number] != MemberChoice::Left;
     let large = |number: usize| {
         let digests = PartDigests::new(&archive.records()[number]);
-        (number, Large { digests, file: Mutex::new(Opened::NotYet) })
+        (number, LargeParts { digests, file: Mutex::new(LargeState::NotYet) })
     };
     (0..choices.len()).filter(parts).map(large).collect()
 }
@@ -43,7 +43,7 @@ pub(super) fn large_files(archive: &Layers<'_>, choices: &[Choice]) -> HashMap<u
 pub(super) fn part(
     run: &UnpackRun<'_>,
     hand: &mut Hand<'_>,
-    large: &Large,
+    large: &LargeParts,
     (record, entry): (&Record, &Entry),
     (stored, data): (u64, &[u8]),
 ) -> Result<(), Halt> {
@@ -65,24 +65,24 @@ pub(super) fn part(
     Ok(())
 }
 
-fn opened(hand: &mut Hand<'_>, large: &Large, entry: &Entry) -> Result<Option<Arc<LargeFile>>, Halt> {
+fn opened(hand: &mut Hand<'_>, large: &LargeParts, entry: &Entry) -> Result<Option<Arc<LargeFile>>, Halt> {
     let mut file = large.lock();
-    if matches!(*file, Opened::NotYet) {
-        *file = hand.begin(entry)?.map_or(Opened::Not, |begun| Opened::Open(Arc::new(begun)));
+    if matches!(*file, LargeState::NotYet) {
+        *file = hand.begin(entry)?.map_or(LargeState::Not, |begun| LargeState::Open(Arc::new(begun)));
     }
     Ok(match &*file {
-        Opened::Open(file) => Some(Arc::clone(file)),
-        Opened::NotYet | Opened::Failed(_) | Opened::Not => None,
+        LargeState::Open(file) => Some(Arc::clone(file)),
+        LargeState::NotYet | LargeState::Failed(_) | LargeState::Not => None,
     })
 }
 
-impl Large {
+impl LargeParts {
     /// Gives up the file; `false` if it was given up before.
     fn fail(&self) -> bool {
         let mut file = self.lock();
-        match std::mem::replace(&mut *file, Opened::Not) {
-            Opened::Open(open) => {
-                *file = Opened::Failed(open);
+        match std::mem::replace(&mut *file, LargeState::Not) {
+            LargeState::Open(open) => {
+                *file = LargeState::Failed(open);
                 true
             }
             other => {
@@ -94,19 +94,19 @@ impl Large {
 
     /// Takes the file, which no other thread holds; removes it if it was given up.
     pub(super) fn close(&self, entry: &Entry) -> Option<LargeFile> {
-        match std::mem::replace(&mut *self.lock(), Opened::Not) {
-            Opened::Open(file) => Arc::into_inner(file),
-            Opened::Failed(file) => {
+        match std::mem::replace(&mut *self.lock(), LargeState::Not) {
+            LargeState::Open(file) => Arc::into_inner(file),
+            LargeState::Failed(file) => {
                 if let Some(file) = Arc::into_inner(file) {
                     file.discard(entry);
                 }
                 None
             }
-            Opened::NotYet | Opened::Not => None,
+            LargeState::NotYet | LargeState::Not => None,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Opened> {
+    fn lock(&self) -> MutexGuard<'_, LargeState> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,7 +29,7 @@ use crate::sys::process;
 pub use options::{Prefetch, StampPlace, UnpackOptions, Update};
 use run::UnpackRun;
 pub(super) use select::choose;
-use stamp::Stamp;
+use stamp::TreeStamp;
 use std::path::Path;
 
 /// Unpacks `archive` into the directory `dst`, which is created if it does not exist.
@@ -55,7 +55,7 @@ pub fn unpack(
             let files = layers::open(path, &options.deltas)?;
             // The topmost identifies those below, too.
             let Some((top, file)) = files.last() else { return Ok(Report::default()) };
-            let stamp = Stamp::of(&run, (top, file))?;
+            let stamp = TreeStamp::of(&run, (top, file))?;
             if stamp.as_ref().is_some_and(|stamp| stamp.holds(dst)) {
                 return Ok(Report::default());
             }

@@ -4,7 +4,7 @@
 //! content of hard links.
 
 use super::options::Prefetch;
-use super::select::Choice;
+use super::select::MemberChoice;
 use crate::account::{Cause, Report};
 use crate::archive::index::Record;
 use crate::error::Act;
@@ -28,9 +28,9 @@ impl<'a> Early<'a> {
 }
 
 /// What is missing, in two parts.
-pub(super) struct Split {
-    pub(super) first: Vec<Choice>,
-    pub(super) rest: Vec<Choice>,
+pub(super) struct PrefetchSplit {
+    pub(super) first: Vec<MemberChoice>,
+    pub(super) rest: Vec<MemberChoice>,
     /// The directories of the first part, to which the rest may add.
     pub(super) directories: Vec<Entry>,
     /// Names of the first part that names of the rest link to.
@@ -40,11 +40,11 @@ pub(super) struct Split {
 /// Splits `missing`, the `choices` to be unpacked. Paths that are not among the choices are failures.
 pub(super) fn split(
     records: &[Record],
-    choices: &[Choice],
-    missing: Vec<Choice>,
+    choices: &[MemberChoice],
+    missing: Vec<MemberChoice>,
     early: &Early<'_>,
     report: &mut Report,
-) -> Split {
+) -> PrefetchSplit {
     let entries: Vec<_> = records.iter().zip(choices).map(|(record, choice)| choice.entry(record)).collect();
     let leaders = by_target(&entries);
     let mut is_first = asked_for(&entries, early, report);
@@ -72,9 +72,13 @@ pub(super) fn split(
     let (first, rest) = missing
         .into_iter()
         .zip(is_first)
-        .map(|(choice, is_first)| if is_first { (choice, Choice::Left) } else { (Choice::Left, choice) })
+        .map(
+            |(choice, is_first)| {
+                if is_first { (choice, MemberChoice::Left) } else { (MemberChoice::Left, choice) }
+            },
+        )
         .unzip();
-    Split { first, rest, directories, linked }
+    PrefetchSplit { first, rest, directories, linked }
 }
 
 /// Which entries a path or a pattern requests.
@@ -130,7 +134,7 @@ mod tests {
     /// What comes first, and what is linked to later.
     fn first(paths: &[&str], globs: &[&str]) -> (Vec<String>, Vec<String>, usize) {
         let records = ["./", "a/", "a/b", "a/c", "d/", "d/e/", "d/e/f", "d/e/g -> a/c", "h"].map(record);
-        let choices = vec![Choice::Taken; records.len()];
+        let choices = vec![MemberChoice::Taken; records.len()];
         let only: Vec<_> = globs.iter().map(|glob| Given::Only((*glob).into())).collect();
         let paths = paths.iter().map(|path| RelPathBuf::from_member_name(path.as_bytes()).unwrap()).collect();
         let mut report = Report::default();
@@ -138,7 +142,7 @@ mod tests {
         let early = Early::of(&prefetch).unwrap();
         let split = split(&records, &choices, choices.clone(), &early, &mut report);
         let shown = |path: &RelPathBuf| path.as_path().display().into_owned();
-        let taken = split.first.iter().zip(&records).filter(|(choice, _)| **choice == Choice::Taken);
+        let taken = split.first.iter().zip(&records).filter(|(choice, _)| **choice == MemberChoice::Taken);
         let taken = taken.map(|(_, record)| shown(&record.entry.path)).collect();
         (taken, split.linked.iter().map(shown).collect(), report.failures.len())
     }

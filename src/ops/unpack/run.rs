@@ -2,9 +2,9 @@
 
 use super::options::UnpackOptions;
 use super::prefetch::Early;
-use crate::account::{Observer, Side, Stop};
+use crate::account::{Observer, RunSide, Stop};
 use crate::cancel::Cancel;
-use crate::dest::{Capabilities, Destination, Settings};
+use crate::dest::{Capabilities, Destination, DestinationSettings};
 use crate::error::{Act, Error};
 use crate::ops::hold::{Hold, hold};
 use crate::rules::{self, Chooser, RuleError};
@@ -54,8 +54,8 @@ impl<'a> UnpackRun<'a> {
     }
 
     /// The destination's side, for the account.
-    pub(super) fn side(&self) -> Side<'_> {
-        Side { root: self.dst, stop: &self.stop }
+    pub(super) fn side(&self) -> RunSide<'_> {
+        RunSide { root: self.dst, stop: &self.stop }
     }
 
     /// Opens the destination, or stages a new one.
@@ -63,8 +63,16 @@ impl<'a> UnpackRun<'a> {
         let UnpackOptions { same_owner, same_permissions, numeric_owner, xattrs, acls, fsync, .. } =
             *self.options;
         let (removes, gives_way) = (self.options.update.is_some(), self.options.deletes());
-        let settings =
-            Settings { same_owner, same_permissions, numeric_owner, xattrs, acls, removes, fsync, gives_way };
+        let settings = DestinationSettings {
+            same_owner,
+            same_permissions,
+            numeric_owner,
+            xattrs,
+            acls,
+            removes,
+            fsync,
+            gives_way,
+        };
         let can = Capabilities::without(&self.options.without, self.options.insist);
         let destination = Destination::open(self.dst, settings, can)?;
         if self.options.update.is_some() && !destination.is_new() {

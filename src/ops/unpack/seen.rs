@@ -15,9 +15,9 @@ pub(super) struct Known {
 /// The names seen, by hash: about 16 bytes each. Two names with the same hash count as one, which costs a wait, and an
 /// attempt to link that the kernel then refuses; nothing that could leave the root is decided by this alone.
 #[derive(Debug, Default)]
-pub(super) struct Seen(HashMap<u64, Known>);
+pub(super) struct SeenNames(HashMap<u64, Known>);
 
-impl Seen {
+impl SeenNames {
     /// Records a name, and returns what was known about it. Names above it are directories, if nothing else is known.
     pub(super) fn insert(&mut self, path: RelPath<'_>, known: Known) -> Option<Known> {
         let mut above = path.parent();
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn what_lies_below_a_file_or_link_is_found() {
         let path = |text: &'static str| RelPath::new(text.as_bytes()).unwrap();
-        let mut seen = Seen::default();
+        let mut seen = SeenNames::default();
         assert_eq!(seen.insert(path("d"), Known { is_dir: true, is_taken: true }), None);
         seen.insert(path("d/l"), Known { is_dir: false, is_taken: true });
         assert_eq!(seen.not_a_directory_above(path("d/f")), None);

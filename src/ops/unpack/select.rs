@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// What is done with a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::ops) enum Choice {
+pub(in crate::ops) enum MemberChoice {
     /// It is left out.
     Left,
     /// It is unpacked as it is.
@@ -20,23 +20,24 @@ pub(in crate::ops) enum Choice {
     As(Box<Entry>),
 }
 
-impl Choice {
+impl MemberChoice {
     /// The entry to create, if any.
     pub(in crate::ops) fn entry<'a>(&'a self, record: &'a Record) -> Option<&'a Entry> {
         match self {
-            Choice::Left => None,
-            Choice::Taken => Some(&record.entry),
-            Choice::As(entry) => Some(entry),
+            MemberChoice::Left => None,
+            MemberChoice::Taken => Some(&record.entry),
+            MemberChoice::As(entry) => Some(entry),
         }
     }
 }
 
 /// What is done with each record.
-pub(in crate::ops) fn choose(records: &[Record], chooser: &Chooser<'_>) -> Vec<Choice> {
+pub(in crate::ops) fn choose(records: &[Record], chooser: &Chooser<'_>) -> Vec<MemberChoice> {
     let entries =
         records.iter().map(|Record { entry, .. }| (entry.path.as_path(), entry.kind == Kind::Directory));
     let kept = chooser.kept(entries).into_iter();
-    let mut choices: Vec<_> = kept.map(|kept| if kept { Choice::Taken } else { Choice::Left }).collect();
+    let mut choices: Vec<_> =
+        kept.map(|kept| if kept { MemberChoice::Taken } else { MemberChoice::Left }).collect();
     if !chooser.is_all() {
         pass_on_content(records, &mut choices);
     }
@@ -44,23 +45,23 @@ pub(in crate::ops) fn choose(records: &[Record], chooser: &Chooser<'_>) -> Vec<C
 }
 
 /// Gives the content of files that are left out to the first of their links that is not left out.
-fn pass_on_content(records: &[Record], choices: &mut [Choice]) {
+fn pass_on_content(records: &[Record], choices: &mut [MemberChoice]) {
     let mut heirs: HashMap<RelPath<'_>, usize> = HashMap::new();
     for number in 0..records.len() {
         let Kind::HardLink(target) = &records[number].entry.kind else { continue };
-        if choices[number] == Choice::Left {
+        if choices[number] == MemberChoice::Left {
             continue;
         }
         let Ok(first) = records.binary_search_by(|record| record.entry.path.cmp(target)) else { continue };
         match heirs.get(&target.as_path()) {
             Some(&heir) => {
                 let kind = Kind::HardLink(records[heir].entry.path.clone());
-                choices[number] = Choice::As(Box::new(Entry { kind, ..records[number].entry.clone() }));
+                choices[number] = MemberChoice::As(Box::new(Entry { kind, ..records[number].entry.clone() }));
             }
-            None if choices[first] == Choice::Left => {
+            None if choices[first] == MemberChoice::Left => {
                 let path = records[number].entry.path.clone();
-                choices[first] = Choice::As(Box::new(Entry { path, ..records[first].entry.clone() }));
-                choices[number] = Choice::Left;
+                choices[first] = MemberChoice::As(Box::new(Entry { path, ..records[first].entry.clone() }));
+                choices[number] = MemberChoice::Left;
                 heirs.insert(target.as_path(), number);
             }
             None => {}

@@ -8,7 +8,7 @@ use super::run::UnpackRun;
 use crate::archive::Fault;
 use crate::archive::index::Identity;
 use crate::error::{Act, Error, Unfit};
-use crate::sys::output::{self, Place};
+use crate::sys::output::{self, OutputPlace};
 use crate::sys::{Dir, meta, open, process};
 use rustix::io::Errno;
 use std::fs::File;
@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// The stamp of one tree.
-pub(super) struct Stamp {
+pub(super) struct TreeStamp {
     path: PathBuf,
     /// What it says about the archive and the options.
     what: String,
     fsync: bool,
 }
 
-impl Stamp {
+impl TreeStamp {
     /// The stamp for this run, whether it exists or not; `None` if none is requested, or if the archive has no index,
     /// which would identify it.
     pub(super) fn of(run: &UnpackRun<'_>, (archive, file): (&Path, &File)) -> Result<Option<Self>, Error> {
@@ -38,7 +38,7 @@ impl Stamp {
         let Some(Identity { index, len }) = identity else { return Ok(None) };
         let options = options_digest(run.options);
         let what = format!("haul-stamp 1\narchive {index:032x} {len}\noptions {options:032x}\n");
-        Ok(Some(Stamp { path, what, fsync: run.options.fsync }))
+        Ok(Some(TreeStamp { path, what, fsync: run.options.fsync }))
     }
 
     /// Whether the tree at `dst` is the result of this run, according to the stamp.
@@ -51,7 +51,7 @@ impl Stamp {
     /// Removes the stamp before the tree is changed. Fails if none could be written in the end.
     pub(super) fn remove(&self) -> Result<(), Error> {
         let io = |act| move |errno: Errno| Error::io(act, &self.path, errno);
-        let place = Place::open(&self.path).map_err(io(Act::Create))?;
+        let place = OutputPlace::open(&self.path).map_err(io(Act::Create))?;
         let exists = place.existing().is_some();
         place.create().map_err(io(Act::Create))?.discard();
         if exists {
@@ -64,7 +64,7 @@ impl Stamp {
     pub(super) fn write(&self, root: &Dir) -> Result<(), Error> {
         let io = |act| move |errno: Errno| Error::io(act, &self.path, errno);
         let text = self.text(root, self.fsync).map_err(io(Act::Stat))?;
-        let output = Place::open(&self.path).and_then(Place::create).map_err(io(Act::Create))?;
+        let output = OutputPlace::open(&self.path).and_then(OutputPlace::create).map_err(io(Act::Create))?;
         if let Err(error) = (&output).write_all(text.as_bytes()) {
             output.discard();
             return Err(Error::io(Act::Write, &self.path, error));

@@ -11,7 +11,7 @@ use super::complete::end;
 use super::hand::Hand;
 use super::present::Present;
 use super::run::UnpackRun;
-use super::seen::{Known, Seen};
+use super::seen::{Known, SeenNames};
 use super::update::refuse_empty;
 use super::writers::Writers;
 use crate::account::{Cause, End, Event, Report};
@@ -29,7 +29,7 @@ pub(super) fn unpack(run: &UnpackRun<'_>, reader: impl Read + Send) -> Result<Re
         return Err(Error::unfit(run.path, Unfit::NoIndex(use_)));
     }
     let mut destination = run.destination()?;
-    let mut seen = Seen::default();
+    let mut seen = SeenNames::default();
     let mut report = Writers::run(run, &destination, |writers| {
         let mut unpacking = Unpacking::new(run, (&destination, &mut seen), writers);
         let end =
@@ -48,7 +48,7 @@ struct Unpacking<'a> {
     run: &'a UnpackRun<'a>,
     destination: &'a Destination,
     hand: Hand<'a>,
-    seen: &'a mut Seen,
+    seen: &'a mut SeenNames,
     /// Knows what already exists.
     present: Option<Present<'a>>,
     /// Directories above chosen entries, which are created when something below them is.
@@ -61,7 +61,7 @@ struct Unpacking<'a> {
 impl<'a> Unpacking<'a> {
     fn new(
         run: &'a UnpackRun<'a>,
-        (destination, seen): (&'a Destination, &'a mut Seen),
+        (destination, seen): (&'a Destination, &'a mut SeenNames),
         writers: &'a Writers,
     ) -> Self {
         let updates = run.options.update.is_some() && !destination.is_new();

@@ -4,7 +4,7 @@ use super::super::frames::Halt;
 use super::compare::look;
 use super::hand::Hand;
 use super::run::UnpackRun;
-use super::select::Choice;
+use super::select::MemberChoice;
 use crate::account::{End, Report};
 use crate::archive::index::Record;
 use crate::dest::Destination;
@@ -20,14 +20,14 @@ pub(super) fn missing(
     run: &UnpackRun<'_>,
     destination: &Destination,
     records: &[Record],
-    choices: &[Choice],
+    choices: &[MemberChoice],
     report: &mut Report,
-) -> Vec<Choice> {
+) -> Vec<MemberChoice> {
     let entries: Vec<_> = records.iter().zip(choices).map(|(record, choice)| choice.entry(record)).collect();
     let mut looked = look(run, destination, records, choices);
     if run.cancel.is_set() {
         report.end = End::Interrupted;
-        return vec![Choice::Left; records.len()];
+        return vec![MemberChoice::Left; records.len()];
     }
     let firsts = links::by_target(&entries);
     links::resolve(&firsts, &mut looked);
@@ -37,9 +37,9 @@ pub(super) fn missing(
         }
     }
     keep(run, destination, &entries, &looked, report);
-    let is_missing = |(number, choice): (usize, &Choice)| {
+    let is_missing = |(number, choice): (usize, &MemberChoice)| {
         let is_directory = entries[number].is_some_and(|entry| entry.kind == Kind::Directory);
-        if is_directory || looked[number].need == Need::Anew { choice.clone() } else { Choice::Left }
+        if is_directory || looked[number].need == Need::Anew { choice.clone() } else { MemberChoice::Left }
     };
     choices.iter().enumerate().map(is_missing).collect()
 }

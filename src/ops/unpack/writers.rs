@@ -15,13 +15,13 @@ use std::thread;
 /// The writers of one run, and the queue to them. The queue is bounded: one waiting task per writer, besides the one
 /// that it works on.
 pub(super) struct Writers {
-    tasks: Sender<Task>,
+    tasks: Sender<WriteTask>,
     spare: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
-    state: Arc<State>,
+    state: Arc<WritersState>,
 }
 
 #[derive(Default)]
-struct State {
+struct WritersState {
     /// Tasks passed on and not done.
     pending: Mutex<usize>,
     idle: Condvar,
@@ -30,15 +30,15 @@ struct State {
 }
 
 /// A task: something to write.
-pub(super) enum Task {
+pub(super) enum WriteTask {
     /// Whole files, each with the offset in `data` where its content ends.
     Files { files: Vec<(Entry, usize)>, data: Vec<u8> },
     /// A stretch of a large file, `stored` bytes into its data.
-    Stretch { large: Arc<Large>, stored: u64, data: Vec<u8> },
+    Stretch { large: Arc<StreamedFile>, stored: u64, data: Vec<u8> },
 }
 
 /// A large file, written by several threads. The last one to release it completes it.
-pub(super) struct Large {
+pub(super) struct StreamedFile {
     file: LargeFile,
     entry: Entry,
     given_up: AtomicBool,
@@ -53,7 +53,7 @@ impl Writers {
     ) -> Report {
         let threads = run.options.threads.get();
         let (tasks, queue) = bounded(threads);
-        let state = Arc::new(State::default());
+        let state = Arc::new(WritersState::default());
         let spare = bounded(2 * threads + 1);
         thread::scope(|scope| {
             let hands: Vec<_> = (0..threads)
@@ -84,7 +84,7 @@ impl Writers {
     }
 
     /// Passes a task on, and waits while there are too many. Fails once a writer has failed.
-    pub(super) fn hand_on(&self, task: Task) -> Result<(), Halt> {
+    pub(super) fn hand_on(&self, task: WriteTask) -> Result<(), Halt> {
         self.state.check()?;
         *lock(&self.state.pending) += 1;
         // The writers end only after this side is dropped.
@@ -108,19 +108,22 @@ impl Writers {
     }
 }
 
-impl State {
-    fn carry_out(&self, run: &UnpackRun<'_>, hand: &mut Hand<'_>, task: Task, spare: &Sender<Vec<u8>>) {
+impl WritersState {
+    fn carry_out(&self, run: &UnpackRun<'_>, hand: &mut Hand<'_>, task: WriteTask, spare: &Sender<Vec<u8>>) {
         // After a halt, tasks are only removed from the queue.
         let skip = self.halted.load(Ordering::Relaxed) || run.stop.is_set();
         let (result, mut data) = match task {
-            Task::Files { files, data } => {
+            WriteTask::Files { files, data } => {
                 (if skip { Ok(()) } else { write_files(hand, &files, &data) }, data)
             }
-            Task::Stretch { large, stored, data } => {
+            WriteTask::Stretch { large, stored, data } => {
                 if skip {
                     large.give_up();
                 }
-                (large.write(run, hand, stored, &data).and_then(|()| Large::release(large, hand)), data)
+                (
+                    large.write(run, hand, stored, &data).and_then(|()| StreamedFile::release(large, hand)),
+                    data,
+                )
             }
         };
         if let Err(halt) = result {
@@ -151,18 +154,18 @@ fn write_files(hand: &mut Hand<'_>, files: &[(Entry, usize)], data: &[u8]) -> Re
     Ok(())
 }
 
-impl Task {
+impl WriteTask {
     /// How many bytes of content it holds.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Task::Files { data, .. } | Task::Stretch { data, .. } => data.len(),
+            WriteTask::Files { data, .. } | WriteTask::Stretch { data, .. } => data.len(),
         }
     }
 }
 
-impl Large {
+impl StreamedFile {
     pub(super) fn new(file: LargeFile, entry: Entry) -> Self {
-        Large { file, entry, given_up: AtomicBool::new(false) }
+        StreamedFile { file, entry, given_up: AtomicBool::new(false) }
     }
 
     /// Makes the last thread to release the file remove it. `false` if that was already requested.
@@ -182,8 +185,8 @@ impl Large {
     }
 
     /// Releases a large file, and completes it if no other thread holds it.
-    pub(super) fn release(large: Arc<Large>, hand: &mut Hand<'_>) -> Result<(), Halt> {
-        let Some(Large { file, entry, given_up }) = Arc::into_inner(large) else { return Ok(()) };
+    pub(super) fn release(large: Arc<StreamedFile>, hand: &mut Hand<'_>) -> Result<(), Halt> {
+        let Some(StreamedFile { file, entry, given_up }) = Arc::into_inner(large) else { return Ok(()) };
         if given_up.into_inner() {
             file.discard(&entry);
             return Ok(());

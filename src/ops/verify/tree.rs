@@ -30,7 +30,7 @@ pub(super) fn compare(run: &VerifyRun<'_>, root: &Dir, held: &[HeldEntry<'_>], g
     name_owners(found.iter_mut().map(|one| &mut one.entry));
     let fields = Fields { numeric_owner: run.options.numeric_owner, ..Fields::default() };
     let grains = grains(root);
-    let start = || Comparer {
+    let start = || TreeComparer {
         fields,
         grain,
         grains,
@@ -39,7 +39,7 @@ pub(super) fn compare(run: &VerifyRun<'_>, root: &Dir, held: &[HeldEntry<'_>], g
         ledger: Ledger::new(run.observer),
     };
     let pairs = Pairs { src: held, dst: &found }.take_while(|_| !run.cancel.is_set());
-    let comparers = pool::scatter(run.options.threads, pairs, start, Comparer::pair);
+    let comparers = pool::scatter(run.options.threads, pairs, start, TreeComparer::pair);
     report.merge_all(comparers.into_iter().map(|comparer| comparer.ledger.report));
     if run.cancel.is_set() {
         report.end = End::Interrupted;
@@ -48,7 +48,7 @@ pub(super) fn compare(run: &VerifyRun<'_>, root: &Dir, held: &[HeldEntry<'_>], g
 }
 
 /// One thread's comparison.
-struct Comparer<'a> {
+struct TreeComparer<'a> {
     fields: Fields,
     /// How exactly the archive's times are known, and the tree's kept.
     grain: Grain,
@@ -58,7 +58,7 @@ struct Comparer<'a> {
     ledger: Ledger<'a>,
 }
 
-impl Comparer<'_> {
+impl TreeComparer<'_> {
     fn pair(&mut self, pair: Pair<'_, HeldEntry<'_>, Found>) {
         match pair {
             Pair::Src(held) => self.differ(held.entry.path.as_path(), vec![Differs::Missing]),

@@ -1,7 +1,9 @@
 //! Signatures and deltas: those of real contents work, and those of arbitrary bytes do no harm.
 #![no_main]
 
-use haul::internals::delta::{Decoder, Encoder, Event, Layout, Op, Patch, PatchError, Search, Signature, Table};
+use haul::internals::delta::{
+    BlockLayout, Decoder, Encoder, Event, Op, Patch, PatchError, Search, Signature, Table,
+};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use std::io;
@@ -83,7 +85,7 @@ fn run(data: &[u8]) -> Result<()> {
     let (block_bytes, piece) = (u.int_in_range(64..=320)?, u.int_in_range(1..=4000)?);
     let basis = bytes(&mut u, 1 << 14)?;
     let new = bytes(&mut u, 1 << 14)?;
-    let layout = Layout::new(basis.len() as u64, block_bytes).expect("within the bounds");
+    let layout = BlockLayout::new(basis.len() as u64, block_bytes).expect("within the bounds");
     let signature = Signature::of(basis, layout).expect("the layout is that of the basis");
 
     let mut signed = signature.encode();

@@ -35,7 +35,10 @@ fn check(index: &Index) {
     let removed = index.delta.as_ref().map_or(&[][..], |delta| &delta.removed);
     for (number, path) in removed.iter().map(|path| path.as_path()).enumerate() {
         let is_apart = |other: &haul::tree::RelPathBuf| !other.as_path().is_within(path);
-        assert!(index.records.iter().all(|record| is_apart(&record.entry.path)), "nothing is removed and held");
+        assert!(
+            index.records.iter().all(|record| is_apart(&record.entry.path)),
+            "nothing is removed and held"
+        );
         assert!(removed[number + 1..].iter().all(is_apart), "the topmost path alone is removed");
     }
     assert!(removed.is_sorted_by(|a, b| a < b));

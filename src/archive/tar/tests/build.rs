@@ -2,7 +2,7 @@
 
 use crate::archive::tar::number;
 use crate::archive::tar::{
-    DecodeError, Decoder, END_OF_ARCHIVE, Ending, Event, Fault, Limits, Member, padding, pax,
+    DecodeError, Decoder, END_OF_ARCHIVE, Ending, Event, Limits, Member, TarFault, padding, pax,
 };
 
 /// A stream that grows member by member.
@@ -96,7 +96,7 @@ impl Stream {
     }
 
     /// Why the decoder refuses the stream.
-    pub(super) fn fault(&self) -> Fault {
+    pub(super) fn fault(&self) -> TarFault {
         decode(&self.0, &[usize::MAX]).1.expect_err("a stream that should be refused").fault
     }
 }

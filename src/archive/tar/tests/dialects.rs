@@ -1,7 +1,7 @@
 //! What every writer's tar means.
 
 use super::build::{Stream, gnu, ustar, v7};
-use crate::archive::tar::{Fault, number};
+use crate::archive::tar::{TarFault, number};
 use crate::tree::{Device, Extent, Kind, Timestamp};
 
 fn kinds(stream: &Stream) -> Vec<(String, Kind)> {
@@ -55,10 +55,10 @@ fn every_type_of_member_is_understood() {
 #[test]
 fn members_of_unknown_type_are_refused() {
     for typeflag in *b"8DMNAEZ?\xff\x01" {
-        assert_eq!(Stream::default().header(gnu(typeflag, b"a", 0)).fault(), Fault::Unsupported(typeflag));
+        assert_eq!(Stream::default().header(gnu(typeflag, b"a", 0)).fault(), TarFault::Unsupported(typeflag));
     }
     // star's sparse files have another layout.
-    assert_eq!(Stream::default().header(ustar(b'S', b"a", 0)).fault(), Fault::Unsupported(b'S'));
+    assert_eq!(Stream::default().header(ustar(b'S', b"a", 0)).fault(), TarFault::Unsupported(b'S'));
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn hostile_old_maps_are_refused() {
             Stream::default().header(header)
         }),
     ] {
-        assert!(matches!(stream.fault(), Fault::Malformed(_)), "{what}");
+        assert!(matches!(stream.fault(), TarFault::Malformed(_)), "{what}");
     }
 }
 
@@ -288,10 +288,10 @@ fn sparse_records_must_agree_with_each_other() {
         &[size, ("GNU.sparse.map", b"18446744073709551615,1")],
     ] {
         let stream = Stream::default().pax(records).header(ustar(b'0', b"a", 1)).data(b"d").end();
-        assert!(matches!(stream.fault(), Fault::Malformed(_)), "{records:?}");
+        assert!(matches!(stream.fault(), TarFault::Malformed(_)), "{records:?}");
     }
     let directory = Stream::default().pax(&[map, size]).header(ustar(b'5', b"a", 0)).end();
-    assert!(matches!(directory.fault(), Fault::Malformed(_)));
+    assert!(matches!(directory.fault(), TarFault::Malformed(_)));
     let plain = Stream::default().pax(&[("SCHILY.realsize", b"1")]).file("a", b"d").end();
     assert_eq!(plain.member().member.entry.kind, Kind::file(1));
 }

@@ -1,12 +1,12 @@
 //! Archives that lie, and archives that are damaged.
 
 use super::build::{Stream, decode, decode_with, gnu, ustar, v7};
-use crate::archive::tar::{Ending, Fault, Limits, number};
+use crate::archive::tar::{Ending, Limits, TarFault, number};
 use crate::tree::{Kind, PathError, Timestamp};
 
 fn refusal(stream: &Stream) -> PathError {
     match stream.fault() {
-        Fault::Refused { why, .. } => why,
+        TarFault::Refused { why, .. } => why,
         other => panic!("{other:?}"),
     }
 }
@@ -89,14 +89,14 @@ fn the_root_is_a_directory_or_nothing() {
     }
     let mut link = ustar(b'2', b".", 0);
     link.as_old_mut().linkname[0] = b'/';
-    assert!(matches!(Stream::default().header(link).fault(), Fault::Malformed(_)));
-    assert!(matches!(Stream::default().file(".", b"").fault(), Fault::Malformed(_)));
+    assert!(matches!(Stream::default().header(link).fault(), TarFault::Malformed(_)));
+    assert!(matches!(Stream::default().file(".", b"").fault(), TarFault::Malformed(_)));
     assert!(matches!(
         Stream::default().long(b'K', b"./").header(gnu(b'1', b"a", 0)).fault(),
-        Fault::Malformed(_)
+        TarFault::Malformed(_)
     ));
     assert!(
-        matches!(Stream::default().header(ustar(b'2', b"a", 0)).fault(), Fault::Malformed(_)),
+        matches!(Stream::default().header(ustar(b'2', b"a", 0)).fault(), TarFault::Malformed(_)),
         "no target"
     );
 }
@@ -134,10 +134,10 @@ fn dangling_and_contradicting_extensions_are_refused() {
         ("global link", Stream::default().records(b'g', &[("linkpath", b"a")]).file("a", b"").end()),
         ("NUL", x(Stream::default()).pax(&[("path", b"a\0b")]).file("a", b"").end()),
     ] {
-        assert!(matches!(stream.fault(), Fault::Malformed(_)), "{what}");
+        assert!(matches!(stream.fault(), TarFault::Malformed(_)), "{what}");
     }
     let malformed = Stream::default().extension(ustar(b'x', b"x", 5), b"5 a=b").file("a", b"").end();
-    assert!(matches!(malformed.fault(), Fault::Malformed(_)));
+    assert!(matches!(malformed.fault(), TarFault::Malformed(_)));
 }
 
 #[test]
@@ -146,10 +146,13 @@ fn extension_headers_have_limits() {
     let fault = |stream: Stream| decode_with(limits, &stream.0, &[1000]).1.map_err(|e| e.fault);
     let globals = |n: usize| (0..n).fold(Stream::default(), |s, _| s.records(b'g', &[("comment", b"")]));
     assert_eq!(fault(globals(3).file("a", b"").file("b", b"").end()), Ok(Ending::Marked));
-    assert!(matches!(fault(globals(4)), Err(Fault::TooLarge(_))));
-    assert!(matches!(fault(Stream::default().long(b'L', &[b'n'; 1001])), Err(Fault::TooLarge(_))));
+    assert!(matches!(fault(globals(4)), Err(TarFault::TooLarge(_))));
+    assert!(matches!(fault(Stream::default().long(b'L', &[b'n'; 1001])), Err(TarFault::TooLarge(_))));
     // A declared length is refused before a byte of it has arrived.
-    assert!(matches!(fault(Stream::default().header(ustar(b'x', b"x", 1 << 40))), Err(Fault::TooLarge(_))));
+    assert!(matches!(
+        fault(Stream::default().header(ustar(b'x', b"x", 1 << 40))),
+        Err(TarFault::TooLarge(_))
+    ));
     // The limit is for each member.
     let stream =
         (0..5).fold(Stream::default(), |s, _| s.long(b'L', &[b'n'; 900]).header(gnu(b'0', b"cut", 0)));
@@ -158,7 +161,7 @@ fn extension_headers_have_limits() {
         .pax(&[("GNU.sparse.major", b"1"), ("GNU.sparse.minor", b"0"), ("GNU.sparse.realsize", b"9")])
         .header(ustar(b'0', b"a", 1 << 40))
         .data(b"1000000000\n");
-    assert!(matches!(fault(text), Err(Fault::TooLarge(_))));
+    assert!(matches!(fault(text), Err(TarFault::TooLarge(_))));
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn an_endless_old_map_is_refused() {
     block.sparse.iter_mut().for_each(|e| (e.offset, e.numbytes) = (*b"00000000000\0", *b"00000000000\0"));
     let limits = Limits { sparse_extents: 1000, ..Limits::default() };
     let stream = (0..100).fold(Stream::default().header(header), |s, _| s.data(block.as_bytes()));
-    assert!(matches!(decode_with(limits, &stream.0, &[512]).1.unwrap_err().fault, Fault::TooLarge(_)));
+    assert!(matches!(decode_with(limits, &stream.0, &[512]).1.unwrap_err().fault, TarFault::TooLarge(_)));
 }
 
 #[test]
@@ -197,11 +200,11 @@ fn sizes_that_are_none_are_refused_and_large_ones_do_not_overflow() {
         binary(1 << 63),
         binary(u64::MAX - 511),
     ] {
-        assert!(matches!(sized(field).fault(), Fault::Malformed(_)), "{field:?}");
+        assert!(matches!(sized(field).fault(), TarFault::Malformed(_)), "{field:?}");
     }
     let (seen, end) = decode(&sized(binary(i64::MAX as u64)).data(b"some").0, &[100]);
     assert_eq!(seen[0].member.entry.kind, Kind::file(i64::MAX as u64));
-    assert_eq!(end.unwrap_err().fault, Fault::Truncated);
+    assert_eq!(end.unwrap_err().fault, TarFault::Truncated);
 }
 
 #[test]
@@ -209,11 +212,11 @@ fn only_files_have_content() {
     for typeflag in *b"23456" {
         let mut header = ustar(typeflag, b"a", 1);
         header.as_old_mut().linkname[0] = b't';
-        assert!(matches!(Stream::default().header(header).data(b"x").fault(), Fault::Malformed(_)));
+        assert!(matches!(Stream::default().header(header).data(b"x").fault(), TarFault::Malformed(_)));
     }
     assert!(matches!(
         Stream::default().header(v7(0, b"directory/", 1)).data(b"x").fault(),
-        Fault::Malformed(_)
+        TarFault::Malformed(_)
     ));
 }
 
@@ -223,14 +226,14 @@ fn owners_that_are_none_are_refused() {
         let mut header = ustar(b'0', b"a", 0);
         header.as_old_mut().uid.copy_from_slice(&field[..8]);
         header.as_old_mut().gid.copy_from_slice(b"garbage\0");
-        assert!(matches!(Stream::default().header(header).fault(), Fault::Malformed(_)));
+        assert!(matches!(Stream::default().header(header).fault(), TarFault::Malformed(_)));
     }
     for id in [u64::from(u32::MAX), 1 << 32, 1 << 40] {
         let mut header = ustar(b'0', b"a", 0);
         header.set_gid(id);
-        assert!(matches!(Stream::default().header(header).fault(), Fault::Malformed(_)), "{id}");
+        assert!(matches!(Stream::default().header(header).fault(), TarFault::Malformed(_)), "{id}");
         let stream = Stream::default().pax(&[("uid", id.to_string().as_bytes())]).file("a", b"");
-        assert!(matches!(stream.fault(), Fault::Malformed(_)), "{id}");
+        assert!(matches!(stream.fault(), TarFault::Malformed(_)), "{id}");
     }
 }
 
@@ -265,7 +268,7 @@ fn an_archive_cut_anywhere_is_not_taken_for_a_whole_one() {
             assert_eq!(end, Ok(Ending::Marked), "{len}");
         } else {
             let fault = end.unwrap_err().fault;
-            assert_eq!(fault, if len < 512 { Fault::NotTar } else { Fault::Truncated }, "{len}");
+            assert_eq!(fault, if len < 512 { TarFault::NotTar } else { TarFault::Truncated }, "{len}");
         }
     }
 }
@@ -277,17 +280,17 @@ fn only_zeros_follow_the_end() {
     assert_eq!(one.clone().data(&[0; 10_240]).members().len(), 1);
     for rest in [Stream::default().file("b", b"").end().0, b"\0\0x".to_vec()] {
         let stream = Stream([one.0.clone(), rest].concat());
-        assert_eq!(stream.fault(), Fault::Malformed("data after the end of the archive"));
+        assert_eq!(stream.fault(), TarFault::Malformed("data after the end of the archive"));
     }
 }
 
 #[test]
 fn what_is_no_tar_is_called_so() {
     for bytes in [&b""[..], b"x", &[b'x'; 511], &[b'x'; 512], &[b'x'; 2000]] {
-        assert_eq!(decode(bytes, &[300]).1.unwrap_err().fault, Fault::NotTar);
+        assert_eq!(decode(bytes, &[300]).1.unwrap_err().fault, TarFault::NotTar);
     }
     let mut damaged = Stream::default().file("a", b"").file("b", b"");
     damaged.0[512] ^= 1;
-    assert_eq!(damaged.fault(), Fault::Malformed("a header's checksum is wrong"));
+    assert_eq!(damaged.fault(), TarFault::Malformed("a header's checksum is wrong"));
     assert_eq!(Stream::default().data(&[0; 10_240]).members(), []);
 }

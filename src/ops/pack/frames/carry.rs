@@ -2,8 +2,8 @@
 //!
 //! Their bytes are compared with the hash in the base's index, unless the base is trusted; a damaged base ends the run.
 
-use super::filled::{Content, FrameAccount, Member};
-use super::jobs::{Carried, Job, Large};
+use super::filled::{FrameAccount, FrameContent, FrameMember};
+use super::jobs::{Carried, Job, LargeJob};
 use crate::account::{End, Event};
 use crate::archive::Fault;
 use crate::archive::index::Record;
@@ -43,7 +43,7 @@ impl FrameAccount<'_> {
                     }
                 }
                 _ => {
-                    let content = record.digest.map_or(Content::None, Content::Whole);
+                    let content = record.digest.map_or(FrameContent::None, FrameContent::Whole);
                     self.held(number, record, record.header_bytes, content);
                     self.ledger.tell(Event::Moved(record.entry.kind.stored_bytes()));
                     self.done(&record.entry);
@@ -58,13 +58,13 @@ impl FrameAccount<'_> {
         &mut self,
         base: &Archive<'_>,
         job: &Job,
-        (large, carried): (&Large, Carried),
+        (large, carried): (&LargeJob, Carried),
         record: &Record,
     ) -> Result<(usize, usize), Fault> {
         let pieces = job.span.pieces(large.number, large.pieces.len());
         let content = match record.digest {
-            Some(digest) if carried.is_large_whole => Content::Whole(digest),
-            _ => Content::Parts(parts(base, carried.frame, record)?),
+            Some(digest) if carried.is_large_whole => FrameContent::Whole(digest),
+            _ => FrameContent::Parts(parts(base, carried.frame, record)?),
         };
         let header_bytes = if pieces.start == 0 { record.header_bytes } else { 0 };
         self.held(large.number, record, header_bytes, content);
@@ -76,12 +76,12 @@ impl FrameAccount<'_> {
         Ok((pieces.start, pieces.end))
     }
 
-    fn held(&mut self, number: usize, record: &Record, header_bytes: u32, content: Content) {
+    fn held(&mut self, number: usize, record: &Record, header_bytes: u32, content: FrameContent) {
         // The scan knows everything about the others.
         let is_completed = !record.entry.meta.xattrs.is_empty()
             || matches!(record.entry.kind, Kind::File { extents: Some(_), .. });
         let entry = is_completed.then(|| Box::new(record.entry.clone()));
-        self.members.push(Member { number, header_bytes, entry, content });
+        self.members.push(FrameMember { number, header_bytes, entry, content });
     }
 }
 

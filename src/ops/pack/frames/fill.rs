@@ -1,9 +1,9 @@
 //! Fills one frame: reads files, encodes members, compresses.
 
-use super::super::read::{self, Failed};
+use super::super::read::{self, ReadFailure};
 use super::super::run::PackRun;
-use super::filled::{Content, Filled, FrameAccount, Member};
-use super::jobs::{Job, Large};
+use super::filled::{Filled, FrameAccount, FrameContent, FrameMember};
+use super::jobs::{Job, LargeJob};
 use crate::account::{Cause, End, Event};
 use crate::archive::frame::Compressor;
 use crate::archive::writer::TarBuffer;
@@ -99,7 +99,12 @@ impl<'a> Filler<'a> {
             self.file(number, found)
         } else {
             let header_bytes = self.tar.header(&found.entry);
-            self.account.members.push(Member { number, header_bytes, entry: None, content: Content::None });
+            self.account.members.push(FrameMember {
+                number,
+                header_bytes,
+                entry: None,
+                content: FrameContent::None,
+            });
             Ok(())
         };
         match result {
@@ -111,7 +116,7 @@ impl<'a> Filler<'a> {
         }
     }
 
-    fn file(&mut self, number: usize, found: &Found) -> Result<(), Failed> {
+    fn file(&mut self, number: usize, found: &Found) -> Result<(), ReadFailure> {
         let content = match self.reader.open(found) {
             Ok(content) => Some(content),
             // The links to it are already planned and need it, so zeros are stored instead of its content.
@@ -140,17 +145,17 @@ impl<'a> Filler<'a> {
         }
         let digest = Digest::of_content(*size, extents.as_deref(), &self.tar.as_slice()[start..]);
         self.tar.pad(entry.kind.stored_bytes());
-        self.account.members.push(Member {
+        self.account.members.push(FrameMember {
             number,
             header_bytes,
             entry: completed,
-            content: Content::Whole(digest),
+            content: FrameContent::Whole(digest),
         });
         Ok(())
     }
 
     /// The pieces `first..end` of a large file.
-    fn stretch(&mut self, large: &Large, first: usize, end: usize) {
+    fn stretch(&mut self, large: &LargeJob, first: usize, end: usize) {
         let found = &self.account.found[large.number];
         let open = || read::open_large(&mut self.reader, found).map_err(|failed| Some(failed).into());
         let (content, entry) = match large.opened.get_or_init(open) {
@@ -180,6 +185,11 @@ impl<'a> Filler<'a> {
         }
         let number = large.number;
         let entry = (first == 0).then(|| Box::new(entry.clone()));
-        self.account.members.push(Member { number, header_bytes, entry, content: Content::Parts(parts) });
+        self.account.members.push(FrameMember {
+            number,
+            header_bytes,
+            entry,
+            content: FrameContent::Parts(parts),
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! What a frame holds, and the account of it while it is filled.
 
-use super::super::read::Failed;
+use super::super::read::ReadFailure;
 use super::super::run::PackRun;
 use crate::account::{Event, Ledger, Report};
 use crate::tree::{Digest, Entry};
@@ -14,21 +14,21 @@ pub(super) struct Filled {
     pub(super) decoded: usize,
     /// The frame of the base to reuse unread.
     pub(super) kept: Option<usize>,
-    pub(super) members: Vec<Member>,
+    pub(super) members: Vec<FrameMember>,
     pub(super) report: Report,
 }
 
 /// What a frame holds of an entry.
-pub(super) struct Member {
+pub(super) struct FrameMember {
     pub(super) number: usize,
     /// 0 for all but the first stretch of a large file.
     pub(super) header_bytes: u32,
     /// The entry, if reading the file revealed more than the scan.
     pub(super) entry: Option<Box<Entry>>,
-    pub(super) content: Content,
+    pub(super) content: FrameContent,
 }
 
-pub(super) enum Content {
+pub(super) enum FrameContent {
     None,
     Whole(Digest),
     Parts(Vec<(u64, Digest)>),
@@ -38,7 +38,7 @@ pub(super) enum Content {
 pub(super) struct FrameAccount<'a> {
     pub(super) run: &'a PackRun<'a>,
     pub(super) found: &'a [Found],
-    pub(super) members: Vec<Member>,
+    pub(super) members: Vec<FrameMember>,
     pub(super) ledger: Ledger<'a>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> FrameAccount<'a> {
         self.ledger.tell(Event::Done(entry));
     }
 
-    pub(super) fn fail(&mut self, entry: &Entry, (act, cause): Failed) {
+    pub(super) fn fail(&mut self, entry: &Entry, (act, cause): ReadFailure) {
         self.ledger.fail(entry.path.as_path(), act, cause);
     }
 }

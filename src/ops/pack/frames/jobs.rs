@@ -34,30 +34,30 @@ pub(super) struct Carried {
 pub(super) struct Job {
     pub(super) span: Span,
     /// The large file of which it holds a stretch, if any; there is never more than one.
-    pub(super) large: Option<Arc<Large>>,
+    pub(super) large: Option<Arc<LargeJob>>,
     /// The same frame of the base, if there is one.
     pub(super) carried: Option<Carried>,
 }
 
 /// A file that is cut into pieces, which several threads read through one descriptor.
-pub(super) struct Large {
+pub(super) struct LargeJob {
     pub(super) number: usize,
     pub(super) pieces: Vec<Piece>,
     /// The file with its xattrs, or why it could not be opened; the first thread that needs it opens it.
-    pub(super) opened: OnceLock<Result<(Content, Entry), Failed>>,
+    pub(super) opened: OnceLock<Result<(Content, Entry), FirstFailure>>,
     /// Pieces that are not done yet.
     pub(super) left: AtomicUsize,
     /// Whether a failure of the file has been reported.
     pub(super) named: AtomicBool,
 }
 
-pub(super) type Failed = Mutex<Option<(Act, Cause)>>;
+pub(super) type FirstFailure = Mutex<Option<(Act, Cause)>>;
 
 /// Hands out the frames. A large file is closed with its last frame.
 pub(super) struct Jobs<'a> {
     found: &'a [Found],
     spans: std::vec::IntoIter<(Span, Option<Carried>)>,
-    large: Option<Arc<Large>>,
+    large: Option<Arc<LargeJob>>,
 }
 
 /// The frames of an archive of `found`.
@@ -95,13 +95,13 @@ impl<'a> Jobs<'a> {
         Jobs { found, spans: spans.into_iter(), large: None }
     }
 
-    fn large(&mut self, number: usize) -> Option<Arc<Large>> {
+    fn large(&mut self, number: usize) -> Option<Arc<LargeJob>> {
         let Kind::File { size, extents } = &self.found.get(number)?.entry.kind else { return None };
         if self.large.as_ref().is_none_or(|large| large.number != number) {
             let pieces = cut::pieces(*size, extents.as_deref());
             let left = AtomicUsize::new(pieces.len());
             let named = AtomicBool::new(false);
-            self.large = Some(Arc::new(Large { number, pieces, opened: OnceLock::new(), left, named }));
+            self.large = Some(Arc::new(LargeJob { number, pieces, opened: OnceLock::new(), left, named }));
         }
         self.large.clone()
     }
@@ -117,7 +117,7 @@ impl Iterator for Jobs<'_> {
     }
 }
 
-impl Large {
+impl LargeJob {
     /// Marks `pieces` more pieces as done. With the last ones, checks whether the file is still the same, if any of it
     /// was read.
     pub(super) fn done(&self, pieces: usize, found: &Found) -> Result<(), (Act, Cause)> {
