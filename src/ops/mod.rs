@@ -9,8 +9,6 @@ pub mod sync;
 pub mod unpack;
 pub mod verify;
 
-// For `unpack`.
-use crate::source::{events, frames};
 use std::num::NonZeroUsize;
 
 pub use crate::pool::default_threads;

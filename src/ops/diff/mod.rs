@@ -13,7 +13,7 @@ mod tree;
 pub use crate::plan::Fields;
 pub use crate::plan::diff::{Step, Trust};
 
-use crate::account::{Counts, Deed, Difference, End, Observer, Report};
+use crate::account::{Difference, End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::rules::Side;
@@ -75,7 +75,7 @@ pub fn diff(
     steps.sort_by(|a, b| a.path.cmp(&b.path));
     report.differences = steps.iter().map(difference).collect();
     for step in &steps {
-        count(&mut report.counts, step.deed);
+        report.counts.add_change(step.deed);
     }
     report.sort();
     Ok(Diff { report, steps })
@@ -83,15 +83,4 @@ pub fn diff(
 
 fn difference(step: &Step) -> Difference {
     Difference { path: step.path.as_path().display().into_owned(), what: step.what.clone() }
-}
-
-fn count(counts: &mut Counts, deed: Deed) {
-    let count = match deed {
-        Deed::Create => &mut counts.created,
-        Deed::Update => &mut counts.updated,
-        Deed::Link => &mut counts.linked,
-        Deed::SetMetadata => &mut counts.metadata_set,
-        Deed::Delete => &mut counts.deleted,
-    };
-    *count += 1;
 }

@@ -1,8 +1,8 @@
 //! Gathers the content of a stream into tasks for the writers: small files in batches, large ones in stretches.
 
-use super::super::frames::Halt;
 use super::hand::Hand;
 use super::writers::{StreamedFile, WriteTask, Writers};
+use crate::source::frames::Halt;
 use crate::tree::Entry;
 use std::sync::Arc;
 

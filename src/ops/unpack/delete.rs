@@ -40,23 +40,30 @@ pub(super) fn extraneous(run: &UnpackRun<'_>, destination: &Destination, held: &
 }
 
 /// Removes what killed runs left in the directories that the archive has. This run holds the lock on the destination.
+///
+/// Best effort: what cannot be listed or removed is found by the next run.
 pub(super) fn stale(run: &UnpackRun<'_>, destination: &Destination) {
-    let clear = |remover: &mut Remover<'_>, path: RelPath<'_>| {
+    let clear = |buffer: &mut Vec<u8>, path: RelPath<'_>| {
         let Ok(dir) = destination.root().open_dir_beneath(path) else { return };
-        let (Ok(stat), Ok(names)) = (dir.stat_self(), Names::of(&dir, &mut remover.buffer)) else { return };
+        // Mostly there is none, so nothing but the listing is paid for.
+        let mut left = Vec::new();
+        let listed = dir.names(buffer, |name, _| {
+            if commit::is_temp_name(name) {
+                left.push(name.to_vec());
+            }
+        });
+        let (Ok(()), false) = (listed, left.is_empty()) else { return };
+        let Ok(stat) = dir.stat_self() else { return };
         let directory = Directory::live(dir, &stat, &destination.who);
-        for name in names.iter().filter(|name| commit::is_temp_name(name)) {
-            remove_stale(&directory, name, &destination.who);
+        for name in left {
+            remove_stale(&directory, &name, &destination.who);
         }
         lock_again(&directory);
     };
     let paths = destination.found_paths();
-    pool::scatter(
-        run.options.threads,
-        paths.into_iter(),
-        || Remover::new(run, destination),
-        |remover, path| clear(remover, path.as_path()),
-    );
+    pool::scatter(run.options.threads, paths.into_iter(), Vec::new, |buffer, path| {
+        clear(buffer, path.as_path());
+    });
 }
 
 /// Removes the directories that other entries of the archive replace.

@@ -1,12 +1,12 @@
 //! Handles directories, one depth after the other: those of the same depth do not depend on each other, so all threads
 //! share them.
 
-use super::super::frames::Halt;
 use super::hand::Hand;
 use super::run::UnpackRun;
 use crate::account::{End, Report};
 use crate::dest::{Destination, PendingDirectory};
 use crate::pool::{lock, scatter};
+use crate::source::frames::Halt;
 use crate::tree::Entry;
 use std::sync::Mutex;
 

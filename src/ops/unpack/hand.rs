@@ -1,12 +1,12 @@
 //! One thread's work in the destination, and the account of it.
 
-use super::super::frames::Halt;
 use super::run::UnpackRun;
 use crate::account::{Cause, Event, Ledger};
 use crate::archive::Fault;
 use crate::dest::{Destination, Failed, LargeFile, Maker};
 use crate::error::Act;
 use crate::plan::step::{Action, Existing, unpack};
+use crate::source::frames::Halt;
 use crate::sys::Handle;
 use crate::tree::attributes::Changes;
 use crate::tree::{Entry, FileKind, Kind, RelPath, Standing};

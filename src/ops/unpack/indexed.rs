@@ -1,6 +1,5 @@
 //! Unpacks an archive by its index.
 
-use super::super::frames::{Decoding, Halt};
 use super::complete::{complete, end};
 use super::directories;
 use super::hand::Hand;
@@ -16,6 +15,7 @@ use crate::archive::layers::Layers;
 use crate::archive::reader::Member;
 use crate::dest::Destination;
 use crate::error::{Act, Error};
+use crate::source::frames::{Decoding, Halt};
 use crate::tree::{Entry, Kind, RelPath};
 
 pub(super) fn unpack(

@@ -1,6 +1,5 @@
 //! Large files whose stretches are decoded by several threads.
 
-use super::super::frames::Halt;
 use super::hand::Hand;
 use super::run::UnpackRun;
 use super::select::MemberChoice;
@@ -10,6 +9,7 @@ use crate::archive::index::Record;
 use crate::archive::layers::Layers;
 use crate::archive::reader::PartDigests;
 use crate::dest::LargeFile;
+use crate::source::frames::Halt;
 use crate::tree::Entry;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,12 +3,12 @@
 //! As later entries are not known yet, an inode with several names is changed in place only if its group is right as it
 //! is.
 
-use super::super::frames::Halt;
 use super::compare::Looking;
 use super::hand::Hand;
 use super::run::UnpackRun;
 use crate::dest::Destination;
 use crate::plan::links::{Claims, Looked, Need};
+use crate::source::frames::Halt;
 use crate::tree::{Entry, Kind, RelPathBuf};
 
 /// What exists, of the entries so far.

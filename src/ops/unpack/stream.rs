@@ -4,8 +4,6 @@
 //! and nodes wait for the end, so that nothing is written through them. A repeated name replaces the earlier entry:
 //! everything before it is completed first, so that the last one wins for any number of threads.
 
-use super::super::events::each_event;
-use super::super::frames::Halt;
 use super::batch::Batch;
 use super::complete::end;
 use super::hand::Hand;
@@ -20,6 +18,8 @@ use crate::archive::tar;
 use crate::dest::Destination;
 use crate::error::{Act, Error, Unfit};
 use crate::rules::Verdict;
+use crate::source::events::each_event;
+use crate::source::frames::Halt;
 use crate::tree::{Entry, Kind, RelPathBuf};
 use std::collections::HashMap;
 use std::io::Read;

@@ -1,6 +1,5 @@
 //! `--update`: unpacks only what a tree does not have yet.
 
-use super::super::frames::Halt;
 use super::compare::look;
 use super::hand::Hand;
 use super::run::UnpackRun;
@@ -11,6 +10,7 @@ use crate::dest::Destination;
 use crate::error::{Act, Error, Precaution};
 use crate::plan::links::{self, Looked, Need};
 use crate::pool;
+use crate::source::frames::Halt;
 use crate::sys::Names;
 use crate::tree::{Entry, Kind};
 use std::sync::Mutex;

@@ -1,11 +1,11 @@
 //! Threads that write what the reader of a stream passes on.
 
-use super::super::frames::Halt;
 use super::hand::Hand;
 use super::run::UnpackRun;
 use crate::account::{End, Event, Report};
 use crate::dest::{Destination, LargeFile};
 use crate::pool::lock;
+use crate::source::frames::Halt;
 use crate::tree::Entry;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicBool, Ordering};
