@@ -5,6 +5,7 @@
 //! first, so that no call that is known to fail is made for every entry, and each lack is reported once ([`Lack`]).
 
 use super::content::Learned;
+use super::options::DestinationOptions;
 use crate::tree::Xattr;
 use rustix::io::Errno;
 use std::fmt;
@@ -40,9 +41,19 @@ pub enum Capability {
     Reflink,
     /// Copies inside the kernel or the server, `copy_file_range(2)` and sendfile(2).
     KernelCopy,
+    /// Keeps times that are set before the file is closed. Without it, they are set again afterwards, by name.
+    TimesBeforeClose,
+    /// Renames without replacing what has the name, renameat2(2).
+    NoReplace,
+    /// Renames over a file that another process has open.
+    ReplaceOpen,
+    /// Tells names that differ only in case apart.
+    CaseSensitive,
+    /// Has names with any byte but `/` and NUL. Without it, those that Windows forbids are forbidden.
+    AnyName,
 }
 
-const COUNT: usize = Capability::KernelCopy as usize + 1;
+const COUNT: usize = Capability::AnyName as usize + 1;
 
 /// What is known about a destination. Shared by all threads; seeing a change late costs one more call.
 #[derive(Debug, Default)]
@@ -79,6 +90,11 @@ pub(crate) enum Lack {
 }
 
 impl Capabilities {
+    /// Those of a destination that is treated like this, before it is asked.
+    pub(crate) fn of(options: &DestinationOptions) -> Self {
+        Capabilities::without(&options.without, options.insist)
+    }
+
     /// Those of a destination that is assumed to lack these, without asking it.
     pub(crate) fn without(lacks: &[Capability], insists: Insist) -> Self {
         let lacks_one = |capability| lacks.contains(&capability);

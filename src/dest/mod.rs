@@ -21,6 +21,7 @@ pub(crate) mod dir;
 pub(crate) mod draft;
 pub(crate) mod link;
 mod maker;
+mod options;
 mod owners;
 mod publish;
 pub(crate) mod remove;
@@ -31,6 +32,7 @@ pub(crate) use capabilities::{Capabilities, Lack};
 pub use capabilities::{Capability, Insist};
 pub(crate) use dir::Directory;
 pub(crate) use maker::{LargeFile, Maker};
+pub use options::DestinationOptions;
 pub(crate) use owners::Owners;
 
 use crate::account::Cause;

@@ -59,6 +59,7 @@ pub(crate) use xattr_rules::XattrRules;
 
 use crate::account::{End, Event, Report};
 use crate::cancel::Cancel;
+use crate::dest::Capabilities;
 use crate::dest::barrier::{Barrier, Blocked};
 use crate::dest::failed;
 use crate::error::{Act, Error};
@@ -98,9 +99,9 @@ impl Total {
 }
 
 /// Makes the destination a mirror of the source.
-pub(crate) fn mirror(ground: Ground<'_>, cancel: &Cancel) -> Report {
+pub(crate) fn mirror(ground: Ground<'_>, can: Capabilities, cancel: &Cancel) -> Report {
     let renames = may_detect_renames(&ground).then(Renames::default);
-    let state = RunState::new(ground, cancel);
+    let state = RunState::new(ground, can, cancel);
     let walk = Walk { state, links: Links::default(), deferred: Deferred::default(), renames };
     let ground = &walk.state.ground;
     let mut total = Total::default();

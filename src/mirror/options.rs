@@ -1,6 +1,6 @@
 //! How to mirror.
 
-use crate::dest::{Capability, Insist};
+use crate::dest::DestinationOptions;
 use crate::plan::policy::Policy;
 use crate::pool::default_threads;
 use crate::rules::Rules;
@@ -34,10 +34,8 @@ pub struct SyncOptions {
     pub dry_run: bool,
     /// Return only when the mirror would survive a power cut.
     pub fsync: bool,
-    /// What the destination is taken to lack, without asking it.
-    pub without: Vec<Capability>,
-    /// What the destination must keep: without it, each entry is a failure.
-    pub insist: Insist,
+    /// How the destination is treated.
+    pub destination: DestinationOptions,
     /// Wait for another run that holds the destination, instead of giving up at once.
     pub wait: bool,
 }
@@ -57,8 +55,7 @@ impl Default for SyncOptions {
             write_manifest: None,
             dry_run: false,
             fsync: false,
-            without: Vec::new(),
-            insist: Insist::default(),
+            destination: DestinationOptions::default(),
             wait: false,
         }
     }

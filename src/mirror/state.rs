@@ -17,8 +17,7 @@ pub(super) struct RunState<'a> {
 }
 
 impl<'a> RunState<'a> {
-    pub(super) fn new(ground: Ground<'a>, cancel: &'a Cancel) -> Self {
-        let can = Capabilities::without(&ground.options.without, ground.options.insist);
+    pub(super) fn new(ground: Ground<'a>, can: Capabilities, cancel: &'a Cancel) -> Self {
         RunState { ground, flags: Flags::new(cancel), can, barrier: Barrier::default() }
     }
 

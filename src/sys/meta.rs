@@ -1,6 +1,6 @@
 //! Reading and setting metadata.
 
-use crate::tree::{Device, Timestamp};
+use crate::tree::{Device, Locality, Timestamp};
 pub(crate) use crate::tree::{FileKind, Stat};
 use rustix::fs::{
     self, AtFlags, FileType, Mode, StatxFlags, StatxTimestamp, Timespec, Timestamps, UTIME_OMIT,
@@ -112,20 +112,38 @@ pub(crate) fn set_mode_at(dir: impl AsFd, name: &[u8], mode: u32) -> Result<()> 
         .map_err(|errno| if errno == Errno::NOENT { Errno::OPNOTSUPP } else { errno })
 }
 
-/// Whether `fd` is on a network file system, judged by the file system's type (statfs(2)).
-pub(crate) fn is_network(fd: impl AsFd) -> bool {
-    /// NFS, SMB 1, SMB 2 and later, the old SMB client, Ceph, AFS (both clients), 9P, Lustre, Coda.
-    const TYPES: [i64; 10] = [
-        0x6969,
-        0xFF53_4D42,
-        0xFE53_4D42,
-        0x517B,
-        0x00C3_6400,
-        0x5346_414F,
-        0x6B41_4653,
-        0x0102_1997,
-        0x0BD0_0BD0,
-        0x7375_7245,
-    ];
-    fs::fstatfs(fd).is_ok_and(|stat| TYPES.contains(&(stat.f_type & 0xFFFF_FFFF)))
+/// NFS, SMB 1, SMB 2 and later, the old SMB client, Ceph, AFS (both clients), 9P, Lustre, Coda.
+const NETWORK: [i64; 10] = [
+    0x6969,
+    0xFF53_4D42,
+    0xFE53_4D42,
+    0x517B,
+    0x00C3_6400,
+    0x5346_414F,
+    0x6B41_4653,
+    0x0102_1997,
+    0x0BD0_0BD0,
+    0x7375_7245,
+];
+
+/// tmpfs, ramfs, ext2 to ext4, XFS, btrfs, F2FS, ZFS, bcachefs, overlay.
+const LOCAL: [i64; 9] = [
+    0x0102_1994,
+    0x8584_58F6,
+    0xEF53,
+    0x5846_5342,
+    0x9123_683E,
+    0xF2F5_2010,
+    0x2FC1_2FC1,
+    0xCA45_1A4E,
+    0x794C_7630,
+];
+
+/// Whether `fd` is on a file system of this machine, judged by the file system's type (statfs(2)).
+pub(crate) fn locality(fd: impl AsFd) -> Locality {
+    match fs::fstatfs(fd).map(|stat| stat.f_type & 0xFFFF_FFFF) {
+        Ok(file_system) if NETWORK.contains(&file_system) => Locality::Network,
+        Ok(file_system) if LOCAL.contains(&file_system) => Locality::Local,
+        _ => Locality::Unknown,
+    }
 }

@@ -10,6 +10,7 @@ pub use crate::mirror::options::{
 
 use crate::account::{End, Observer, Report};
 use crate::cancel::Cancel;
+use crate::dest::Capabilities;
 use crate::error::Error;
 use crate::mirror::mirror;
 use crate::sys::process;
@@ -29,7 +30,7 @@ pub fn sync(
 ) -> Result<Report, Error> {
     process::raise_open_files();
     match open::open(Paths { src, dst }, options, cancel, observer)? {
-        Some(ground) => Ok(mirror(ground, cancel)),
+        Some(ground) => Ok(mirror(ground, Capabilities::of(&options.destination), cancel)),
         None => Ok(Report { end: End::Interrupted, ..Report::default() }),
     }
 }

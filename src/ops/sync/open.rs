@@ -11,6 +11,7 @@ use crate::plan::removal::{RunFacts, Stays, may_remove};
 use crate::source::SourceDirectory;
 use crate::sys::grain::grains;
 use crate::sys::{self, Dir, Names, meta, process};
+use crate::tree::Locality;
 use crate::tree::attributes::Who;
 use crate::tree::grain::Grains;
 use rustix::io::Errno;
@@ -58,7 +59,7 @@ pub(super) fn open<'a>(
     let delta = match options.copying.delta {
         Delta::Always => true,
         Delta::Never => false,
-        Delta::Auto => dst.as_ref().is_some_and(|dst| meta::is_network(&dst.dir)),
+        Delta::Auto => dst.as_ref().is_some_and(|dst| meta::locality(&dst.dir) == Locality::Network),
     };
     Ok(Some(Ground {
         options,

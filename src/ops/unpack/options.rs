@@ -1,6 +1,6 @@
 //! The options of `haul unpack`.
 
-use crate::dest::{Capability, Insist};
+use crate::dest::DestinationOptions;
 use crate::error::IndexUse;
 use crate::ops::{Threads, default_threads};
 use crate::rules::{Rules, Select};
@@ -27,10 +27,8 @@ pub struct UnpackOptions {
     pub xattrs: bool,
     /// Set POSIX ACLs.
     pub acls: bool,
-    /// What the destination is assumed to lack, without asking it.
-    pub without: Vec<Capability>,
-    /// What the destination must keep: without it, each entry is a failure.
-    pub insist: Insist,
+    /// How the destination is treated.
+    pub destination: DestinationOptions,
     /// Return only when the tree would survive a power cut.
     pub fsync: bool,
     /// Leave entries of the destination alone that already match the archive.
@@ -57,8 +55,7 @@ impl Default for UnpackOptions {
             keep_existing: false,
             xattrs: true,
             acls: true,
-            without: Vec::new(),
-            insist: Insist::default(),
+            destination: DestinationOptions::default(),
             fsync: false,
             update: None,
             prefetch: None,

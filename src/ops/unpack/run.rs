@@ -73,7 +73,7 @@ impl<'a> UnpackRun<'a> {
             fsync,
             gives_way,
         };
-        let can = Capabilities::without(&self.options.without, self.options.insist);
+        let can = Capabilities::of(&self.options.destination);
         let destination = Destination::open(self.dst, settings, can)?;
         if self.options.update.is_some() && !destination.is_new() {
             hold_existing(self, &destination)?;

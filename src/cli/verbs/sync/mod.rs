@@ -117,7 +117,7 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<SyncTask, Refusa
     options.write_manifest = args.delete.write_manifest;
     options.dry_run = args.dry_run;
     options.fsync = args.fsync;
-    options.insist = Insist { xattrs: args.keep.usual.xattrs, acls: args.keep.usual.acls };
+    options.destination.insist = Insist { xattrs: args.keep.usual.xattrs, acls: args.keep.usual.acls };
     options.wait = args.wait;
     let rate = args.bwlimit.unwrap_or_default().0;
     Ok(SyncTask {
@@ -224,9 +224,12 @@ mod tests {
         }
         // They only insist: what is asked for by name is not left out where the destination cannot keep it.
         let insist = Insist { xattrs: true, acls: true };
-        assert_eq!((options("-aHAX").insist, options("").insist), (insist, Insist::default()));
+        assert_eq!(
+            (options("-aHAX").destination.insist, options("").destination.insist),
+            (insist, Insist::default())
+        );
         let mut all = options("-aHAX");
-        all.insist = Insist::default();
+        all.destination.insist = Insist::default();
         assert_eq!(format!("{all:?}"), format!("{:?}", options("")));
     }
 

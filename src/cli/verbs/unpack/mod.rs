@@ -194,7 +194,7 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
     options.keep_existing = args.keep_existing;
     options.xattrs = !args.no_xattrs;
     options.acls = !args.no_acls;
-    options.insist = Insist { xattrs: args.xattrs, acls: args.acls };
+    options.destination.insist = Insist { xattrs: args.xattrs, acls: args.acls };
     options.fsync = args.fsync;
     options.update = args.update.then_some(Update { checksum: args.checksum, delete: args.delete });
     options.prefetch = args.prefetch.map(|list| ready::read_list(&list, &mut named)).transpose()?;
