@@ -6,7 +6,8 @@
 //! Only what the destination cannot keep is left out, nothing else.
 
 use super::Failed;
-use super::capabilities::{Capabilities, Capability, Lack};
+use super::capabilities::{Capabilities, Lack};
+use super::options::Capability;
 use crate::error::Act;
 use crate::sys::{FileKind, Handle};
 use crate::tree::Xattr;

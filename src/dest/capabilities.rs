@@ -5,7 +5,7 @@
 //! first, so that no call that is known to fail is made for every entry, and each lack is reported once ([`Lack`]).
 
 use super::content::Learned;
-use super::options::DestinationOptions;
+use super::options::{Capability, DestinationOptions, Insist};
 use crate::tree::Xattr;
 use rustix::io::Errno;
 use std::fmt;
@@ -14,44 +14,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// After this many refusals that may be about single entries, a capability counts as missing.
 const ENOUGH: u8 = 8;
-
-/// Something that not every file system can keep or do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Capability {
-    /// Keeps modes, chmod(2).
-    Modes,
-    /// Keeps owners and groups, chown(2).
-    Owners,
-    /// Keeps modification times, utimensat(2).
-    Times,
-    /// Keeps the times of symbolic links.
-    SymlinkTimes,
-    /// Has symbolic links.
-    Symlinks,
-    /// Has hard links. Without them, each name of a file is a copy.
-    HardLinks,
-    /// Keeps extended attributes of any namespace.
-    Xattrs,
-    /// Keeps POSIX ACLs.
-    Acls,
-    /// Exchanges two names atomically, renameat2(2).
-    Exchange,
-    /// Shares blocks between files, `FICLONERANGE`.
-    Reflink,
-    /// Copies inside the kernel or the server, `copy_file_range(2)` and sendfile(2).
-    KernelCopy,
-    /// Keeps times that are set before the file is closed. Without it, they are set again afterwards, by name.
-    TimesBeforeClose,
-    /// Renames without replacing what has the name, renameat2(2).
-    NoReplace,
-    /// Renames over a file that another process has open.
-    ReplaceOpen,
-    /// Tells names that differ only in case apart.
-    CaseSensitive,
-    /// Has names with any byte but `/` and NUL. Without it, those that Windows forbids are forbidden.
-    AnyName,
-}
 
 const COUNT: usize = Capability::AnyName as usize + 1;
 
@@ -69,15 +31,6 @@ pub(crate) struct Capabilities {
     insists: Insist,
     /// Which ways of copying content were refused, by the device of the source.
     pub(crate) copying: Learned,
-}
-
-/// What must not be left out even if the destination cannot keep it: every entry that lacks it is then a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Insist {
-    /// Extended attributes.
-    pub xattrs: bool,
-    /// POSIX ACLs.
-    pub acls: bool,
 }
 
 /// Something that the destination lacks, found for the first time, as a sentence for the user.

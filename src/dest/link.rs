@@ -1,8 +1,8 @@
 //! Creates another name of an existing entry, for every verb: a hard link or, if that is not possible, a copy.
 
-use super::capabilities::Capability;
 use super::copy::{CopyHands, ExistingEntry, copy_entry};
 use super::dir::Directory;
+use super::options::Capability;
 use super::{Failed, failed};
 use crate::account::Cause;
 use crate::error::Act;
@@ -60,7 +60,8 @@ mod tests {
     #![allow(clippy::disallowed_methods)] // a test makes its own files
 
     use super::*;
-    use crate::dest::capabilities::{Capabilities, Insist, Lack};
+    use crate::dest::Insist;
+    use crate::dest::capabilities::{Capabilities, Lack};
     use crate::dest::content::{Copier, Flow, Ways};
     use crate::sys::Dir;
     use crate::tree::attributes::Who;

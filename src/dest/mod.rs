@@ -29,10 +29,9 @@ pub(crate) mod stale;
 
 pub(crate) use by_path::{Destination, DestinationSettings, PendingDirectory};
 pub(crate) use capabilities::{Capabilities, Lack};
-pub use capabilities::{Capability, Insist};
 pub(crate) use dir::Directory;
 pub(crate) use maker::{LargeFile, Maker};
-pub use options::DestinationOptions;
+pub use options::{Capability, DestinationOptions, Insist};
 pub(crate) use owners::Owners;
 
 use crate::account::Cause;

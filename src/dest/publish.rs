@@ -3,8 +3,9 @@
 //! Owns how a complete entry replaces the one that has the name now, so that the name always leads to one of the two
 //! (promise 1 of the design), if the file system can do that.
 
-use super::capabilities::{Capabilities, Capability};
+use super::capabilities::Capabilities;
 use super::dir::Directory;
+use super::options::Capability;
 use super::remove::remove_tree;
 use super::{Failed, failed};
 use crate::error::Act;
@@ -70,7 +71,7 @@ pub(super) fn replace(dir: &Dir, temp: &[u8], name: &[u8]) -> rustix::io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dest::capabilities::Insist;
+    use crate::dest::Insist;
     use crate::tree::attributes::Who;
 
     /// A live directory with `old`, a file, and `.haul-new`, a directory with a file in it.
