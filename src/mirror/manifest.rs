@@ -49,7 +49,8 @@ pub(super) fn write(path: &Path, mut kept: Vec<Box<[u8]>>, fsync: bool) -> Resul
         kept.iter().try_for_each(|line| writeln!(out, "{}", escape(line))).and_then(|()| out.flush())
     };
     match written {
-        Ok(()) => output.publish(fsync).map_err(io(Act::Publish)),
+        // Its owner, who can always read it, uses it.
+        Ok(()) => output.publish(fsync).map(|_| ()).map_err(io(Act::Publish)),
         Err(error) => {
             output.discard();
             Err(Error::io(Act::Write, path, error))

@@ -8,6 +8,7 @@ use super::process;
 use rustix::io::{Errno, Result};
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -65,13 +66,17 @@ impl OutputPlace {
 }
 
 impl Output {
-    /// Gives the file its final name; with `fsync`, after and before waiting for the disk.
-    pub(crate) fn publish(self, fsync: bool) -> Result<()> {
+    /// Gives the file its final name; with `fsync`, after and before waiting for the disk. Returns the error if its mode
+    /// could not be set, so that it may be accessible only to its owner: that is no reason to lose the content.
+    pub(crate) fn publish(self, fsync: bool) -> Result<Option<Errno>> {
         let Output { file, names } = self;
-        let Some(OutputNames { dir, temp, name }) = names else { return commit::close(file) };
+        let Some(OutputNames { dir, temp, name }) = names else { return commit::close(file).map(|()| None) };
+        // The mode that open(2) with 0666 would give; the temporary file was accessible only to its owner.
+        let mode = 0o666 & !process::umask().unwrap_or(0o077);
+        let refused = meta::set_mode(&file, mode)
+            .err()
+            .filter(|_| !Stat::of(file.as_fd()).is_ok_and(|stat| stat.mode & mode == mode));
         let publish = || {
-            // The mode that open(2) with 0666 would give; the temporary file was accessible only to its owner.
-            meta::set_mode(&file, 0o666 & !process::umask().unwrap_or(0o077))?;
             if fsync {
                 commit::sync_file(&file)?;
             }
@@ -82,7 +87,8 @@ impl Output {
         publish().inspect_err(|_| {
             // Already renamed if only the last sync failed.
             let _ = dir.remove_file(&temp);
-        })
+        })?;
+        Ok(refused)
     }
 
     /// Appends up to `len` bytes of `src`, from byte `from` on, inside the kernel or the server. Returns how many: fewer, or

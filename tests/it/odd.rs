@@ -171,6 +171,30 @@ fn one_foreign_attribute_is_left_out_alone() {
     }
 }
 
+/// The content is complete by then: its mode is no reason to lose it.
+#[test]
+fn outputs_whose_mode_cannot_be_set_are_written_all_the_same() {
+    let scratch = Scratch::new();
+    let archive = linked(&scratch);
+    let (src, list, dst) = (scratch.join("src"), scratch.join("list"), scratch.join("dst"));
+    haul!["sync", &src, &dst].expect(0);
+    let stamp = scratch.join("stamp");
+    let if_changed = format!("--if-changed={}", stamp.display());
+    for errno in ["EPERM", "EIO"] {
+        let Some(outcome) = refusing("fchmod", errno, &[&"pack", &src, &archive]) else { return };
+        outcome.expect(0).expect_once("the mode of the archive");
+        haul!["verify", &archive].expect(0);
+        let args: [&dyn AsRef<_>; 5] = [&"sync", &"--write-manifest", &list, &src, &dst];
+        refusing("fchmod", errno, &args).unwrap().expect(0);
+        assert!(content(&list).contains("d/c"));
+        let args: [&dyn AsRef<_>; 5] = [&"unpack", &"--update", &if_changed, &archive, &dst];
+        refusing("fchmod", errno, &args).unwrap().expect(0);
+        for file in [&list, &stamp] {
+            fs::remove_file(file).unwrap();
+        }
+    }
+}
+
 /// Killed between two calls, a name is never without something: the file gives way to the directory at one moment.
 #[test]
 fn a_file_gives_way_to_a_directory_at_one_moment() {

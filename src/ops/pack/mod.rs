@@ -79,7 +79,12 @@ pub fn pack(
                 output.discard();
                 return report;
             }
-            output.publish(options.fsync).map_err(at(Act::Publish))?;
+            if let Some(errno) = output.publish(options.fsync).map_err(at(Act::Publish))? {
+                let cause = io::Error::from(errno);
+                observer.event(Event::Warning(&format!(
+                    "the mode of the archive could not be set ({cause}); it may be readable only by its owner"
+                )));
+            }
             report
         }
     }

@@ -69,7 +69,8 @@ impl TreeStamp {
             output.discard();
             return Err(Error::io(Act::Write, &self.path, error));
         }
-        output.publish(self.fsync).map_err(io(Act::Publish))
+        // Its owner, who can always read it, uses it.
+        output.publish(self.fsync).map(|_| ()).map_err(io(Act::Publish))
     }
 
     /// What the stamp says about a tree. Without a sync it is valid only until the next boot.
