@@ -54,6 +54,12 @@ pub(crate) fn is_file(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
+/// Whether anything has this path, even a symlink that leads nowhere.
+#[expect(clippy::disallowed_methods, reason = "the user's own path, outside every root")]
+pub(crate) fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
 /// All of stdin.
 pub(crate) fn read_input() -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();

@@ -8,8 +8,10 @@ use std::fmt;
 use std::io;
 
 /// A rule that cannot be used.
+///
+/// The message quotes a rule that the caller gave, but never a line of a file: whoever writes the merge files of a tree
+/// could otherwise name a file that only the running user can read, and read its lines in the messages.
 #[derive(Debug, thiserror::Error)]
-#[error("filter rule '{}'{origin}: {fault}", escape(rule))]
 pub struct RuleError {
     /// The rule as it was written.
     pub rule: Box<[u8]>,
@@ -63,10 +65,21 @@ pub enum RuleFault {
     AboutXattrs,
 }
 
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RuleError { rule, origin, fault } = self;
+        match (&origin.file, fault) {
+            (None, _) => write!(f, "filter rule '{}': {fault}", escape(rule)),
+            (Some(_), RuleFault::Modifier(_)) => write!(f, "filter rule in {origin}: unexpected modifier"),
+            (Some(_), _) => write!(f, "filter rule in {origin}: {fault}"),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
-            Some(file) => write!(f, " ({}:{})", escape(file), self.line),
+            Some(file) => write!(f, "{}:{}", escape(file), self.line),
             None => Ok(()),
         }
     }

@@ -136,8 +136,8 @@ fn open_level(
 pub(super) fn role(state: &RunState<'_>, stat: &Stat) -> Role {
     let ground = &state.ground;
     let crosses = || {
-        let root = ground.dst.as_ref().map(|dst| dst.stat.mount_id());
-        ground.options.choice.one_file_system && root != Some(stat.mount_id())
+        ground.options.choice.one_file_system
+            && ground.dst.as_ref().is_none_or(|dst| stat.is_on_other_file_system(&dst.stat))
     };
     if stat.id() == ground.src.stat.id() {
         Role::Source

@@ -1,7 +1,8 @@
 //! The open trees of a run: both sides, and the alternates.
 
 use super::options::{Alternate, AlternateUse};
-use crate::error::{Act, Error};
+use crate::account::{Event, Observer};
+use crate::error::{Act, Error, display_path};
 use crate::sys::{Dir, Stat};
 use rustix::io::Errno;
 use std::path::Path;
@@ -23,13 +24,19 @@ pub(crate) struct Alternates {
 }
 
 impl Alternates {
-    /// Opens them. One that does not exist is not used.
-    pub(crate) fn open(given: &[Alternate], dst: &Path) -> Result<Self, Error> {
+    /// Opens them. One that does not exist is not used, which is reported: it is often a relative path, which is relative
+    /// to the destination.
+    pub(crate) fn open(given: &[Alternate], dst: &Path, observer: &dyn Observer) -> Result<Self, Error> {
         let open = |alternate: &Alternate| {
             let path = dst.join(&alternate.dir);
             match Dir::open(&path) {
                 Ok(dir) => Ok((alternate.use_, Some(dir))),
-                Err(Errno::NOENT) => Ok((alternate.use_, None)),
+                Err(Errno::NOENT) => {
+                    let path = display_path(&path);
+                    observer
+                        .event(Event::Warning(&format!("there is no {path}: no file can be taken from it")));
+                    Ok((alternate.use_, None))
+                }
                 Err(errno) => Err(Error::io(Act::Open, &path, errno)),
             }
         };

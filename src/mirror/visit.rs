@@ -194,7 +194,7 @@ fn enter_source(
         return Err(StepError::Source(Act::Open, Cause::Loop));
     };
     scopes.add_sent(&mut hands.account, &ground.src.dir, &dir, path)?;
-    let crosses = ground.options.choice.one_file_system && stat.mount_id() != ground.src.stat.mount_id();
+    let crosses = ground.options.choice.one_file_system && stat.is_on_other_file_system(&ground.src.stat);
     let names = if crosses { Names::default() } else { source_names(hands, &dir, &scopes)? };
     Ok(Some(Entered { src: SourceSide { dir, stat, names }, scopes, crosses }))
 }

@@ -150,6 +150,12 @@ impl Stat {
         (self.dev, self.ino)
     }
 
+    /// Whether a directory is on another file system than `root`: on another mount, or another device of the same one, as a
+    /// btrfs subvolume is (stat(2): `st_dev`).
+    pub(crate) fn is_on_other_file_system(&self, root: &Stat) -> bool {
+        self.mount_id() != root.mount_id() || self.dev != root.dev
+    }
+
     /// Identifies the mount: by its id or, if the kernel does not give one, by its device.
     pub fn mount_id(&self) -> (Device, u64) {
         (if self.mount == 0 { self.dev } else { Device::default() }, self.mount)

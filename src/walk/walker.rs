@@ -48,9 +48,8 @@ pub(crate) struct Scan {
 
 /// Scans everything below `root` that is selected.
 pub(crate) fn scan(root: &Dir, options: &ScanOptions<'_>, cancel: &Cancel, observer: &dyn Observer) -> Scan {
-    let root_mount = root.stat_self().map(|stat| stat.mount_id()).unwrap_or_default();
-    let shared =
-        ScanShared { root, options, cancel, observer, root_mount, is_broken: AtomicBool::new(false) };
+    let root_stat = root.stat_self().ok();
+    let shared = ScanShared { root, options, cancel, observer, root_stat, is_broken: AtomicBool::new(false) };
     let first = ScanTask { path: RelPathBuf::default(), here: None, is_passed: false, what: What::Root };
     let workers = pool::crawl(options.threads, first, || Worker::new(&shared), Worker::visit);
     let mut report = Report::default();
@@ -73,7 +72,7 @@ struct ScanShared<'a> {
     options: &'a ScanOptions<'a>,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
-    root_mount: (Device, u64),
+    root_stat: Option<Stat>,
     /// A rule in the tree is invalid, so the scan ends.
     is_broken: AtomicBool,
 }
@@ -154,10 +153,11 @@ impl<'a> Worker<'a> {
             Ok(stat) => stat,
             Err(errno) => return self.fail(path.as_path(), Act::Stat, errno),
         };
-        let on_root_mount = stat.mount_id() == self.shared.root_mount;
+        let is_elsewhere =
+            self.shared.root_stat.as_ref().is_some_and(|root| stat.is_on_other_file_system(root));
         let own = self.found(path.clone(), Kind::Directory, &stat, xattr::of(dir.as_fd()));
         listing.own = Some(own);
-        if self.shared.options.one_file_system && !on_root_mount {
+        if self.shared.options.one_file_system && is_elsewhere {
             return;
         }
         let mut names = Vec::new();

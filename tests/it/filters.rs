@@ -796,8 +796,30 @@ fn an_archive_has_no_rules_of_its_own() {
     haul(&["pack", "src", "b.tar.zst", "--filter", "-x user.*"]).expect(2);
     fs::write(scratch.join("src/.rules"), "nonsense\n").unwrap();
     let refused = haul(&["pack", "src", "b.tar.zst", "--filter", ": .rules"]);
-    refused.expect(1).expect_once("(.rules:1)");
+    refused.expect(1).expect_once("in .rules:1: unknown rule");
     assert!(!scratch.join("b.tar.zst").exists());
+}
+
+/// Who writes the merge files of a tree must not read other files through the messages about them.
+#[test]
+fn no_line_of_a_merge_file_is_quoted() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.join("src")).unwrap();
+    fs::write(scratch.join("secret"), "toor:x:1\n").unwrap();
+    for line in [". ../secret", ": ../secret", "-zsecret x", ".,secret x", "merge,secret x"] {
+        fs::write(scratch.join("src/.rules"), format!("{line}\n")).unwrap();
+        for args in [
+            ["sync", "src", "dst", "--filter", ": .rules"],
+            ["pack", "src", "a.tar.zst", "--filter", ": .rules"],
+            ["sync", "src", "dst", "--filter", ". src/.rules"],
+        ] {
+            let mut command = haul_command();
+            let outcome = run(command.args(args).current_dir(scratch.path()), None);
+            assert_ne!(outcome.code(), Some(0), "{line}: {outcome}");
+            assert!(!outcome.stderr.contains("toor"), "{line}: {outcome}");
+            assert!(!outcome.stderr.contains("'z'"), "{line}: {outcome}");
+        }
+    }
 }
 
 /// Each is a deliberate difference: in rsync these rules hold on both sides, against its manual.

@@ -3,6 +3,7 @@
 pub(crate) mod alternates;
 pub(crate) mod filters;
 pub(crate) mod layers;
+pub(crate) mod local;
 pub(crate) mod members;
 pub(crate) mod named;
 pub(crate) mod order;

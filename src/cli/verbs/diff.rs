@@ -3,6 +3,7 @@
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::parts::filters::{TreeFilterArgs, patterns};
+use crate::cli::parts::local::local;
 use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::threads::Work;
 use crate::cli::place::{A_DELTA, ArchivePlace};
@@ -32,11 +33,11 @@ use std::path::{Path, PathBuf};
 #[command(after_help = DIFF)]
 pub(crate) struct DiffArgs {
     /// A directory or an archive (any tar, plain or compressed with zstd); - for an archive on stdin
-    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "A", value_parser = local(), value_hint = ValueHint::AnyPath)]
     pub(crate) src: OsString,
     /// The same; only one of the two can be -. An archive, A or B, may be followed by deltas of it (see pack --delta),
     /// which are applied
-    #[arg(value_name = "B", required = true, value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "B", required = true, value_parser = local(), value_hint = ValueHint::AnyPath)]
     pub(crate) behind: Vec<OsString>,
     #[command(flatten)]
     pub(crate) work: Work,

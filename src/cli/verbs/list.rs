@@ -3,6 +3,7 @@
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::parts::filters::{FilterArgs, patterns};
+use crate::cli::parts::local::local;
 use crate::cli::parts::members::member_paths;
 use crate::cli::parts::named::NamedFiles;
 use crate::cli::pipe::Pipe;
@@ -28,7 +29,7 @@ use std::ffi::OsString;
 #[command(after_help = LIST)]
 pub(crate) struct ListArgs {
     /// The archive to read: any tar, plain or compressed with zstd; - for stdin
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = local(), value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
     /// List only these entries and everything below them
     #[arg(value_name = "PATH")]

@@ -3,6 +3,7 @@
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::parts::filters::{TreeFilterArgs, patterns};
+use crate::cli::parts::local::{local, local_path};
 use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::owner::{self, Accounts};
 use crate::cli::parts::threads::Work;
@@ -32,17 +33,17 @@ use std::path::PathBuf;
 #[command(after_help = PACK)]
 pub(crate) struct PackArgs {
     /// The directory whose contents to pack
-    #[arg(value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = local_path(), value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
     /// The archive to write; - for stdout
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = local(), value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
     #[command(flatten)]
     pub(crate) work: Work,
     /// zstd level: 1 (fast) to 19 (small), or -1 to -7 for more speed
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_level, allow_negative_numbers = true)]
     pub(crate) level: i32,
-    /// Do not descend into directories of another mount
+    /// Do not descend into directories of another mount or btrfs subvolume
     #[arg(short = 'x', long)]
     pub(crate) one_file_system: bool,
     /// Write a single zstd frame, for readers that know only one; such an archive is not unpacked in parallel

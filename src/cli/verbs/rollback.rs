@@ -1,6 +1,7 @@
 //! `haul rollback`: its flags, and how it is run.
 
 use crate::cli::exit::Exit;
+use crate::cli::parts::local::local_path;
 use crate::cli::run::carry_out;
 use crate::cli::show::output::{Verb, View};
 use crate::cli::voice::Voice;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 #[command(after_help = ROLLBACK)]
 pub(crate) struct RollbackArgs {
     /// The directory, or the symbolic link, that was published
-    #[arg(value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = local_path(), value_hint = ValueHint::DirPath)]
     pub(crate) dst: PathBuf,
     /// Wait for another run that holds DST, instead of giving up with exit status 6
     #[arg(long)]

@@ -4,6 +4,7 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::parts::filters::FilterArgs;
 use crate::cli::parts::layers::deltas;
+use crate::cli::parts::local::local;
 use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::threads::Work;
 use crate::cli::place::{A_DELTA, ArchivePlace};
@@ -30,10 +31,10 @@ use std::path::PathBuf;
 #[command(after_help = VERIFY)]
 pub(crate) struct VerifyArgs {
     /// The archive to read; - for stdin. Deltas of it may follow, each based on those before it
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = local(), value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
     /// The directory to compare with it: the first argument that is not another file
-    #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "DIR", value_parser = local(), value_hint = ValueHint::AnyPath)]
     pub(crate) behind: Vec<OsString>,
     #[command(flatten)]
     pub(crate) work: Work,

@@ -65,7 +65,7 @@ pub(super) fn open<'a>(
         options,
         policy,
         observer,
-        alternates: Alternates::open(&options.alternates, dst_path)?,
+        alternates: Alternates::open(&options.alternates, dst_path, observer)?,
         backup: open_backup(options, dst_path)?,
         manifest,
         began: process::now(),

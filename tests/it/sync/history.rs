@@ -68,6 +68,17 @@ fn other_trees_serve_for_what_they_have() {
 }
 
 #[test]
+fn another_tree_that_does_not_exist_is_named() {
+    for flag in ["--link-dest", "--copy-dest", "--compare-dest"] {
+        let pair = Pair::new(&source());
+        let outcome = pair.mirror(&[&format!("{flag}=../missing"), &format!("{flag}=../base")]).expect(0);
+        let outcome = outcome.expect_once("../missing: no file can be taken from it");
+        outcome.expect_once("../base: no file can be taken from it");
+        pair.assert_same();
+    }
+}
+
+#[test]
 fn a_linked_file_is_the_file_of_the_other_tree_and_leaves_that_as_it_was() {
     let pair = Pair::new(&source());
     let base_dir = pair.scratch.join("base");

@@ -54,6 +54,22 @@ const COPY: &str = "\
     printf changed | dd of=mounted/src/large bs=1 seek=1000000 conv=notrunc status=none
     $HAUL sync mounted/src mounted/dst && same large mounted/dst/large";
 
+/// A subvolume is a file system of its own, although nothing is mounted there: snapshots are kept in such.
+#[test]
+fn one_file_system_stops_at_subvolumes() {
+    let steps = "\
+        free
+        mkdir mounted/tree && echo 1 > mounted/tree/a && btrfs subvolume create mounted/tree/sub >&2 || exit 99
+        echo 2 > mounted/tree/sub/old
+        $HAUL sync -x mounted/tree mounted/mirror && [ -d mounted/mirror/sub ] && [ ! -e mounted/mirror/sub/old ] || exit 97
+        $HAUL pack -x mounted/tree packed.tar.zst && [ \"$($HAUL list packed.tar.zst | grep -c old)\" = 0 ] || exit 97
+        echo 3 > mounted/mirror/extra && btrfs subvolume create mounted/mirror/kept >&2 && echo 4 > mounted/mirror/kept/f
+        $HAUL sync -x --delete mounted/tree mounted/mirror
+        [ -e mounted/mirror/kept/f ] && [ ! -e mounted/mirror/extra ] || exit 97
+        $HAUL sync mounted/tree mounted/all && cmp mounted/tree/sub/old mounted/all/sub/old || exit 97";
+    room_taken(BTRFS, steps);
+}
+
 #[test]
 fn on_btrfs_a_copy_shares_its_content() {
     let Some(taken) = room_taken(BTRFS, COPY) else { return };

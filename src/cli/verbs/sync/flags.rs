@@ -5,6 +5,7 @@
 
 use crate::cli::parts::alternates::AlternateArgs;
 use crate::cli::parts::filters::TreeFilterArgs;
+use crate::cli::parts::local::local_path;
 use crate::cli::parts::publish::PublishArgs;
 use crate::cli::parts::size::{Rate, parse_rate, parse_size, parse_window};
 use crate::cli::parts::threads::Work;
@@ -21,10 +22,10 @@ use std::path::PathBuf;
 #[command(after_help = SYNC, args_override_self = true)]
 pub(crate) struct SyncArgs {
     /// The directory to mirror
-    #[arg(value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = local_path(), value_hint = ValueHint::DirPath)]
     pub(crate) src: PathBuf,
     /// The directory to become its mirror; created if it does not exist
-    #[arg(value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = local_path(), value_hint = ValueHint::DirPath)]
     pub(crate) dst: PathBuf,
     #[command(flatten)]
     pub(crate) work: Work,
@@ -207,7 +208,7 @@ pub(crate) struct ChooseArgs {
     /// With --files-from, include everything below the listed directories. Otherwise always on
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    /// Do not descend into directories of another mount
+    /// Do not descend into directories of another mount or btrfs subvolume
     #[arg(short = 'x', long)]
     pub(crate) one_file_system: bool,
     /// Keep the path of SRC: a/b goes to DST/a/b, and a/./b/c goes to DST/b/c

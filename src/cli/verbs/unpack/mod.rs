@@ -6,6 +6,7 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::parts::filters::{FilterArgs, patterns};
 use crate::cli::parts::layers::deltas;
+use crate::cli::parts::local::local;
 use crate::cli::parts::members::member_paths;
 use crate::cli::parts::named::NamedFiles;
 use crate::cli::parts::publish::{self, Common, PublishArgs};
@@ -38,10 +39,10 @@ use std::path::{Path, PathBuf};
 pub(crate) struct UnpackArgs {
     /// The archive to read: any tar, plain or compressed with zstd; - for stdin. Deltas of it (see pack --delta) may
     /// follow, each based on those before it
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = local(), value_hint = ValueHint::FilePath)]
     pub(crate) archive: OsString,
     /// The directory to unpack into: the first argument that is not another file
-    #[arg(value_hint = ValueHint::AnyPath)]
+    #[arg(value_parser = local(), value_hint = ValueHint::AnyPath)]
     pub(crate) dir: OsString,
     /// Unpack only these entries and everything below them
     #[arg(value_name = "PATH")]
