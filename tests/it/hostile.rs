@@ -537,3 +537,36 @@ fn make_accessible(dir: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
+
+/// A header can declare any size in base-256. Nothing is set aside for it: the archive is cut short, and that is said.
+#[test]
+fn h29_a_declared_size_takes_no_memory() {
+    let mut header = Header::new(b'0', "f", 0);
+    let mut size = [0; 12];
+    size[0] = 0x80;
+    size[4..].copy_from_slice(&(i64::MAX).to_be_bytes());
+    header.put(124, 12, &size);
+    let tar = Tar::new().member(&header, b"x".repeat(1_000));
+    let archive = tar.bytes();
+    let sandbox = Sandbox::new();
+    let path = sandbox.scratch.write("archive", archive);
+    std::fs::create_dir(sandbox.dest()).unwrap();
+    for words in [
+        &["verify", "A", "D"][..],
+        &["diff", "A", "D"],
+        &["verify", "A"],
+        &["list", "A"],
+        &["unpack", "A", "D"],
+    ] {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "ulimit -v 2000000; exec \"$@\"", "sh"]).arg(haul_command().get_program());
+        for word in words {
+            match *word {
+                "A" => command.arg(&path),
+                "D" => command.arg(sandbox.dest()),
+                word => command.arg(word),
+            };
+        }
+        run(&mut command, None).expect(5);
+    }
+}

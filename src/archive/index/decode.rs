@@ -120,7 +120,25 @@ fn numbers(columns: &mut Columns<'_>, count: usize) -> Result<Vec<u32>, Malforme
     (0..count).map(|_| columns.number32()).collect()
 }
 
+/// How many bytes all paths may have together in an index of which this many bytes are left. A path takes as few as two
+/// bytes there if it shares its beginning with the one before it, so their length is not bounded by the index's own.
+fn room_for_paths(left: usize) -> usize {
+    /// More than 20,000 directories within each other need, or some million usual paths.
+    const LEAST: usize = 512 << 20;
+    /// For each byte: a record takes 20 bytes or more, and the longest usual paths have 1,000.
+    const PER_BYTE: usize = 64;
+    LEAST + left.saturating_mul(PER_BYTE)
+}
+
 fn paths(columns: &mut Columns<'_>, count: usize) -> Result<Vec<RelPathBuf>, Malformed> {
+    paths_within(room_for_paths(columns.0.len()), columns, count)
+}
+
+fn paths_within(
+    mut room: usize,
+    columns: &mut Columns<'_>,
+    count: usize,
+) -> Result<Vec<RelPathBuf>, Malformed> {
     let shared = numbers(columns, count)?;
     let lengths = numbers(columns, count)?;
     let mut path = Vec::new();
@@ -131,6 +149,8 @@ fn paths(columns: &mut Columns<'_>, count: usize) -> Result<Vec<RelPathBuf>, Mal
         }
         path.truncate(shared as usize);
         path.extend_from_slice(columns.bytes(len as usize)?);
+        room =
+            room.checked_sub(path.len()).ok_or_else(|| malformed("the index holds too many long paths"))?;
         let checked = RelPath::new(&path).map_err(|error| {
             malformed(format!("the index has the name {}: {error}", crate::tree::path::escape(&path)))
         })?;
@@ -317,7 +337,24 @@ fn check_frames(index: &Index) -> Result<(), Malformed> {
 mod tests {
     use super::super::{RecordRef, encode as encode_records};
     use super::*;
+    use crate::archive::index::columns::put;
     use proptest::prelude::*;
+
+    /// Each path of a few bytes in the index may share a long beginning with the one before it.
+    #[test]
+    fn paths_that_share_a_long_beginning_are_bounded_together() {
+        let (count, long) = (100_usize, b"a/b".repeat(1_000));
+        let mut bytes = Vec::new();
+        put(&mut bytes, 0);
+        (1..count).for_each(|_| put(&mut bytes, long.len() as u64));
+        put(&mut bytes, long.len() as u64);
+        (1..count).for_each(|_| put(&mut bytes, 1));
+        bytes.extend_from_slice(&long);
+        bytes.extend((1..count).map(|_| b'c'));
+        let needed = count * (long.len() + 1) - 1;
+        assert_eq!(paths_within(needed, &mut Columns(&bytes), count).unwrap().len(), count);
+        assert!(paths_within(needed - 1, &mut Columns(&bytes), count).is_err());
+    }
 
     fn record(path: &str, kind: Kind) -> Record {
         let owner = Arc::new(Owner { uid: 5, gid: 6, user: (*b"u").into(), group: (*b"g").into() });
