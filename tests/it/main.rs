@@ -21,6 +21,7 @@ mod gitignore;
 mod hostile;
 mod house;
 mod listing;
+mod mounts;
 mod odd;
 mod prefetch;
 mod props;

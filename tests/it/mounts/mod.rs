@@ -1,0 +1,4 @@
+//! haul on slow and odd mounts: one file a topic. `support::slowfs` is the mount.
+
+mod plain;
+mod slowfs;
