@@ -4,6 +4,7 @@ pub mod mirror;
 pub mod mount;
 pub mod oracle;
 pub mod process;
+pub mod samba;
 pub mod scratch;
 pub mod slowfs;
 pub mod snapshot;

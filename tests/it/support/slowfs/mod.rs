@@ -163,7 +163,7 @@ fn is_mounted(place: &Path) -> bool {
 }
 
 /// Unmounts now for new callers, and wholly once the last one is done.
-fn detach(place: &Path) {
+pub fn detach(place: &Path) {
     use rustix::mount::{UnmountFlags, unmount};
     if unmount(place, UnmountFlags::DETACH).is_err() {
         let mut command = Command::new("fusermount3");
