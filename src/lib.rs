@@ -106,7 +106,7 @@ pub use source::{ArchiveReader, Listed, Source, is_delta};
 
 /// What the options of the verbs are made of.
 pub mod options {
-    pub use crate::dest::{Capability, DestinationOptions, Insist};
+    pub use crate::dest::{Capability, DestinationOptions, Insist, OddNames};
     pub use crate::ops::pack::{BaseOptions, DeltaOptions, OwnerId, OwnerOptions};
     pub use crate::ops::publish::{By, Reuse};
     pub use crate::ops::sync::{Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta};

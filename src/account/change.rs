@@ -16,7 +16,8 @@ pub struct Change<'a> {
     pub is_new: bool,
     /// How the destination's entry differs. Empty if it is new or removed.
     pub differs: Aspects,
-    /// A symlink's target; for [`Deed::Link`], the path of the entry that it is linked to.
+    /// A symlink's target; for [`Deed::Link`], the path of the entry that it is linked to; for
+    /// [`Deed::Rename`], the path that it had.
     pub target: Option<&'a [u8]>,
     /// Length of the content in bytes.
     pub size: u64,
@@ -33,6 +34,8 @@ pub enum Deed {
     Link,
     /// Only metadata are set.
     SetMetadata,
+    /// Only the case of its name changes, where the destination does not tell case apart.
+    Rename,
     /// It is removed.
     Delete,
 }

@@ -31,6 +31,9 @@ pub struct Counts {
     pub linked: u64,
     /// Sync and diff: entries of which only metadata was changed, or would be.
     pub metadata_set: u64,
+    /// Sync and updates: entries of whose name only the case was changed, where the destination does not tell case
+    /// apart.
+    pub renamed: u64,
     /// Sync and diff: entries that were removed, or would be.
     pub deleted: u64,
     /// Sync: bytes of content that were written.
@@ -59,6 +62,7 @@ impl Counts {
             updated,
             linked,
             metadata_set,
+            renamed,
             deleted,
             copied_bytes,
             matched_bytes,
@@ -77,6 +81,7 @@ impl Counts {
         self.updated += updated;
         self.linked += linked;
         self.metadata_set += metadata_set;
+        self.renamed += renamed;
         self.deleted += deleted;
         self.copied_bytes += copied_bytes;
         self.matched_bytes += matched_bytes;
@@ -105,6 +110,7 @@ impl Counts {
             Deed::Update => self.updated += 1,
             Deed::Link => self.linked += 1,
             Deed::SetMetadata => self.metadata_set += 1,
+            Deed::Rename => self.renamed += 1,
             Deed::Delete => self.deleted += 1,
         }
     }

@@ -38,6 +38,11 @@ pub enum Cause {
     Limit,
     /// The entry depends on another one that was not written.
     Missing(Box<[u8]>),
+    /// The destination does not tell these names apart: none of them was written. With a single name, that of the entry
+    /// itself, one before it was.
+    SameName(Box<[Box<[u8]>]>),
+    /// The destination forbids names like this.
+    ForbiddenName(Box<str>),
 }
 
 impl Cause {
@@ -54,6 +59,8 @@ impl Cause {
             Cause::Loop => "loop",
             Cause::Limit => "limit",
             Cause::Missing(_) => "missing",
+            Cause::SameName(_) => "same-name",
+            Cause::ForbiddenName(_) => "forbidden-name",
         }
     }
 }
@@ -83,6 +90,14 @@ impl fmt::Display for Cause {
             Cause::Limit => f.write_str("no more entries may be deleted"),
             Cause::NotFound => f.write_str("it is not in the archive"),
             Cause::Missing(path) => write!(f, "{} was not written", escape(path)),
+            Cause::SameName(names) if names.len() < 2 => {
+                f.write_str("it differs only in case from a name before it")
+            }
+            Cause::SameName(names) => {
+                let names: Vec<_> = names.iter().map(|name| escape(name)).collect();
+                write!(f, "names that differ only in case: {}", names.join(", "))
+            }
+            Cause::ForbiddenName(what) => write!(f, "the destination forbids {what}"),
         }
     }
 }
@@ -103,6 +118,8 @@ mod tests {
             (Cause::Loop, "loop"),
             (Cause::Limit, "limit"),
             (Cause::Missing(b"a"[..].into()), "missing"),
+            (Cause::SameName([].into()), "same-name"),
+            (Cause::ForbiddenName("names with :".into()), "forbidden-name"),
             (os(1), "denied"),
             (os(2), "not-found"),
             (os(5), "io"),

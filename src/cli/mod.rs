@@ -102,7 +102,7 @@ Exit status:
 JSON:
   The report of --json gives each failure a kind whose meaning never changes, in addition to errno and errno_name, and
   an error that ended the run an error_kind. For one entry:
-    vanished changed shrunk replaced loop limit missing not-found
+    vanished changed shrunk replaced loop limit missing not-found same-name forbidden-name
   For system errors:
     denied no-space not-found exists not-empty not-a-directory is-a-directory loop read-only unsupported too-large
     name-too-long too-many-links too-many-open-files no-memory cross-device busy gone io
@@ -132,6 +132,8 @@ mod tests {
             Cause::Loop,
             Cause::Limit,
             Cause::Missing([].into()),
+            Cause::SameName([].into()),
+            Cause::ForbiddenName("".into()),
         ];
         for cause in system.chain(others) {
             assert!(words.contains(cause.kind()), "{cause}: {}", cause.kind());

@@ -9,6 +9,7 @@ use super::capabilities::{Capabilities, Lack};
 use super::dir::{Directory, PRIVATE_DIRECTORY};
 use super::owners::Owners;
 use super::remove::remove_tree;
+use super::spelling::other_spelling;
 use super::{Failed, failed};
 use crate::error::{Act, Error};
 use crate::plan::attributes::{add_xattrs, changes};
@@ -227,7 +228,12 @@ impl Destination {
         if above.staged {
             return match above.dir.create_dir(name, mode) {
                 Ok(()) => Ok(Made::New { mode, temp: None }),
-                Err(Errno::EXIST) if standing(&above.dir, name) == Ok(Standing::Directory) => Ok(Made::Found),
+                Err(Errno::EXIST) if standing(&above.dir, name) == Ok(Standing::Directory) => {
+                    match other_spelling(&above.dir, name) {
+                        Some(cause) => Err(Failed::Entry(Act::Create, cause)),
+                        None => Ok(Made::Found),
+                    }
+                }
                 Err(errno) => Err(failed(Act::Create)(errno)),
             };
         }
@@ -282,6 +288,22 @@ impl Destination {
         if let Some(mode) = directory.mode_before() {
             lock(&self.unlocked).entry(path.to_buf()).or_insert(mode);
         }
+    }
+
+    /// Changes something in the live directory at `path`, which keeps its mode.
+    pub(crate) fn change_in<T>(
+        &self,
+        path: RelPath<'_>,
+        change: impl FnOnce(&Directory) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let dir = self.root.open_dir_beneath(path)?;
+        let stat = dir.stat_self()?;
+        let directory = Directory::live(dir, &stat, &self.who);
+        let changed = change(&directory);
+        if let Some(mode) = directory.mode_before() {
+            lock(&self.unlocked).entry(path.to_buf()).or_insert(mode);
+        }
+        changed
     }
 
     /// Restores the modes of directories that were made writable for their owner.

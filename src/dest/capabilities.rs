@@ -5,7 +5,8 @@
 //! first, so that no call that is known to fail is made for every entry, and each lack is reported once ([`Lack`]).
 
 use super::content::Learned;
-use super::options::{Capability, DestinationOptions, Insist};
+use super::options::{Capability, DestinationOptions, Insist, OddNames};
+use crate::plan::names::NameRules;
 use crate::tree::Xattr;
 use rustix::io::Errno;
 use std::fmt;
@@ -29,6 +30,8 @@ pub(crate) struct Capabilities {
     has_refused_xattrs: AtomicBool,
     /// What the caller insists on: an entry that lacks it has failed.
     insists: Insist,
+    /// What is done with names that it does not take.
+    odd_names: OddNames,
     /// Which ways of copying content were refused, by the device of the source.
     pub(crate) copying: Learned,
 }
@@ -45,7 +48,8 @@ pub(crate) enum Lack {
 impl Capabilities {
     /// Those of a destination that is treated like this, before it is asked.
     pub(crate) fn of(options: &DestinationOptions) -> Self {
-        Capabilities::without(&options.without, options.insist)
+        let odd_names = options.names;
+        Capabilities { odd_names, ..Capabilities::without(&options.without, options.insist) }
     }
 
     /// Those of a destination that is assumed to lack these, without asking it.
@@ -80,6 +84,20 @@ impl Capabilities {
         let count = &self.refusals[capability as usize];
         count.store(count.load(Ordering::Relaxed).saturating_add(weight), Ordering::Relaxed);
         true
+    }
+
+    /// Records that it lacks this, as a trial has shown.
+    pub(crate) fn lacks(&self, capability: Capability) {
+        self.refusals[capability as usize].store(ENOUGH, Ordering::Relaxed);
+    }
+
+    /// What it makes of names.
+    pub(crate) fn names(&self) -> NameRules {
+        NameRules {
+            folds: !self.has(Capability::CaseSensitive),
+            forbids: !self.has(Capability::AnyName),
+            odd: self.odd_names,
+        }
     }
 
     /// The lack to report for hard links that became copies, the first time.

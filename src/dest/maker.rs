@@ -9,6 +9,7 @@ use super::draft::{Draft, Node};
 use super::link::{Linked, link_or_copy};
 use super::owners::Owners;
 use super::publish::replace;
+use super::spelling::other_spelling;
 use super::{Failed, failed};
 use crate::account::Cause;
 use crate::error::Act;
@@ -317,6 +318,9 @@ impl Directory {
     fn replacing<T>(&self, name: &[u8], mut create: impl FnMut() -> Result<T, Failed>) -> Result<T, Failed> {
         match create() {
             Err(Failed::Entry(_, Cause::Os(error))) if self.staged && is(&error, Errno::EXIST) => {
+                if let Some(cause) = other_spelling(&self.dir, name) {
+                    return Err(Failed::Entry(Act::Create, cause));
+                }
                 match self.dir.remove_file(name) {
                     Err(Errno::ISDIR) => self.dir.remove_dir(name),
                     result => result,

@@ -25,13 +25,14 @@ mod options;
 mod owners;
 mod publish;
 pub(crate) mod remove;
+pub(crate) mod spelling;
 pub(crate) mod stale;
 
 pub(crate) use by_path::{Destination, DestinationSettings, PendingDirectory};
 pub(crate) use capabilities::{Capabilities, Lack};
 pub(crate) use dir::Directory;
 pub(crate) use maker::{LargeFile, Maker};
-pub use options::{Capability, DestinationOptions, Insist};
+pub use options::{Capability, DestinationOptions, Insist, OddNames};
 pub(crate) use owners::Owners;
 
 use crate::account::Cause;

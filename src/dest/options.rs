@@ -1,5 +1,7 @@
 //! How a destination is treated: the same in every verb that writes one.
 
+pub use crate::plan::names::OddNames;
+
 /// How a destination is treated. Begin with [`DestinationOptions::default`] and set what is to be different.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -8,6 +10,8 @@ pub struct DestinationOptions {
     pub without: Vec<Capability>,
     /// What it must keep: without it, each entry is a failure.
     pub insist: Insist,
+    /// What is done with names that it does not take.
+    pub names: OddNames,
 }
 
 /// Something that not every file system can keep or do.

@@ -7,6 +7,7 @@ use super::capabilities::Capabilities;
 use super::dir::Directory;
 use super::options::Capability;
 use super::remove::remove_tree;
+use super::spelling::other_spelling;
 use super::{Failed, failed};
 use crate::error::Act;
 use crate::sys::{Dir, FileKind};
@@ -21,6 +22,29 @@ impl Directory {
             let _ = self.dir.remove_file(temp);
             failed(Act::Publish)(errno)
         })
+    }
+
+    /// The same for a name that the directory did not list. What has it nevertheless, and is listed under another
+    /// spelling, is another entry, and is not replaced: this directory does not tell case apart.
+    pub(crate) fn publish_new(&self, temp: &[u8], name: &[u8], can: &Capabilities) -> Result<(), Failed> {
+        if !can.has(Capability::NoReplace) {
+            return self.publish(temp, name);
+        }
+        let failed = match self.dir.rename_if_free(temp, &self.dir, name) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EXIST) => match other_spelling(&self.dir, name) {
+                Some(cause) => {
+                    can.lacks(Capability::CaseSensitive);
+                    Failed::Entry(Act::Publish, cause)
+                }
+                None => return self.publish(temp, name),
+            },
+            Err(errno) if can.refuses(Capability::NoReplace, errno) => return self.publish(temp, name),
+            Err(errno) => failed(Act::Publish)(errno),
+        };
+        // Report the error of the rename.
+        let _ = self.dir.remove_file(temp);
+        Err(failed)
     }
 
     /// Gives a directory its name. An entry there that is not a directory is replaced atomically, if the file system
@@ -41,6 +65,10 @@ impl Directory {
         match self.dir.rename_new(temp, name) {
             Err(Errno::EXIST) => {}
             result => return result.map_err(failed(Act::Publish)),
+        }
+        if let Some(cause) = other_spelling(&self.dir, name) {
+            can.lacks(Capability::CaseSensitive);
+            return Err(Failed::Entry(Act::Publish, cause));
         }
         if self.dir.stat(name).is_ok_and(|stat| stat.kind == FileKind::Directory) {
             // It was created in the meantime; rename(2) replaces it only if it is empty.

@@ -115,6 +115,17 @@ impl<'a> Account<'a> {
         self.ledger.change(&Change { path, kind, deed, is_new: false, differs, target: None, size: 0 });
     }
 
+    /// Records that only the case of an entry's name was changed.
+    pub(super) fn renamed(&mut self, path: RelPath<'_>, kind: FileKind, old: RelPath<'_>) {
+        let (deed, differs, target) = (Deed::Rename, Aspects::default(), Some(old.as_bytes()));
+        self.ledger.change(&Change { path, kind, deed, is_new: false, differs, target, size: 0 });
+    }
+
+    /// Records that an entry is not written because of its name.
+    pub(super) fn refuse_name(&mut self, path: RelPath<'_>, cause: Cause) {
+        self.ledger.fail(path, Act::Create, cause);
+    }
+
     /// Leaves an entry out on purpose.
     pub(super) fn skip(&mut self, path: RelPath<'_>, why: &str) {
         self.ledger.skip(path, why);

@@ -30,9 +30,23 @@ pub(super) struct LookIn<'a> {
     pub(super) scopes: &'a Scopes,
 }
 
-/// What the source has at `path`, which was listed as `kind`, if it takes part.
+/// What the source has at `path`, which was listed as `kind`, if it takes part. Reports what is left out on purpose.
 pub(super) fn look(
     hands: &mut Hands<'_>,
+    dir: LookIn<'_>,
+    path: RelPath<'_>,
+    kind: Option<FileKind>,
+) -> StepResult<Look> {
+    let looked = glance(hands.state, dir, path, kind);
+    if matches!(looked, Ok(Look::LeftOut)) {
+        hands.account.skip(path, "the symlink points outside the tree");
+    }
+    looked
+}
+
+/// The same, and reports nothing.
+pub(super) fn glance(
+    state: &RunState<'_>,
     dir: LookIn<'_>,
     path: RelPath<'_>,
     kind: Option<FileKind>,
@@ -58,11 +72,8 @@ pub(super) fn look(
     let (mut target, mut follow) = (None, false);
     if stat.kind == FileKind::Symlink {
         let text = src.read_link(name).map_err(at_source(Act::ReadLink))?;
-        match treatment(hands.state, src, path, &text) {
-            Treatment::Leave => {
-                hands.account.skip(path, "the symlink points outside the tree");
-                return Ok(Look::LeftOut);
-            }
+        match treatment(state, src, path, &text) {
+            Treatment::Leave => return Ok(Look::LeftOut),
             Treatment::Follow => {
                 stat = match src.stat(name, true) {
                     // What it would be is not known, so a rule about either leaves it out, as in rsync.

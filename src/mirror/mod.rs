@@ -36,6 +36,7 @@ mod links;
 mod make;
 mod manifest;
 mod metadata;
+mod names;
 mod naming;
 pub(crate) mod options;
 mod pair;

@@ -19,7 +19,10 @@ pub(super) fn put(hands: &mut Hands<'_>, new: NewName<'_>, temp: Option<Vec<u8>>
         let _ = hands.state.barrier.publish_later(new.place.path, temp);
         return Ok(());
     }
-    Ok(target.publish(&temp, name)?)
+    match new.old {
+        Some(_) => Ok(target.publish(&temp, name)?),
+        None => Ok(target.publish_new(&temp, name, &hands.state.can)?),
+    }
 }
 
 /// Handles what has the name now: empties a directory, if that is allowed; backs up anything else, if requested.

@@ -12,7 +12,8 @@ use super::deferred::RemovalParent;
 use super::place::EntryPlace;
 use super::scopes::Scopes;
 use crate::dest;
-use crate::plan::join::{Joined, join};
+use crate::plan::join::Joined;
+use crate::plan::names::{JoinedNames, NameFault};
 use crate::pool::lock;
 use crate::source;
 use crate::sys::{Dir, Names, Stat};
@@ -29,6 +30,8 @@ pub(super) struct DirectoryPair {
     /// What must be set on it in the end; `None` if nothing.
     pub(super) changes: Option<Changes>,
     pub(super) joined: Vec<Joined>,
+    /// The names of the source that are not written, and why.
+    pub(super) refused: Vec<(u32, NameFault)>,
     /// Which entries take part.
     pub(super) scopes: Scopes,
     /// The same directory in every alternate that has it.
@@ -77,9 +80,15 @@ impl DestSide {
 }
 
 impl DirectoryPair {
-    /// Joins the names of both sides, as one stretch.
-    pub(super) fn new(path: RelPathBuf, src: SourceSide, mut dst: DestSide, scopes: Scopes) -> Self {
-        let joined = join(src.names.iter(), dst.names.iter());
+    /// All its names are one stretch.
+    pub(super) fn new(
+        path: RelPathBuf,
+        src: SourceSide,
+        mut dst: DestSide,
+        scopes: Scopes,
+        names: JoinedNames,
+    ) -> Self {
+        let JoinedNames { joined, refused } = names;
         let temp = Mutex::new(dst.temp.take());
         DirectoryPair {
             path,
@@ -87,6 +96,7 @@ impl DirectoryPair {
             dst,
             changes: None,
             joined,
+            refused,
             scopes,
             alternates: Vec::new(),
             touched: AtomicBool::new(false),

@@ -5,6 +5,7 @@ use super::entry::mirror_entry;
 use super::error::{StepResult, at_destination};
 use super::extraneous::{ListedName, extraneous};
 use super::hands::Hands;
+use super::names::take_spelling;
 use super::pair::DirectoryPair;
 use super::place::{DestEntry, EntryPair};
 use super::task::{ChildDirectory, Occupant, Purpose, Stretch, WalkTask};
@@ -12,6 +13,7 @@ use super::walk::Walk;
 use crate::error::Act;
 use crate::pool;
 use crate::sys::FileKind;
+use crate::tree::RelPath;
 use rustix::io::Errno;
 use std::sync::Arc;
 
@@ -44,7 +46,20 @@ pub(super) fn work_through(
         let Ok(path) = pair.as_path().join(name) else { continue };
         let kind = pair.src.names.kind(number);
         let dir = LookIn { src: &pair.src.dir, scopes: &pair.scopes };
-        let done = match look(hands, dir, path.as_path(), kind) {
+        let looked = look(hands, dir, path.as_path(), kind);
+        let there = match (&looked, there) {
+            (Ok(Look::Directory { .. } | Look::Entry(_)), Some(listed)) if purpose == Purpose::Transfer => {
+                match under_its_name(walk, hands, &pair, path.as_path(), listed) {
+                    Ok(there) => Some(there),
+                    Err(error) => {
+                        hands.account.fail(path.as_path(), error);
+                        continue;
+                    }
+                }
+            }
+            (_, there) => there,
+        };
+        let done = match looked {
             Ok(Look::Nothing) => {
                 if let Some(listed) = there {
                     extraneous(walk, hands, purpose, &pair, listed);
@@ -76,6 +91,21 @@ pub(super) fn work_through(
     pair.add_children(children.len());
     // The last one is taken next.
     tasks.extend(children.into_iter().rev());
+}
+
+/// What the destination has, under the name that the source has for it.
+fn under_its_name<'n>(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    pair: &DirectoryPair,
+    path: RelPath<'n>,
+    listed: ListedName<'n>,
+) -> StepResult<ListedName<'n>> {
+    if listed.name == path.file_name() || walk.state.ground.policy.ignore_existing {
+        return Ok(listed);
+    }
+    take_spelling(hands, pair, path, listed)?;
+    Ok(ListedName { name: path.file_name(), ..listed })
 }
 
 /// Makes the destination's entry like the source's.

@@ -7,6 +7,7 @@ use super::directory::{
 use super::error::{StepError, StepResult, at_destination, at_source};
 use super::extraneous::{ListedName, extraneous};
 use super::hands::Hands;
+use super::names::{join_names, report_refused};
 use super::pair::{DestSide, DirectoryPair, SourceSide};
 use super::roots::enter_alternates;
 use super::scopes::Scopes;
@@ -15,6 +16,7 @@ use super::task::{ChildDirectory, Occupant, Purpose, Stretch, WalkTask};
 use super::walk::Walk;
 use crate::account::Cause;
 use crate::error::Act;
+use crate::plan::names::JoinedNames;
 use crate::plan::step::leaves_directory;
 use crate::pool;
 use crate::rules::listed::Cursor;
@@ -97,7 +99,8 @@ fn open_roots(hands: &mut Hands<'_>, purpose: Purpose) -> StepResult<DirectoryPa
     }
     hands.state.flags.note_was_empty(dst.names.len() == 0);
     let is_reported = scopes.cursor.as_ref().is_none_or(Cursor::is_listed);
-    let mut pair = DirectoryPair::new(RelPathBuf::default(), src, dst, scopes);
+    let names = join_names(hands, RelPath::ROOT, (&src, &dst), &scopes);
+    let mut pair = DirectoryPair::new(RelPathBuf::default(), src, dst, scopes, names);
     pair.alternates = ground.alternates.root();
     prepare(hands, purpose, &mut pair, is_reported);
     Ok(pair)
@@ -115,6 +118,7 @@ fn prepare(hands: &mut Hands<'_>, purpose: Purpose, pair: &mut DirectoryPair, is
         if is_reported {
             report_directory(hands, path, &pair.src, &pair.dst, changes.as_ref());
         }
+        report_refused(hands, pair);
     }
     pair.changes = changes;
 }
@@ -158,13 +162,15 @@ fn enter(
         let root = ground.dst.as_ref().map_or(&target.dir, |root| &root.dir);
         scopes.add_protected(&mut hands.account, root, &target.dir, path.as_path())?;
     }
-    let mut pair = DirectoryPair::new(path, src, dst, scopes).below(above);
+    // The content of another mount takes no part, on either side.
+    let names = if crosses {
+        JoinedNames::default()
+    } else {
+        join_names(hands, path.as_path(), (&src, &dst), &scopes)
+    };
+    let mut pair = DirectoryPair::new(path, src, dst, scopes, names).below(above);
     pair.alternates = enter_alternates(&above.alternates, name);
     prepare(hands, purpose, &mut pair, true);
-    // The content of another mount takes no part, on either side.
-    if crosses {
-        pair.joined.clear();
-    }
     Ok(Some(pair))
 }
 

@@ -9,11 +9,13 @@ mod compare;
 pub mod diff;
 pub(crate) mod join;
 pub(crate) mod links;
+pub mod names;
 pub mod policy;
 pub(crate) mod removal;
 pub(crate) mod same;
 pub(crate) mod step;
 pub(crate) mod symlinks;
+pub(crate) mod tree_names;
 
 pub use compare::Fields;
 pub(crate) use compare::differences;

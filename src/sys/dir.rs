@@ -131,7 +131,7 @@ impl Dir {
 
     /// Renames into another directory; EEXIST if `to` exists there.
     pub(crate) fn rename_new_into(&self, from: &[u8], dir: &Dir, to: &[u8]) -> Result<()> {
-        match fs::renameat_with(&self.0, from, &dir.0, to, RenameFlags::NOREPLACE) {
+        match self.rename_if_free(from, dir, to) {
             // Some file systems (older NFS and SMB clients) do not know the flag, renameat2(2).
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match dir.stat(to) {
                 Ok(_) => Err(Errno::EXIST),
@@ -140,6 +140,11 @@ impl Dir {
             },
             result => result,
         }
+    }
+
+    /// The same, but fails where the flag is not known.
+    pub(crate) fn rename_if_free(&self, from: &[u8], dir: &Dir, to: &[u8]) -> Result<()> {
+        fs::renameat_with(&self.0, from, &dir.0, to, RenameFlags::NOREPLACE)
     }
 
     /// Removes anything but a directory.

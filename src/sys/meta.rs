@@ -139,6 +139,12 @@ const LOCAL: [i64; 9] = [
     0x794C_7630,
 ];
 
+/// Whether a directory of a local file system folds case, chattr(1)'s `F`.
+pub(crate) fn folds_case(dir: impl AsFd) -> bool {
+    const CASE_FOLD: u32 = 0x4000_0000;
+    fs::ioctl_getflags(dir).is_ok_and(|flags| flags.bits() & CASE_FOLD != 0)
+}
+
 /// Whether `fd` is on a file system of this machine, judged by the file system's type (statfs(2)).
 pub(crate) fn locality(fd: impl AsFd) -> Locality {
     match fs::fstatfs(fd).map(|stat| stat.f_type & 0xFFFF_FFFF) {

@@ -22,6 +22,7 @@ mod hostile;
 mod house;
 mod listing;
 mod mounts;
+mod names;
 mod odd;
 mod prefetch;
 mod props;

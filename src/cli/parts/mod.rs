@@ -1,6 +1,7 @@
 //! Flags that several verbs have, each with its values and the rules across them.
 
 pub(crate) mod alternates;
+pub(crate) mod destination;
 pub(crate) mod filters;
 pub(crate) mod layers;
 pub(crate) mod local;

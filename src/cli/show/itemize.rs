@@ -50,6 +50,7 @@ fn named(change: &Change<'_>) -> String {
     let arrow = match (change.deed, change.kind) {
         (Deed::Delete, _) => return text,
         (Deed::Link, _) => "=>",
+        (Deed::Rename, _) => "<=",
         (_, FileKind::Symlink) => "->",
         _ => return text,
     };
@@ -73,7 +74,7 @@ fn first(deed: Deed, kind: FileKind) -> char {
         (Deed::Link, _) => 'h',
         (Deed::SetMetadata | Deed::Delete, _) => '.',
         (Deed::Create | Deed::Update, FileKind::File) => '>',
-        (Deed::Create | Deed::Update, _) => 'c',
+        (Deed::Create | Deed::Update | Deed::Rename, _) => 'c',
     }
 }
 
@@ -201,6 +202,7 @@ mod tests {
                 "hf.s....... h => f",
             ),
             (target(b"x", change("y", File, Deed::Link)), "hf          y => x"),
+            (target(b"D", change("d", Directory, Deed::Rename)), "cd          d/ <= D"),
         ] {
             assert_eq!(line(&change), expected);
         }
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn there_are_always_eleven_columns() {
-        for deed in [Deed::Create, Deed::Update, Deed::Link, Deed::SetMetadata, Deed::Delete] {
+        for deed in [Deed::Create, Deed::Update, Deed::Link, Deed::SetMetadata, Deed::Rename, Deed::Delete] {
             for kind in [File, Directory, Symlink, Fifo, CharDevice, FileKind::BlockDevice, Socket] {
                 assert_eq!(columns(&change("a", kind, deed)).len(), 11, "{deed:?} {kind:?}");
             }

@@ -196,7 +196,7 @@ pub(crate) struct ChangeLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<String>,
     kind: &'static str,
-    /// `create`, `update`, `link`, `set-metadata` or `delete`; `none` if nothing changes.
+    /// `create`, `update`, `link`, `set-metadata`, `rename` or `delete`; `none` if nothing changes.
     action: &'static str,
     /// rsync's eleven columns.
     itemize: String,
@@ -246,6 +246,7 @@ fn action(deed: Deed) -> &'static str {
         Deed::Update => "update",
         Deed::Link => "link",
         Deed::SetMetadata => "set-metadata",
+        Deed::Rename => "rename",
         Deed::Delete => "delete",
     }
 }

@@ -102,8 +102,9 @@ fn summary(verb: Verb, report: &Report, elapsed: Duration) -> String {
 
 /// `mirrored 26,012 entries, 575.10 MB (12 created, 3 updated, 1 deleted; 4.20 MB copied) in 0.21 s`
 fn changed(verb: Verb, report: &Report, elapsed: Duration, dry_run: bool) -> String {
-    let Counts { content_bytes, created, updated, linked, metadata_set, deleted, copied_bytes, .. } =
-        report.counts;
+    let Counts {
+        content_bytes, created, updated, linked, metadata_set, renamed, deleted, copied_bytes, ..
+    } = report.counts;
     let [verb, made, copied] =
         if dry_run { ["would mirror", "to be ", "to copy"] } else { [verb.past(), "", "copied"] };
     let changes: Vec<_> = [
@@ -111,6 +112,7 @@ fn changed(verb: Verb, report: &Report, elapsed: Duration, dry_run: bool) -> Str
         (updated, "updated"),
         (linked, "linked"),
         (metadata_set, "given other metadata"),
+        (renamed, "renamed"),
         (deleted, "deleted"),
     ]
     .into_iter()

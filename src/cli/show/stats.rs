@@ -22,6 +22,7 @@ pub(crate) fn block(counts: &Counts) -> String {
         updated,
         linked,
         metadata_set,
+        renamed,
         deleted,
         copied_bytes,
         matched_bytes,
@@ -40,6 +41,7 @@ pub(crate) fn block(counts: &Counts) -> String {
         ("Updated", updated),
         ("Linked", linked),
         ("Metadata set", metadata_set),
+        ("Renamed", renamed),
         ("Deleted", deleted),
         ("Total bytes", content_bytes),
         ("Copied bytes", copied_bytes),
@@ -70,11 +72,12 @@ mod tests {
             updated: 8,
             linked: 9,
             metadata_set: 10,
-            deleted: 11,
-            copied_bytes: 12,
-            matched_bytes: 13,
-            reused_frames: 14,
-            reused_bytes: 15,
+            renamed: 11,
+            deleted: 12,
+            copied_bytes: 13,
+            matched_bytes: 14,
+            reused_frames: 15,
+            reused_bytes: 16,
         };
         let expected = "\
 Files: 1,001
@@ -87,10 +90,11 @@ Created: 7
 Updated: 8
 Linked: 9
 Metadata set: 10
-Deleted: 11
+Renamed: 11
+Deleted: 12
 Total bytes: 12,345,678
-Copied bytes: 12
-Matched bytes: 13
+Copied bytes: 13
+Matched bytes: 14
 ";
         assert_eq!(block(&counts), expected);
     }

@@ -11,6 +11,7 @@ pub use crate::mirror::options::{
 use crate::account::{End, Observer, Report};
 use crate::cancel::Cancel;
 use crate::dest::Capabilities;
+use crate::dest::spelling::sense_names;
 use crate::error::Error;
 use crate::mirror::mirror;
 use crate::sys::process;
@@ -30,7 +31,13 @@ pub fn sync(
 ) -> Result<Report, Error> {
     process::raise_open_files();
     match open::open(Paths { src, dst }, options, cancel, observer)? {
-        Some(ground) => Ok(mirror(ground, Capabilities::of(&options.destination), cancel)),
+        Some(ground) => {
+            let can = Capabilities::of(&options.destination);
+            if let Some(dst) = &ground.dst {
+                sense_names(&dst.dir, &can, !options.dry_run);
+            }
+            Ok(mirror(ground, can, cancel))
+        }
         None => Ok(Report { end: End::Interrupted, ..Report::default() }),
     }
 }

@@ -4,6 +4,7 @@ use super::complete::{complete, end};
 use super::directories;
 use super::hand::Hand;
 use super::large::{large_files, part};
+use super::names;
 use super::prefetch::{self, Early, PrefetchSplit};
 use super::run::UnpackRun;
 use super::select::{MemberChoice, choose, unmatched};
@@ -24,7 +25,7 @@ pub(super) fn unpack(
     stamp: Option<&TreeStamp>,
 ) -> Result<Report, Error> {
     let records = archive.records();
-    let choices = choose(records, &run.chosen);
+    let all = choose(records, &run.chosen);
     let mut destination = run.destination()?;
     if records.iter().all(|record| record.entry.path.as_path().is_root()) {
         refuse_empty(run, &destination)?;
@@ -36,6 +37,10 @@ pub(super) fn unpack(
     for path in unmatched(records, &run.options.select) {
         report.fail(path, Act::Open, Cause::NotFound);
     }
+    let names = names::judge(&destination, records, &all);
+    let choices = names::leave_out(records, &all, &names);
+    report.merge(names::report(run, &names));
+    report.merge(names::respell_all(run, &destination, &names));
     let missing = match run.options.update {
         Some(_) => update::missing(run, &destination, records, &choices, &mut report),
         None => choices.clone(),
@@ -53,7 +58,8 @@ pub(super) fn unpack(
         },
     };
     rest.carry_out(run, &destination, &mut report);
-    let held = |path: RelPath<'_>| held(records, path);
+    // What could stand for an entry that is not written stays as it is.
+    let held = |path: RelPath<'_>| if names.stays(path) { Some(false) } else { held(records, path) };
     let mut report = end(run, &mut destination, report, &held);
     if let (Some(stamp), End::Complete, []) = (stamp, &report.end, &report.failures[..])
         && let Err(error) = stamp.write(destination.root())

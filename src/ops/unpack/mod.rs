@@ -8,6 +8,7 @@ mod directories;
 mod hand;
 mod indexed;
 mod large;
+mod names;
 mod options;
 mod prefetch;
 mod present;
@@ -16,6 +17,7 @@ mod seen;
 mod select;
 mod stamp;
 mod stream;
+mod stream_names;
 mod update;
 mod writers;
 

@@ -4,6 +4,7 @@ use super::options::UnpackOptions;
 use super::prefetch::Early;
 use crate::account::{Observer, RunSide, Stop};
 use crate::cancel::Cancel;
+use crate::dest::spelling::sense_names;
 use crate::dest::{Capabilities, Destination, DestinationSettings};
 use crate::error::{Act, Error};
 use crate::ops::hold::{Hold, hold};
@@ -75,6 +76,7 @@ impl<'a> UnpackRun<'a> {
         };
         let can = Capabilities::of(&self.options.destination);
         let destination = Destination::open(self.dst, settings, can)?;
+        sense_names(destination.root(), &destination.can, true);
         if self.options.update.is_some() && !destination.is_new() {
             hold_existing(self, &destination)?;
         }

@@ -45,7 +45,7 @@ pub(in crate::ops) fn choose(records: &[Record], chooser: &Chooser<'_>) -> Vec<M
 }
 
 /// Gives the content of files that are left out to the first of their links that is not left out.
-fn pass_on_content(records: &[Record], choices: &mut [MemberChoice]) {
+pub(super) fn pass_on_content(records: &[Record], choices: &mut [MemberChoice]) {
     let mut heirs: HashMap<RelPath<'_>, usize> = HashMap::new();
     for number in 0..records.len() {
         let Kind::HardLink(target) = &records[number].entry.kind else { continue };

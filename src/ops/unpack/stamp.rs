@@ -107,7 +107,8 @@ fn options_digest(options: &UnpackOptions) -> u128 {
     let umask = (!options.same_permissions).then(process::umask);
     let who = (process::identity(), umask, env!("CARGO_PKG_VERSION"));
     let how = (options.same_owner, options.same_permissions, options.numeric_owner, options.deletes());
-    xxh3_128(format!("{who:?} {how:?} {:?}", options.select).as_bytes())
+    let names = options.destination.names;
+    xxh3_128(format!("{who:?} {how:?} {names:?} {:?}", options.select).as_bytes())
 }
 
 #[cfg(test)]

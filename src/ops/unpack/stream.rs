@@ -10,6 +10,7 @@ use super::hand::Hand;
 use super::present::Present;
 use super::run::UnpackRun;
 use super::seen::{Known, SeenNames};
+use super::stream_names::StreamNames;
 use super::update::refuse_empty;
 use super::writers::Writers;
 use crate::account::{Cause, End, Event, Report};
@@ -56,6 +57,7 @@ struct Unpacking<'a> {
     /// Links and nodes, in the archive's order.
     bare: Vec<Entry>,
     batch: Batch<'a>,
+    names: StreamNames<'a>,
 }
 
 impl<'a> Unpacking<'a> {
@@ -74,6 +76,7 @@ impl<'a> Unpacking<'a> {
             passed: HashMap::new(),
             bare: Vec::new(),
             batch: Batch::new(writers),
+            names: StreamNames::new(run, destination),
         }
     }
 
@@ -101,7 +104,10 @@ impl<'a> Unpacking<'a> {
             let what = format!("{}: {} is not a directory", path.display(), above.display());
             return Err(Fault::Refused(what).into());
         }
-        let verdict = self.run.chosen.verdict(path, is_dir);
+        let mut verdict = self.run.chosen.verdict(path, is_dir);
+        if verdict != Verdict::Drop && !self.names.take(&mut self.hand.ledger, path) {
+            verdict = Verdict::Drop;
+        }
         let known = Known { is_dir, is_taken: verdict == Verdict::Keep };
         if let Some(before) = self.seen.insert(path, known)
             && !(before.is_dir && is_dir)

@@ -4,6 +4,7 @@
 //! so those flags are accepted and change nothing, and each has its opposite.
 
 use crate::cli::parts::alternates::AlternateArgs;
+use crate::cli::parts::destination::DestinationArgs;
 use crate::cli::parts::filters::TreeFilterArgs;
 use crate::cli::parts::local::local_path;
 use crate::cli::parts::publish::PublishArgs;
@@ -62,6 +63,8 @@ pub(crate) struct SyncArgs {
     pub(crate) symlinks: SymlinkArgs,
     #[command(flatten)]
     pub(crate) history: HistoryArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
     #[command(flatten)]
     pub(crate) publish: PublishArgs,
 }

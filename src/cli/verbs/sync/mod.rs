@@ -118,6 +118,7 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<SyncTask, Refusa
     options.dry_run = args.dry_run;
     options.fsync = args.fsync;
     options.destination.insist = Insist { xattrs: args.keep.usual.xattrs, acls: args.keep.usual.acls };
+    args.destination.apply(&mut options.destination);
     options.wait = args.wait;
     let rate = args.bwlimit.unwrap_or_default().0;
     Ok(SyncTask {

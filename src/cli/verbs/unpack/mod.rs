@@ -4,6 +4,7 @@ mod ready;
 
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
+use crate::cli::parts::destination::DestinationArgs;
 use crate::cli::parts::filters::{FilterArgs, patterns};
 use crate::cli::parts::layers::deltas;
 use crate::cli::parts::local::local;
@@ -107,6 +108,8 @@ pub(crate) struct UnpackArgs {
     #[arg(long, value_name = "N", requires = "prefetch", help_heading = "Warm start")]
     pub(crate) ready_fd: Option<i32>,
     #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
+    #[command(flatten)]
     pub(crate) publish: PublishArgs,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
@@ -196,6 +199,7 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
     options.xattrs = !args.no_xattrs;
     options.acls = !args.no_acls;
     options.destination.insist = Insist { xattrs: args.xattrs, acls: args.acls };
+    args.destination.apply(&mut options.destination);
     options.fsync = args.fsync;
     options.update = args.update.then_some(Update { checksum: args.checksum, delete: args.delete });
     options.prefetch = args.prefetch.map(|list| ready::read_list(&list, &mut named)).transpose()?;
