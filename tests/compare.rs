@@ -28,8 +28,15 @@ mod mount;
 mod profile;
 #[path = "../benches/compare/report.rs"]
 mod report;
+#[path = "../benches/compare/slow.rs"]
+mod slow;
+#[allow(clippy::unwrap_used, unused_imports)]
+#[path = "it/support/slowfs/mod.rs"]
+mod slowfs;
 #[path = "../benches/compare/stats.rs"]
 mod stats;
+#[path = "../benches/compare/streams.rs"]
+mod streams;
 #[path = "../benches/compare/target.rs"]
 mod target;
 #[path = "../benches/compare/tasks.rs"]

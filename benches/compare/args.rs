@@ -1,12 +1,14 @@
 //! The flags.
 
 use crate::mount::FileSystem;
+use crate::slow::Slowness;
 use crate::target::Removal;
 use crate::tasks::{TASKS, Task};
 use crate::tools::{PEERS, Tool};
 use crate::trees::Kind;
 use clap::Parser;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Compare haul with other archivers and copiers on a tree
 ///
@@ -21,7 +23,7 @@ pub struct Args {
     /// Work on a tree that the bench generates, or has generated before
     #[arg(long, value_enum, value_name = "KIND")]
     pub make: Option<Kind>,
-    /// Make the synthetic trees (small, flat, large, sparse) N times smaller, to try the bench
+    /// Make the synthetic trees (small, spread, flat, large, sparse) N times smaller, to try the bench
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "tree", value_parser = clap::value_parser!(u64).range(1..))]
     pub divide: u64,
     /// Where generated trees are kept
@@ -46,11 +48,17 @@ pub struct Args {
     /// Make a new file system for each comparison, and unmount it at the end (root only)
     #[arg(long, value_enum, value_name = "KIND")]
     pub fs: Option<FileSystem>,
+    /// Work on a mount whose every request takes so long: a directory in --target, shown through FUSE
+    #[arg(long, value_name = "MS", conflicts_with = "fs", value_parser = clap::value_parser!(u64).range(1..))]
+    pub latency: Option<u64>,
+    /// The mount keeps no times: setting them fails
+    #[arg(long, requires = "latency")]
+    pub refuse_times: bool,
     /// When to remove what a run leaves; by default at once in memory, else at the end, since ext4 without a journal
     /// creates files slowly for minutes after others were removed
     #[arg(long, value_enum, value_name = "WHEN")]
     pub remove: Option<Removal>,
-    /// Also measure the floors: the least that the work on this tree can take
+    /// Also measure the floors: the least that the work on this tree can take, in processor time or, with --latency, in requests
     #[arg(long)]
     pub floor: bool,
     /// What the report calls the tree
@@ -75,10 +83,19 @@ impl Args {
         TASKS.iter().filter(is_meant).collect()
     }
 
-    /// The selected peers: those that are installed, and the others.
+    /// The selected peers: those that are installed, and the others. By default those that are used for such a target.
     pub fn peers(&self) -> (Vec<&'static Tool>, Vec<&'static Tool>) {
-        let is_meant = |tool: &&'static Tool| self.peers.as_ref().is_none_or(|peers| peers.contains(tool));
+        let suits = |tool: &&'static Tool| tool.suits.is_for(self.latency.is_some());
+        let is_meant = |tool: &&'static Tool| {
+            self.peers.as_ref().map_or_else(|| suits(tool), |peers| peers.contains(tool))
+        };
         PEERS.into_iter().filter(is_meant).partition(|tool| tool.is_installed())
+    }
+
+    pub fn slowness(&self) -> Option<Slowness> {
+        let refuses_times = self.refuse_times;
+        self.latency
+            .map(|milliseconds| Slowness { latency: Duration::from_millis(milliseconds), refuses_times })
     }
 
     pub fn name(&self) -> String {
@@ -127,8 +144,14 @@ mod tests {
     fn peers_can_be_chosen() {
         let (installed, missing) = parsed("compare --tree x --peers cp").unwrap().peers();
         assert_eq!((installed.len(), installed[0].name, missing.len()), (1, "cp", 0));
-        let (installed, missing) = parsed("compare --tree x").unwrap().peers();
-        assert_eq!(installed.len() + missing.len(), PEERS.len());
+        let default = |line: &str| {
+            let (installed, missing) = parsed(line).unwrap().peers();
+            [installed, missing].concat().iter().map(|tool| tool.name).collect::<Vec<_>>()
+        };
+        let (disks, mounts) = (default("compare --tree x"), default("compare --tree x --latency 2"));
+        assert!(disks.contains(&"rsync") && !disks.contains(&"rclone"), "{disks:?}");
+        assert!(mounts.contains(&"rclone") && !mounts.contains(&"rsync"), "{mounts:?}");
+        assert!(PEERS.iter().all(|tool| disks.contains(&tool.name) || mounts.contains(&tool.name)));
     }
 
     #[test]
@@ -140,5 +163,7 @@ mod tests {
         assert!(parsed("compare --tree x --make small").is_err());
         assert!(parsed("compare --tree x --divide 10").is_err());
         assert!(parsed("compare --make small --divide 0").is_err());
+        assert!(parsed("compare --tree x --refuse-times").is_err());
+        assert!(parsed("compare --tree x --latency 0").is_err());
     }
 }

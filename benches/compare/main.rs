@@ -3,8 +3,8 @@
 //!     cargo bench --bench compare -- (--tree DIR | --make KIND) [--only TASK,...] [--out FILE.md]
 //!
 //! [`tasks`] and [`tools`] say which programs are called and how, [`measure`] calls them on a [`target`], [`report`]
-//! writes the results. [`trees`] generates trees; [`floor`] measures the floors; [`profile`] and [`machine`] describe
-//! the tree and the machine. No report names a path of the machine. `benches/results/README.md` explains how to use it.
+//! writes the results. [`trees`] generates trees; [`floor`] and [`streams`] measure the floors; [`slow`] is a target with
+//! latency; [`profile`] and [`machine`] describe the tree and the machine. No report names a path of the machine. `benches/results/README.md` explains how to use it.
 
 // This is a program for the terminal that works on plain paths, not a library.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
@@ -24,7 +24,13 @@ mod measure;
 mod mount;
 mod profile;
 mod report;
+mod slow;
+// Shared with the tests, and not all of it is used here.
+#[allow(clippy::unwrap_used, unused_imports, dead_code)]
+#[path = "../../tests/it/support/slowfs/mod.rs"]
+mod slowfs;
 mod stats;
+mod streams;
 mod target;
 mod tasks;
 mod tools;
@@ -63,18 +69,35 @@ fn compare(args: &Args) -> Outcome<Report> {
     let tree = tree(args)?;
     let profile = Profile::of(&tree)?;
     let (peers, missing) = args.peers();
-    let target = Target::new(&args.target, args.fs, args.remove)?;
+    let target = Target::new(&args.target, args.fs, args.remove)?.slowed(args.slowness());
     let (level, pairs) = (args.level, args.pairs);
     let mut bench = Bench { tree, profile, level, pairs, target, duels: Vec::new(), failures: Vec::new() };
-    let machine = Machine::here(&bench.target.room(Need::of(&Profile::default(), 1))?, &peers)?;
+    let mut machine = Machine::here(&bench.target.room(Need::of(&Profile::default(), 1))?, &peers)?;
+    machine.file_system += &bench.target.notes();
     for task in args.tasks() {
         bench.compare(task, &peers)?;
     }
     // Last: a child's memory counts as at least what this program had at its peak, and floors take more than that.
-    let floors = if args.floor { floor::measure(&mut bench)? } else { Vec::new() };
+    let (mut floors, mut streams) = (Vec::new(), Vec::new());
+    match args.slowness() {
+        Some(_) if args.floor => streams = streams::measure(&mut bench)?,
+        None if args.floor => floors = floor::measure(&mut bench)?,
+        _ => {}
+    }
     let missing = missing.iter().map(|tool| tool.name).collect();
     let Bench { profile, duels, failures, .. } = bench;
-    Ok(Report { name: args.name(), level, pairs, machine, profile, missing, failures, duels, floors })
+    Ok(Report {
+        name: args.name(),
+        level,
+        pairs,
+        machine,
+        profile,
+        missing,
+        failures,
+        duels,
+        floors,
+        streams,
+    })
 }
 
 fn tree(args: &Args) -> Outcome<PathBuf> {

@@ -9,6 +9,7 @@ use crate::child;
 use crate::interrupt;
 use crate::mount::Need;
 use crate::profile::Profile;
+use crate::slow::Traffic;
 use crate::stats::Spread;
 use crate::target::Target;
 use crate::tasks::{self, Course, Task};
@@ -30,6 +31,9 @@ pub struct Sample {
     pub user: f64,
     pub system: f64,
     pub peak_bytes: u64,
+    /// On a slow target: its requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
 }
 
 /// All runs of one program.
@@ -58,6 +62,14 @@ impl Runs {
 
     pub fn cpu(&self) -> Spread {
         Spread::of(self.samples.iter().map(|sample| sample.user + sample.system))
+    }
+
+    /// The median of the requests of each run, and the most in flight at once in any; `None` on a target that is not slow.
+    pub fn traffic(&self) -> Option<(f64, usize)> {
+        let traffic: Option<Vec<Traffic>> = self.samples.iter().map(|sample| sample.traffic).collect();
+        let traffic = traffic.filter(|traffic| !traffic.is_empty())?;
+        let requests = Spread::of(traffic.iter().map(|traffic| f64::from(traffic.requests))).median;
+        Some((requests, traffic.iter().map(|traffic| traffic.most_in_flight).max()?))
     }
 
     pub fn peak_bytes(&self) -> u64 {
@@ -240,9 +252,12 @@ impl<'b> Side<'b> {
             .stdout(Stdio::null())
             .stderr(messages.try_clone()?);
         interrupt::check()?;
-        let start = Instant::now();
-        let (status, usage) = child::wait(command.spawn()?)?;
-        let wall = start.elapsed().as_secs_f64();
+        let (ended, traffic) = self.bench.target.timed(|| {
+            let start = Instant::now();
+            let ended = command.spawn().and_then(child::wait);
+            ended.map(|ended| (ended, start.elapsed().as_secs_f64()))
+        });
+        let ((status, usage), wall) = ended?;
         interrupt::check()?;
         if !status.success() {
             let mut text = String::new();
@@ -251,6 +266,6 @@ impl<'b> Side<'b> {
             return Err(format!("{}: {status}\n{text}", call.shown(level)).into());
         }
         let (user, system) = (usage.user.as_secs_f64(), usage.system.as_secs_f64());
-        Ok(Sample { wall, user, system, peak_bytes: usage.peak_bytes })
+        Ok(Sample { wall, user, system, peak_bytes: usage.peak_bytes, traffic })
     }
 }

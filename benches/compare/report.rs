@@ -5,6 +5,7 @@ use crate::machine::Machine;
 use crate::measure::{Duel, Runs};
 use crate::profile::Profile;
 use crate::stats::Spread;
+use crate::streams::Stream;
 use crate::tasks::{TASKS, Task};
 use serde::Serialize;
 use std::fmt::Write;
@@ -23,6 +24,8 @@ pub struct Report {
     pub failures: Vec<String>,
     pub duels: Vec<Duel>,
     pub floors: Vec<Floor>,
+    /// The floors on a slow target.
+    pub streams: Vec<Stream>,
 }
 
 /// How many pairs of runs a figure needs to be meaningful.
@@ -43,6 +46,9 @@ impl Report {
         }
         if !self.floors.is_empty() {
             floor_table(&mut text, &self.floors);
+        }
+        if !self.streams.is_empty() {
+            stream_table(&mut text, &self.streams);
         }
         if !self.duels.is_empty() {
             self.commands(&mut text);
@@ -108,9 +114,17 @@ fn task_table<'a>(text: &mut String, task: &Task, duels: impl Iterator<Item = &'
         return;
     }
     line(text, &format!("\n## {}\n\n{}\n", task.name, task.about));
-    let archive = if task.course.has_archive() { [" Archive | haul |", "---|---|"] } else { ["", ""] };
-    line(text, &format!("| | Time | haul | Time / haul's | CPU | haul | Memory | haul |{}", archive[0]));
-    line(text, &format!("|---|---|---|---|---|---|---|---|{}", archive[1]));
+    let two = |here: bool, title: &'static str| if here { [title, "---|---|"] } else { ["", ""] };
+    let archive = two(task.course.has_archive(), " Archive | haul |");
+    let slow = two(
+        duels.peek().is_some_and(|duel| duel.haul.traffic().is_some()),
+        " Requests (most in flight) | haul |",
+    );
+    line(
+        text,
+        &format!("| | Time | haul | Time / haul's | CPU | haul | Memory | haul |{}{}", archive[0], slow[0]),
+    );
+    line(text, &format!("|---|---|---|---|---|---|---|---|{}{}", archive[1], slow[1]));
     for duel in duels {
         line(text, &format!("| {} |", row(duel, task.course.has_archive()).join(" | ")));
     }
@@ -132,6 +146,12 @@ fn row(duel: &Duel, has_archive: bool) -> Vec<String> {
     if has_archive {
         cells.extend([of_peer(archive), archive(haul)]);
     }
+    if haul.traffic().is_some() {
+        let traffic: fn(&Runs) -> String = |runs| {
+            runs.traffic().map(|(requests, most)| format!("{requests:.0} ({most})")).unwrap_or_default()
+        };
+        cells.extend([of_peer(traffic), traffic(haul)]);
+    }
     cells
 }
 
@@ -144,6 +164,16 @@ fn floor_table(text: &mut String, floors: &[Floor]) {
             text,
             &format!("| {} | {} | {} |", floor.about, seconds(floor.spread()), bytes_text(floor.bytes)),
         );
+    }
+}
+
+fn stream_table(text: &mut String, streams: &[Stream]) {
+    line(text, "\n## Floors\n\nWhat a program that did nothing else would take on this target.\n");
+    line(text, "| | Time | Requests (most in flight) |");
+    line(text, "|---|---|---|");
+    for stream in streams {
+        let Stream { about, requests, most_in_flight, .. } = stream;
+        line(text, &format!("| {about} | {} | {requests} ({most_in_flight}) |", seconds(stream.spread())));
     }
 }
 
@@ -174,7 +204,7 @@ mod tests {
     use crate::measure::Sample;
 
     fn runs(tool: &'static str, walls: [f64; 3]) -> Runs {
-        let sample = |wall| Sample { wall, user: wall, system: 0.0, peak_bytes: 2_000_000 };
+        let sample = |wall| Sample { wall, user: wall, system: 0.0, peak_bytes: 2_000_000, traffic: None };
         let samples = walls.map(sample).into();
         Runs { tool, command: format!("{tool} it"), notes: "", archive_bytes: 1_500, samples }
     }

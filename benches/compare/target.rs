@@ -8,6 +8,7 @@
 
 use crate::measure::Outcome;
 use crate::mount::{FileSystem, Mounted, Need, check_space};
+use crate::slow::{Slow, Slowness, Traffic};
 use crate::tasks::Course;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub struct Target {
     /// Directories in use, not to be removed yet.
     rooms: Vec<TempDir>,
     mounted: Option<Mounted>,
+    slowness: Option<Slowness>,
+    slow: Option<Slow>,
 }
 
 impl Target {
@@ -58,7 +61,30 @@ impl Target {
         let is_memory = made == Some(FileSystem::Tmpfs) || made.is_none() && is_tmpfs(parent)?;
         let default = if is_memory { Removal::AtOnce } else { Removal::AtEnd };
         let removal = removal.unwrap_or(default);
-        Ok(Target { parent: parent.to_owned(), made, removal, rooms: Vec::new(), mounted: None })
+        let (parent, rooms) = (parent.to_owned(), Vec::new());
+        Ok(Target { parent, made, removal, rooms, mounted: None, slowness: None, slow: None })
+    }
+
+    /// The same through a mount that takes its time.
+    pub fn slowed(mut self, slowness: Option<Slowness>) -> Self {
+        self.slowness = slowness;
+        self
+    }
+
+    /// What a report has to say of it beside the kind of its file system.
+    pub fn notes(&self) -> String {
+        self.slowness.map(|slowness| format!(", {slowness}")).unwrap_or_default()
+    }
+
+    /// Does what is timed: only then do requests take their time. Returns them too.
+    pub fn timed<T>(&self, work: impl FnOnce() -> T) -> (T, Option<Traffic>) {
+        match &self.slow {
+            None => (work(), None),
+            Some(slow) => {
+                let (result, traffic) = slow.timed(work);
+                (result, Some(traffic))
+            }
+        }
     }
 
     /// A fresh directory. A file system of the bench is created anew for it.
@@ -67,6 +93,12 @@ impl Target {
             self.rooms.clear();
         }
         let within = match self.made {
+            None if self.slowness.is_some() => {
+                self.rooms.clear();
+                self.slow = None;
+                let slow = self.slowness.map(|slowness| Slow::mount(&self.parent, slowness)).transpose()?;
+                self.slow.insert(slow.ok_or("no latency")?).at()
+            }
             None => self.parent.clone(),
             Some(kind) => {
                 // The rooms are on it.

@@ -6,8 +6,9 @@
 
 use crate::call::{Call, Template};
 use crate::tools::{
-    BSDTAR, CP, CPZ, FCP, HAUL, HAUL_WHOLE, RSYNC, RSYNC_FULL, RSYNC_LINK, SQUASHFS, TAR_FULL, TAR_GZIP,
-    TAR_LZ4, TAR_PIGZ, TAR_ZSTD, TAR_ZSTD_T0, Tool, XCP, ZSTD,
+    BSDTAR, CP, CP_PLAIN, CPZ, FCP, HAUL, HAUL_WHOLE, RCLONE, RSYNC, RSYNC_CONTENT, RSYNC_FULL,
+    RSYNC_INPLACE, RSYNC_LINK, SQUASHFS, TAR_FULL, TAR_GZIP, TAR_LZ4, TAR_PIGZ, TAR_ZSTD, TAR_ZSTD_T0, Tool,
+    XCP, ZSTD,
 };
 
 /// What a run begins with, and leaves.
@@ -159,6 +160,9 @@ pub static TASKS: &[Task] = &[
             (&CPZ, &["cpz", "TREE", "OUT"]),
             (&XCP, &["xcp", "--recursive", "--ownership", "--no-target-directory", "TREE", "OUT"]),
             (&FCP, &["fcp", "TREE", "OUT"]),
+            (&RSYNC_INPLACE, &["rsync", "-rt", "--inplace", "TREE/", "OUT"]),
+            (&CP_PLAIN, &["cp", "-r", "TREE", "OUT"]),
+            (&RCLONE, RCLONE_COPY),
         ],
     },
     Task {
@@ -169,6 +173,9 @@ pub static TASKS: &[Task] = &[
             (&HAUL, &["haul", "sync", "-q", "TREE", "OUT"]),
             (&RSYNC, &["rsync", "-a", "TREE/", "OUT"]),
             (&RSYNC_FULL, &["rsync", "-aHAX", "TREE/", "OUT"]),
+            (&RSYNC_INPLACE, &["rsync", "-rt", "--inplace", "TREE/", "OUT"]),
+            (&RSYNC_CONTENT, &["rsync", "-rc", "--inplace", "TREE/", "OUT"]),
+            (&RCLONE, RCLONE_COPY),
         ],
     },
     Task {
@@ -179,6 +186,7 @@ pub static TASKS: &[Task] = &[
             (&HAUL, &["haul", "sync", "-q", "-c", "TREE", "OUT"]),
             (&RSYNC, &["rsync", "-ac", "TREE/", "OUT"]),
             (&RSYNC_FULL, &["rsync", "-aHAXc", "TREE/", "OUT"]),
+            (&RSYNC_CONTENT, &["rsync", "-rc", "--inplace", "TREE/", "OUT"]),
         ],
     },
     Task {
@@ -241,6 +249,18 @@ pub static TASKS: &[Task] = &[
         course: Course::ReadsArchive,
         calls: &[(&HAUL, &["haul", "verify", "-q", "ARCHIVE"]), (&ZSTD, &["zstd", "-tq", "ARCHIVE"])],
     },
+];
+
+const RCLONE_COPY: Template = &[
+    "rclone",
+    "copy",
+    "-q",
+    "--config=/dev/null",
+    "--create-empty-src-dirs",
+    "--transfers=64",
+    "--checkers=64",
+    "TREE",
+    "OUT",
 ];
 
 /// Hard-links the previous version into a new directory, and renames a symbolic link.

@@ -2,6 +2,20 @@
 //!
 //! Owns their names and notes; how each is called for a task is in [`crate::tasks`].
 
+/// Where a program is used as it is called here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suits {
+    Disks,
+    Mounts,
+    Both,
+}
+
+impl Suits {
+    pub fn is_for(self, mount: bool) -> bool {
+        self == Self::Both || (self == Self::Mounts) == mount
+    }
+}
+
 /// An archiver, or a program that copies trees.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -13,11 +27,16 @@ pub struct Tool {
     pub needs_out: bool,
     /// What it does not keep, or does differently.
     pub notes: &'static str,
+    pub suits: Suits,
 }
 
 impl Tool {
     const fn new(name: &'static str, programs: &'static [&'static str], notes: &'static str) -> Self {
-        Tool { name, programs, needs_out: false, notes }
+        Tool { name, programs, needs_out: false, notes, suits: Suits::Disks }
+    }
+
+    const fn suits(self, suits: Suits) -> Self {
+        Tool { suits, ..self }
     }
 
     /// A tool that unpacks into an existing directory.
@@ -40,7 +59,7 @@ pub static HAUL_WHOLE: Tool = Tool::new("haul-whole", &[], "starts from nothing"
 
 const PLAIN: &str = "without fractions of seconds, xattrs, ACLs and holes, which take flags";
 
-pub static TAR_ZSTD: Tool = Tool::new("tar-zstd", &["tar", "zstd"], PLAIN).into_out();
+pub static TAR_ZSTD: Tool = Tool::new("tar-zstd", &["tar", "zstd"], PLAIN).into_out().suits(Suits::Both);
 pub static TAR_ZSTD_T0: Tool =
     Tool::new("tar-zstd-T0", &["tar", "zstd"], "as tar-zstd; a frame is unpacked on one thread").into_out();
 /// tar with the flags for what haul keeps.
@@ -81,9 +100,20 @@ pub static CPZ: Tool =
 pub static XCP: Tool = Tool::new("xcp", &["xcp"], "no hard links");
 pub static FCP: Tool =
     Tool::new("fcp", &["fcp"], "keeps modes only: no times, owners, hard links, xattrs, ACLs or holes");
+/// rsync and cp as they are called for mounts that keep little.
+pub static RSYNC_INPLACE: Tool =
+    Tool::new("rsync-inplace", &["rsync"], "keeps content and whole seconds only; writes in place")
+        .suits(Suits::Mounts);
+pub static RSYNC_CONTENT: Tool =
+    Tool::new("rsync-rc", &["rsync"], "keeps content only, and reads all of it on both sides")
+        .suits(Suits::Mounts);
+pub static CP_PLAIN: Tool = Tool::new("cp-r", &["cp"], "keeps content and modes only").suits(Suits::Mounts);
+pub static RCLONE: Tool =
+    Tool::new("rclone", &["rclone"], "keeps content and times only; 64 transfers at once")
+        .suits(Suits::Mounts);
 
 /// All peers, in the order of a report.
-pub static PEERS: [&Tool; 17] = [
+pub static PEERS: [&Tool; 21] = [
     &HAUL_WHOLE,
     &TAR_ZSTD,
     &TAR_ZSTD_T0,
@@ -101,6 +131,10 @@ pub static PEERS: [&Tool; 17] = [
     &CPZ,
     &XCP,
     &FCP,
+    &RSYNC_INPLACE,
+    &RSYNC_CONTENT,
+    &CP_PLAIN,
+    &RCLONE,
 ];
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub enum Kind {
     Ai,
     /// 1,000,000 files of 1 KiB in 1,000 directories
     Small,
+    /// 5,000 files of 8 KiB in 100 directories: for targets with latency
+    Spread,
     /// 200,000 files of 1 KiB in one directory
     Flat,
     /// One file of 8 GiB
@@ -36,6 +38,7 @@ impl Kind {
             Kind::Python => "python",
             Kind::Ai => "ai",
             Kind::Small => "small",
+            Kind::Spread => "spread",
             Kind::Flat => "flat",
             Kind::Large => "large",
             Kind::Sparse => "sparse",
@@ -48,6 +51,7 @@ impl Kind {
             Kind::Python => "a Python application",
             Kind::Ai => "a Python AI application",
             Kind::Small => "a million small files, synthetic text",
+            Kind::Spread => "5,000 files of 8 KiB in 100 directories, synthetic text",
             Kind::Flat => "200,000 files in one directory, synthetic text",
             Kind::Large => "one large file, three parts synthetic text to one part noise",
             Kind::Sparse => "one sparse file, its data synthetic text",

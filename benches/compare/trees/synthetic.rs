@@ -16,6 +16,9 @@ use std::time::{Duration, SystemTime};
 const SMALL_BYTES: usize = 1 << 10;
 const SMALL_DIRECTORIES: u64 = 1_000;
 const SMALL_FILES_EACH: u64 = 1_000;
+const SPREAD_BYTES: usize = 8 << 10;
+const SPREAD_DIRECTORIES: u64 = 100;
+const SPREAD_FILES_EACH: u64 = 50;
 const FLAT_FILES: u64 = 200_000;
 const LARGE_BYTES: u64 = 8 << 30;
 const SPARSE_BYTES: u64 = 4 << 30;
@@ -30,17 +33,20 @@ pub fn write(kind: Kind, tree: &Path, divisor: u64) -> Outcome<()> {
     let text = Text::new();
     fs::create_dir(tree)?;
     match kind {
-        Kind::Small => {
-            let each = of(SMALL_FILES_EACH);
-            // A thousand directories, or fewer if some would have no file.
-            let directories = SMALL_DIRECTORIES.min(of(SMALL_DIRECTORIES * SMALL_FILES_EACH));
+        Kind::Small | Kind::Spread => {
+            let (directories, each, bytes) = match kind {
+                Kind::Small => (SMALL_DIRECTORIES, SMALL_FILES_EACH, SMALL_BYTES),
+                _ => (SPREAD_DIRECTORIES, SPREAD_FILES_EACH, SPREAD_BYTES),
+            };
+            // As many directories, or fewer if some would have no file.
+            let (directories, each) = (directories.min(of(directories * each)), of(each));
             for number in 0..directories {
                 let dir = tree.join(format!("package_{number:03}"));
                 fs::create_dir(&dir)?;
-                small_files(&dir, &text, number * each..(number + 1) * each)?;
+                small_files(&dir, &text, bytes, number * each..(number + 1) * each)?;
             }
         }
-        Kind::Flat => small_files(tree, &text, 0..of(FLAT_FILES))?,
+        Kind::Flat => small_files(tree, &text, SMALL_BYTES, 0..of(FLAT_FILES))?,
         Kind::Large => large_file(&tree.join("image"), &text, of(LARGE_BYTES))?,
         Kind::Sparse => sparse_file(&tree.join("disk"), &text, of(SPARSE_BYTES))?,
         Kind::Python | Kind::Ai => return Err("not a synthetic tree".into()),
@@ -48,12 +54,12 @@ pub fn write(kind: Kind, tree: &Path, divisor: u64) -> Outcome<()> {
     Ok(())
 }
 
-fn small_files(dir: &Path, text: &Text, numbers: std::ops::Range<u64>) -> Outcome<()> {
+fn small_files(dir: &Path, text: &Text, bytes: usize, numbers: std::ops::Range<u64>) -> Outcome<()> {
     interrupt::check()?;
     let mut content = Vec::new();
     for number in numbers {
         content.clear();
-        text.push(&mut Chance::new(number), SMALL_BYTES, &mut content);
+        text.push(&mut Chance::new(number), bytes, &mut content);
         let mut file = File::create_new(dir.join(format!("module_{number:07}.py")))?;
         file.write_all(&content)?;
         set_time(&file, number)?;
@@ -124,6 +130,8 @@ mod tests {
         };
         assert_eq!(counts(Kind::Small, 1_000), (1_000, 1_000, 1_000 << 10));
         assert_eq!(counts(Kind::Small, 100_000), (10, 10, 10 << 10));
+        assert_eq!(counts(Kind::Spread, 1), (5_000, 100, 5_000 * (8 << 10)));
+        assert_eq!(counts(Kind::Spread, 10), (500, 100, 500 * (8 << 10)));
         assert_eq!(counts(Kind::Flat, 10_000), (20, 0, 20 << 10));
         assert_eq!(counts(Kind::Large, 1_024), (1, 0, 8 << 20));
         assert_eq!(counts(Kind::Sparse, 64), (1, 0, 64 << 20));
