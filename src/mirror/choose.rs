@@ -53,13 +53,10 @@ pub(super) fn glance(
 ) -> StepResult<Look> {
     let LookIn { src, scopes } = dir;
     let name = path.file_name();
-    let selected = scopes.cursor.as_ref().is_none_or(|cursor| cursor.enter(name).is_some());
-    if !selected || name == PARTIAL_DIR {
+    if !scopes.selects(name) || name == PARTIAL_DIR {
         return Ok(Look::Nothing);
     }
-    let sent = |kind: FileKind| {
-        scopes.sent.as_ref().is_none_or(|scope| scope.transfers(path, kind == FileKind::Directory))
-    };
+    let sent = |kind: FileKind| scopes.sends(path, kind == FileKind::Directory);
     // With d_type, an entry that is left out costs no call, and a directory only the calls on its own descriptor.
     match kind {
         Some(FileKind::Directory) if sent(FileKind::Directory) => {

@@ -17,6 +17,7 @@ use crate::tree::attributes::Who;
 use crate::tree::grain::{Grain, Grains};
 use crate::tree::{RelPath, Timestamp, Xattr};
 use rustix::io::Errno;
+use std::borrow::Cow;
 
 /// What is known before a run begins and does not change during it.
 pub(crate) struct Ground<'a> {
@@ -90,6 +91,11 @@ impl Ground<'_> {
             Some(rules) if !xattr.is_acl() => self.keep().xattrs && rules.keep(&xattr.name, side),
             _ => takes_part(xattr, self.keep(), &self.who),
         }
+    }
+
+    /// The path that rules know for what is at `path`.
+    pub(super) fn own_path<'p>(&self, path: RelPath<'p>) -> Cow<'p, [u8]> {
+        self.src.dir.own_path(path)
     }
 
     /// A directory of the source, by its path. The path may lead through symlinks only if the walk may follow them.

@@ -7,7 +7,7 @@ use super::backup::move_away;
 use super::error::{StepResult, at_destination};
 use super::hands::Hands;
 use super::place::PARTIAL_DIR;
-use super::scopes::enter_deleted;
+use super::scopes::{enter_deleted, valid};
 use super::state::RunState;
 use crate::dest::Directory;
 use crate::dest::backup::BackupPlace;
@@ -40,7 +40,8 @@ pub(super) fn facts(
     scope: Option<&Scope>,
 ) -> EntryFacts {
     let made_by = if path.file_name() == PARTIAL_DIR { MadeBy::PartialRun } else { MadeBy::Anyone };
-    let is_protected = scope.is_some_and(|scope| scope.protects(path, is_directory));
+    let own = state.ground.own_path(path);
+    let is_protected = scope.is_some_and(|scope| scope.protects(valid(&own), is_directory));
     EntryFacts { is_directory, is_protected, made_by, meant: meant(state, path), role: Role::Plain }
 }
 
@@ -95,7 +96,8 @@ impl Removal for Hands<'_> {
 
     fn directory(&mut self, place: RemovalPlace<'_>, scope: &Self::Scope) -> bool {
         // A directory that is only on the way to what the rules select stays.
-        let is_passed = scope.as_ref().is_some_and(|scope| scope.verdict(place.path, true) == Verdict::Pass);
+        let own = self.state.ground.own_path(place.path);
+        let is_passed = scope.as_ref().is_some_and(|scope| scope.verdict(valid(&own), true) == Verdict::Pass);
         !is_passed
             && is_meant(self.state, place.path, true)
             && remove_entry(self, place, Some(FileKind::Directory))
@@ -124,7 +126,8 @@ fn open_level(
     let scope = match scope {
         Some(scope) => {
             let root = hands.state.ground.dst.as_ref().map_or(&dir, |root| &root.dir);
-            Some(enter_deleted(&mut hands.account, scope, root, &dir, path)?)
+            let own = hands.state.ground.own_path(path);
+            Some(enter_deleted(&mut hands.account, scope, root, &dir, valid(&own))?)
         }
         None => None,
     };

@@ -7,7 +7,7 @@ use super::metadata::Settling;
 use super::naming::put;
 use super::place::EntryPair;
 use super::remove::{ToRemove, facts, role};
-use super::scopes::enter_deleted;
+use super::scopes::{enter_deleted, valid};
 use crate::error::Act;
 use crate::plan::removal::{EntryFacts, RemovalStep, decide};
 use crate::pool::lock;
@@ -59,7 +59,8 @@ pub(super) fn survey(hands: &mut Hands<'_>, renames: &Renames, entry: ToRemove<'
     while let Some((path, dir, scope)) = waiting.pop() {
         let scope = match scope.map(|scope| {
             let root = hands.state.ground.dst.as_ref().map_or(&dir, |root| &root.dir);
-            enter_deleted(&mut hands.account, &scope, root, &dir, path.as_path())
+            let own = hands.state.ground.own_path(path.as_path());
+            enter_deleted(&mut hands.account, &scope, root, &dir, valid(&own))
         }) {
             Some(Err(_)) => return,
             entered => entered.and_then(Result::ok),

@@ -4,12 +4,14 @@ use super::account::Account;
 use super::error::{StepError, StepResult, at_source};
 use super::ground::Ground;
 use crate::error::{Act, Error};
+use crate::plan::escape::{unescape, unescape_path};
 use crate::rules::listed::{Cursor, Selection};
 use crate::rules::{MergeFile, RuleError, Scope, Side, Verdict};
 use crate::source::SourceDirectory;
 use crate::sys::{Dir, Stat, open};
 use crate::tree::{Device, RelPath};
 use rustix::io::Errno;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Which entries of a directory take part.
@@ -20,6 +22,8 @@ pub(super) struct Scopes {
     pub(super) protected: Option<Scope>,
     /// The selected paths below it; `None` selects all.
     pub(super) cursor: Option<Cursor>,
+    /// Whether paths are spelled with escapes for the destination. Rules and selected paths are about the source's own.
+    spelled: bool,
     /// The directories above, if symlinks to directories are followed, since those can lead back.
     trail: Option<Arc<[(Device, u64)]>>,
 }
@@ -30,6 +34,7 @@ impl Scopes {
         let chosen = &ground.options.choice;
         let mut scopes = Scopes {
             cursor: chosen.selection.as_ref().map(Selection::root),
+            spelled: ground.src.dir.is_spelled(),
             trail: ground.follows_directories().then(|| Arc::from([ground.src.stat.id()])),
             ..Scopes::default()
         };
@@ -64,8 +69,27 @@ impl Scopes {
 
     /// The same without a check for loops.
     pub(super) fn enter_named(&self, name: &[u8]) -> Scopes {
-        let cursor = self.cursor.as_ref().and_then(|cursor| cursor.enter(name));
+        let cursor = self.cursor.as_ref().and_then(|cursor| cursor.enter(&self.own_name(name)));
         Scopes { cursor, ..self.clone() }
+    }
+
+    /// Whether the selected paths lead to or through the entry `name`.
+    pub(super) fn selects(&self, name: &[u8]) -> bool {
+        self.cursor.as_ref().is_none_or(|cursor| cursor.enter(&self.own_name(name)).is_some())
+    }
+
+    /// Whether the rules let the entry at `path` be sent.
+    pub(super) fn sends(&self, path: RelPath<'_>, is_directory: bool) -> bool {
+        let own = self.own_path(path);
+        self.sent.as_ref().is_none_or(|scope| scope.transfers(valid(&own), is_directory))
+    }
+
+    fn own_name<'n>(&self, name: &'n [u8]) -> Cow<'n, [u8]> {
+        if self.spelled { unescape(name) } else { Cow::Borrowed(name) }
+    }
+
+    fn own_path<'p>(&self, path: RelPath<'p>) -> Cow<'p, [u8]> {
+        if self.spelled { unescape_path(path) } else { Cow::Borrowed(path.as_bytes()) }
     }
 
     /// Adds the rules that hold from a directory of the source on.
@@ -77,6 +101,8 @@ impl Scopes {
         path: RelPath<'_>,
     ) -> StepResult<()> {
         let Some(scope) = self.sent.take() else { return Ok(()) };
+        let own = self.own_path(path);
+        let path = valid(&own);
         let entered = scope.enter(path, &mut |file| {
             read_merge(account, file, |file| match file.parent() {
                 Some(parent) if parent == path => src.read_small(file.file_name()),
@@ -96,13 +122,15 @@ impl Scopes {
         path: RelPath<'_>,
     ) -> StepResult<()> {
         let Some(scope) = self.protected.take() else { return Ok(()) };
-        self.protected = Some(enter_protected(account, &scope, root, dst, path)?);
+        let own = self.own_path(path);
+        self.protected = Some(enter_protected(account, &scope, root, dst, valid(&own))?);
         Ok(())
     }
 
     /// Whether the directory at `path`, which is in this one, is only on the way to what is meant.
     pub(super) fn passes(&self, path: RelPath<'_>) -> bool {
-        self.sent.as_ref().is_some_and(|scope| scope.verdict(path, true) == Verdict::Pass)
+        let own = self.own_path(path);
+        self.sent.as_ref().is_some_and(|scope| scope.verdict(valid(&own), true) == Verdict::Pass)
     }
 
     /// Whether the selected paths name entries of this directory, so that other entries take no part.
@@ -111,7 +139,12 @@ impl Scopes {
     }
 }
 
-/// The rules in a directory of the destination to be removed.
+/// The path of these bytes, which are a valid one.
+pub(super) fn valid(path: &[u8]) -> RelPath<'_> {
+    RelPath::new(path).unwrap_or(RelPath::ROOT)
+}
+
+/// The rules in a directory of the destination to be removed, at this path as rules know it.
 pub(super) fn enter_deleted(
     account: &mut Account<'_>,
     scope: &Scope,

@@ -90,7 +90,7 @@ fn open_roots(hands: &mut Hands<'_>, purpose: Purpose) -> StepResult<DirectoryPa
     let dir = ground.src.dir.enter(b".", false).map_err(at_source(Act::Open))?;
     let scopes = Scopes::root(ground, &mut hands.account)?;
     let names = source_names(hands, &dir, &scopes)?;
-    let src = SourceSide { dir, stat: ground.src.stat.clone(), names };
+    let mut src = SourceSide { dir, stat: ground.src.stat.clone(), names };
     let mut dst = DestSide::default();
     if let Some(root) = &ground.dst {
         let dir = root.dir.open_dir(b".").map_err(at_destination(Act::Open))?;
@@ -99,7 +99,7 @@ fn open_roots(hands: &mut Hands<'_>, purpose: Purpose) -> StepResult<DirectoryPa
     }
     hands.state.flags.note_was_empty(dst.names.len() == 0);
     let is_reported = scopes.cursor.as_ref().is_none_or(Cursor::is_listed);
-    let names = join_names(hands, RelPath::ROOT, (&src, &dst), &scopes);
+    let names = join_names(hands, RelPath::ROOT, (&mut src, &dst), &scopes);
     let mut pair = DirectoryPair::new(RelPathBuf::default(), src, dst, scopes, names);
     pair.alternates = ground.alternates.root();
     prepare(hands, purpose, &mut pair, is_reported);
@@ -142,7 +142,7 @@ fn enter(
     if is_left && !(prunes && *there == Occupant::Other) {
         return Ok(None);
     }
-    let Some(Entered { src, mut scopes, crosses }) = enter_source(hands, child, path.as_path())? else {
+    let Some(Entered { mut src, mut scopes, crosses }) = enter_source(hands, child, path.as_path())? else {
         return Ok(None);
     };
     let dir = LookIn { src: &src.dir, scopes: &scopes };
@@ -166,7 +166,7 @@ fn enter(
     let names = if crosses {
         JoinedNames::default()
     } else {
-        join_names(hands, path.as_path(), (&src, &dst), &scopes)
+        join_names(hands, path.as_path(), (&mut src, &dst), &scopes)
     };
     let mut pair = DirectoryPair::new(path, src, dst, scopes, names).below(above);
     pair.alternates = enter_alternates(&above.alternates, name);
@@ -207,7 +207,7 @@ fn enter_source(
 
 fn source_names(hands: &mut Hands<'_>, src: &SourceDirectory, scopes: &Scopes) -> StepResult<Names> {
     if let Some(names) = scopes.cursor.as_ref().and_then(|cursor| cursor.names()) {
-        return Ok(Names::only(names));
+        return Ok(src.spell_names(Names::only(names)));
     }
     src.names(&mut hands.buffer).map_err(at_source(Act::List))
 }

@@ -7,6 +7,7 @@ pub(crate) mod acl;
 pub(crate) mod attributes;
 mod compare;
 pub mod diff;
+pub(crate) mod escape;
 pub(crate) mod join;
 pub(crate) mod links;
 pub mod names;

@@ -1,8 +1,8 @@
 //! Names on a destination that takes some of them for the same, or takes only some of them.
 //!
 //! Owns which names of a directory are one name to such a destination, which of them it forbids, and which of its own
-//! names stands for which name of the source. Nothing here is
-//! asked of a destination that tells case apart and takes any name.
+//! names stands for which name of the source. [`super::escape`]
+//! spells names that it does not take. Nothing here is asked of a destination that tells case apart and takes any name.
 //!
 //! Two names *differ only in case* if their [`fold`]s are equal: each character by itself, to upper and then to lower
 //! case, as far as that is one character again. That is about Unicode's simple case folding, and what SMB servers and
@@ -26,6 +26,11 @@ pub enum OddNames {
     Refuse,
     /// The same, but it is reported as left out instead of as a failure.
     Skip,
+    /// It is written with escapes: `%` and two hexadecimal digits stand for one byte. Each byte that the destination
+    /// forbids is escaped, and each `%` before two such digits. Of names that differ only in case, the first in byte
+    /// order (from an archive that is read front to back, the first) keeps its name; in each other one, the letters that
+    /// are not lower case are escaped, and if it has none, its first letter.
+    Escape,
 }
 
 /// What a destination makes of names.
@@ -43,6 +48,11 @@ impl NameRules {
     /// Whether it takes every name for itself.
     pub(crate) fn is_plain(self) -> bool {
         !self.folds && !self.forbids
+    }
+
+    /// Whether names are spelled with escapes.
+    pub(crate) fn escapes(self) -> bool {
+        !self.is_plain() && self.odd == OddNames::Escape
     }
 
     /// Why the destination takes no such name, whatever else there is.

@@ -2,6 +2,7 @@
 
 use super::{Dir, FileKind};
 use rustix::io::Result;
+use std::borrow::Cow;
 
 /// The names in one directory, sorted by their bytes, with the kind of each if the file system reports it.
 ///
@@ -32,6 +33,16 @@ impl Names {
     pub(crate) fn only<'n>(list: impl Iterator<Item = &'n [u8]>) -> Self {
         let mut names = Names::default();
         list.for_each(|name| names.push(name, None));
+        names.sort();
+        names
+    }
+
+    /// The same entries under the names that `spell` gives them.
+    pub(crate) fn spelled<'n>(&'n self, mut spell: impl FnMut(u32, &'n [u8]) -> Cow<'n, [u8]>) -> Self {
+        let mut names = Names::default();
+        for number in 0..self.len() as u32 {
+            names.push(&spell(number, self.name(number)), self.kind(number));
+        }
         names.sort();
         names
     }
@@ -87,6 +98,16 @@ mod tests {
         let names = Names::only([&b"b"[..], b"", b"a", b"a/b", b"..", b".", b"a.b"].into_iter());
         assert_eq!(names.iter().collect::<Vec<_>>(), [&b"a"[..], b"a.b", b"b"]);
         assert_eq!((names.len(), names.name(2), names.kind(2)), (3, &b"b"[..], None));
+    }
+
+    #[test]
+    fn names_that_are_spelled_otherwise_keep_their_kinds_and_are_sorted() {
+        let mut names = Names::default();
+        names.push(b"a", Some(FileKind::File));
+        names.push(b"b", Some(FileKind::Directory));
+        let spelled = names.spelled(|number, name| if number == 0 { b"z".into() } else { name.into() });
+        assert_eq!(spelled.iter().collect::<Vec<_>>(), [b"b", b"z"]);
+        assert_eq!((spelled.kind(0), spelled.kind(1)), (Some(FileKind::Directory), Some(FileKind::File)));
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! Names that a destination does not take: those that differ only in case, and those that Windows forbids.
 
-use crate::support::oracle::haul;
+use crate::support::mirror::{count, mirror};
+use crate::support::oracle::{Outcome, haul, haul_command, run};
 use crate::support::scratch::Scratch;
+use crate::support::slowfs::{Op, Options, SlowFs};
 use crate::support::snapshot::Snapshot;
 use crate::support::tree::{Node, build, dir, file, hard_link, symlink};
 use haul::account::{End, Observer, Report};
 use haul::options::{Capability, OddNames};
 use haul::{Cancel, Source, SyncOptions, UnpackOptions};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 struct Nobody;
@@ -158,4 +164,261 @@ fn a_spelling_is_only_changed_where_it_is_the_same_entry() {
     let report = sync(&src, &dst, OddNames::Refuse, false);
     assert_eq!((report.counts.renamed, report.counts.created), (0, 1));
     assert_eq!(names_in(&dst), ["Name", "name"]);
+}
+
+/// A mount that takes names that differ only in case for one, and no names that Windows forbids.
+fn odd_mount() -> Option<SlowFs> {
+    let none = std::time::Duration::ZERO;
+    SlowFs::mount(Options {
+        case_insensitive: true,
+        forbidden_names: true,
+        entry_timeout: none,
+        attr_timeout: none,
+        ..Options::default()
+    })
+}
+
+/// The content of each file below `root`, by its path.
+fn contents(root: &Path) -> BTreeMap<String, String> {
+    let files = names_in(root).into_iter().filter(|path| root.join(path).is_file());
+    files.map(|path| (path.clone(), fs::read_to_string(root.join(path)).unwrap())).collect()
+}
+
+/// What a spelling with escapes stands for, by the rule of the manual.
+fn decoded(spelling: &str) -> String {
+    let (mut name, mut at) = (Vec::new(), 0);
+    while at < spelling.len() {
+        let digits = spelling.get(at + 1..at + 3).filter(|_| spelling.as_bytes()[at] == b'%');
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(escaped) => {
+                name.push(escaped);
+                at += 3;
+            }
+            None => {
+                name.push(spelling.as_bytes()[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(name).unwrap()
+}
+
+#[test]
+fn a_mount_that_does_not_take_a_name_is_found_out_and_nothing_is_written_over() {
+    let Some(mount) = odd_mount() else { return };
+    let scratch = Scratch::new();
+    let (src, archive) = (scratch.join("src"), scratch.join("a.tar.zst"));
+    build(&src, &odd_tree());
+    haul!["pack", &src, &archive].expect(0);
+    for (name, args) in [
+        ("m", vec!["sync", "--delete"]),
+        ("u", vec!["unpack"]),
+        ("u", vec!["unpack", "--update", "--delete"]),
+    ] {
+        for _ in 0..2 {
+            let from = if name == "m" { &src } else { &archive };
+            let mut command = haul_command();
+            command.args(&args).arg(from).arg(mount.path().join(name));
+            let outcome = run(&mut command, None).expect(3);
+            let outcome = outcome.expect_once(
+                "cannot create a/README: names that differ only in case: README, Readme, readme",
+            );
+            outcome.expect_once("cannot create c:d: the destination forbids names with :");
+            assert_eq!(names_in(&mount.backing().join(name)), WRITTEN, "{args:?}");
+        }
+    }
+    assert_eq!(names_in(mount.backing()).len(), 2 * (WRITTEN.len() + 1), "something is left behind");
+}
+
+#[test]
+fn a_change_of_case_is_a_rename_in_every_mode() {
+    let Some(mount) = odd_mount() else { return };
+    let scratch = Scratch::new();
+    let (old, new) = (scratch.join("old"), scratch.join("new"));
+    build(
+        &old,
+        &[
+            file("Name", "same"),
+            file("d/F", "f"),
+            file("d/e/Z", "z"),
+            file("gone", "gone"),
+            dir("d/e"),
+            dir("d"),
+        ],
+    );
+    build(&new, &[file("name", "same"), file("D/f", "f"), file("D/e/z", "z"), dir("D/e"), dir("D")]);
+    for delete in ["--no-links", "--delete", "--delete-before", "--delete-during", "--delete-after"] {
+        let deletes = delete.starts_with("--delete");
+        let delete: &[&str] = if deletes { &[delete] } else { &[] };
+        let (dst, backing) = (mount.path().join("m"), mount.backing().join("m"));
+        mirror(&["-q"], &old, &dst).expect(0);
+        let inode = fs::metadata(backing.join("Name")).unwrap().ino();
+        let planned = mirror(&[delete, &["-n"]].concat(), &new, &dst).expect(0);
+        assert!(backing.join("Name").exists(), "a dry run changes nothing");
+        mount.reset();
+        let done = mirror(&[delete, &["-i"]].concat(), &new, &dst).expect(0);
+        assert_eq!(mount.counts()[Op::Write], 0, "content was copied: {done}");
+        let renamed = |outcome: &Outcome| -> Vec<String> {
+            outcome
+                .lines()
+                .into_iter()
+                .filter(|line| line.contains(" <= ") || line.starts_with('*'))
+                .collect()
+        };
+        assert_eq!(renamed(&planned), renamed(&done));
+        assert_eq!(renamed(&done).iter().filter(|line| line.contains(" <= ")).count(), 4, "{done}");
+        let mut expected = contents(&new);
+        if !deletes {
+            expected.insert("gone".to_owned(), "gone".to_owned());
+        }
+        assert_eq!(contents(&backing), expected, "{delete:?}");
+        assert_eq!(fs::metadata(backing.join("name")).unwrap().ino(), inode);
+        assert!(mirror(&[delete, &["-i"]].concat(), &new, &dst).expect(0).lines().is_empty());
+        fs::remove_dir_all(&backing).unwrap();
+    }
+}
+
+#[test]
+fn unpacking_over_another_spelling_renames_it() {
+    let Some(mount) = odd_mount() else { return };
+    let scratch = Scratch::new();
+    let (old, new) = (scratch.join("old"), scratch.join("new"));
+    build(&old, &[file("Name", "same"), file("d/F", "f"), file("gone", "gone"), dir("d")]);
+    build(&new, &[file("name", "same"), file("D/f", "other"), dir("D")]);
+    let archives = [("old", &old), ("new", &new)].map(|(name, tree)| {
+        let archive = scratch.join(&format!("{name}.tar.zst"));
+        haul!["pack", tree, &archive].expect(0);
+        let plain = scratch.join(&format!("{name}.tar"));
+        let mut tar = std::process::Command::new("tar");
+        assert!(tar.arg("-cf").arg(&plain).arg("-C").arg(tree).arg(".").status().unwrap().success());
+        [archive, plain]
+    });
+    for form in 0..2 {
+        for flags in [&[][..], &["--update"], &["--update", "--delete"]] {
+            let dst = mount.path().join("u");
+            haul!["unpack", &archives[0][form], &dst].expect(0);
+            let mut command = haul_command();
+            command.arg("unpack").args(flags).arg(&archives[1][form]).arg(&dst);
+            run(&mut command, None).expect(0);
+            let mut expected = contents(&new);
+            if !flags.contains(&"--delete") {
+                expected.insert("gone".to_owned(), "gone".to_owned());
+            }
+            assert_eq!(contents(&mount.backing().join("u")), expected, "{flags:?}");
+            haul!["verify", &archives[1][0], &dst].expect(if flags.contains(&"--delete") { 0 } else { 4 });
+            fs::remove_dir_all(mount.backing().join("u")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn escaped_names_are_written_once_and_found_again() {
+    let Some(mount) = odd_mount() else { return };
+    let scratch = Scratch::new();
+    let (src, archive, plain) = (scratch.join("src"), scratch.join("a.tar.zst"), scratch.join("a.tar"));
+    let mut nodes = odd_tree();
+    nodes.extend([file("%41", "literal"), file("c:d/x*", "deep"), hard_link("c:d/hard", "a/Readme")]);
+    build(&src, &nodes);
+    haul!["pack", &src, &archive].expect(0);
+    let mut tar = std::process::Command::new("tar");
+    tar.args(["--sort=name", "-cf"]).arg(&plain).arg("-C").arg(&src).arg(".");
+    assert!(tar.status().unwrap().success());
+    for (args, from) in [
+        (&["sync", "--delete"][..], &src),
+        (&["unpack", "--update", "--delete"], &archive),
+        (&["unpack", "--update", "--delete"], &plain),
+    ] {
+        let (dst, backing) = (mount.path().join("m"), mount.backing().join("m"));
+        let mut command = haul_command();
+        command.args(args).args(["--names=escape", "--json"]).arg(from).arg(&dst);
+        run(&mut command, None).expect(0);
+        let written = contents(&backing);
+        let read: BTreeMap<_, _> =
+            written.iter().map(|(name, content)| (decoded(name), content.clone())).collect();
+        assert_eq!(read, contents(&src), "{args:?}");
+        for name in
+            ["a/README", "a/%52eadme", "a/%72eadme", "c%3Ad/x%2A", "%2541", "%6Eul.txt", "end%2E", "Lib/x"]
+        {
+            assert!(written.contains_key(name), "{name}: {written:?}");
+        }
+        assert_eq!(fs::read_link(backing.join("to")).unwrap().to_str(), Some("c:d"));
+        let inode = |name: &str| fs::metadata(backing.join(name)).unwrap().ino();
+        assert_eq!(inode("c%3Ad/hard"), inode("a/%52eadme"));
+        let again = run(&mut command, None).expect(0);
+        let changed = ["created", "updated", "linked", "metadata_set", "renamed", "deleted"]
+            .map(|name| count(&again, name));
+        assert_eq!(changed, [0; 6], "{args:?}: {again}");
+        fs::remove_dir_all(&backing).unwrap();
+    }
+}
+
+/// What a rule leaves out is left out under the source's own name.
+#[test]
+fn rules_are_about_the_names_of_the_source() {
+    let Some(mount) = odd_mount() else { return };
+    let scratch = Scratch::new();
+    let src = scratch.join("src");
+    build(&src, &[file("a:b", "1"), file("c:d/e", "2"), file("c:d/f", "3"), file("g", "4")]);
+    let dst = mount.path().join("m");
+    mirror(&["--names=escape", "--exclude=a:b", "--exclude=/c:d/f"], &src, &dst).expect(0);
+    assert_eq!(contents(&mount.backing().join("m")).into_keys().collect::<Vec<_>>(), ["c%3Ad/e", "g"]);
+    // And so is what it protects.
+    build(&mount.backing().join("m"), &[file("a%3Ab", "kept"), file("x", "gone")]);
+    mirror(&["--names=escape", "--delete", "--exclude=a:b", "--exclude=/c:d/f"], &src, &dst).expect(0);
+    assert_eq!(
+        contents(&mount.backing().join("m")).into_keys().collect::<Vec<_>>(),
+        ["a%3Ab", "c%3Ad/e", "g"]
+    );
+}
+
+/// A directory of names in few spellings, mirrored over another one: what is written, and that nothing else is lost.
+#[test]
+fn random_names_end_up_as_the_model_says() {
+    let Some(mount) = odd_mount() else { return };
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    let names = || prop::collection::btree_set("[aAbB]{1,2}:?", 0..8);
+    let trees = (names(), names(), any::<bool>());
+    let result = runner.run(&trees, |(src_names, dst_names, escapes)| {
+        let scratch = Scratch::in_memory();
+        let (src, dst) = (scratch.mkdir("src"), mount.path().join("m"));
+        fs::create_dir(&dst).unwrap();
+        for name in &src_names {
+            fs::write(src.join(name), name).unwrap();
+        }
+        let mut before = BTreeMap::new();
+        for name in dst_names.iter().filter(|name| !name.ends_with(':')) {
+            before.entry(name.to_lowercase()).or_insert(name.clone());
+        }
+        for name in before.values() {
+            fs::write(mount.backing().join("m").join(name), "old").unwrap();
+        }
+        let names = if escapes { "--names=escape" } else { "--names=refuse" };
+        let mirrored =
+            |code| mirror(&["--delete", "-i", "--allow-empty-source", names], &src, &dst).expect(code);
+        let twins = |name: &String| {
+            src_names.iter().filter(|other| other.to_lowercase() == name.to_lowercase()).count()
+        };
+        let is_taken = |name: &&String| !name.ends_with(':') && twins(name) == 1;
+        let all_taken = src_names.iter().all(|name| is_taken(&name));
+        let code = if all_taken || escapes { 0 } else { 3 };
+        mirrored(code);
+        let found = contents(&mount.backing().join("m"));
+        if escapes {
+            let read: BTreeMap<_, _> =
+                found.iter().map(|(name, content)| (decoded(name), content.clone())).collect();
+            prop_assert_eq!(read, src_names.iter().map(|name| (name.clone(), name.clone())).collect());
+        } else {
+            let written = src_names.iter().filter(is_taken).map(|name| (name.clone(), name.clone()));
+            let kept = before.iter().filter(|(folded, _)| {
+                src_names.iter().any(|name| name.to_lowercase() == **folded && !is_taken(&name))
+            });
+            let kept = kept.map(|(_, name)| (name.clone(), "old".to_owned()));
+            prop_assert_eq!(&found, &written.chain(kept).collect());
+        }
+        prop_assert!(mirrored(code).lines().is_empty());
+        prop_assert_eq!(contents(&mount.backing().join("m")), found);
+        fs::remove_dir_all(mount.backing().join("m")).unwrap();
+        Ok(())
+    });
+    result.unwrap();
 }

@@ -21,6 +21,8 @@ pub(crate) enum NamesHow {
     Refuse,
     /// Write none of them; each is reported, but is no error
     Skip,
+    /// Write them with escapes: %3A for a colon; of names that differ only in case, all but the first
+    Escape,
 }
 
 impl DestinationArgs {
@@ -29,6 +31,7 @@ impl DestinationArgs {
         options.names = match self.names {
             None | Some(NamesHow::Refuse) => OddNames::Refuse,
             Some(NamesHow::Skip) => OddNames::Skip,
+            Some(NamesHow::Escape) => OddNames::Escape,
         };
     }
 }

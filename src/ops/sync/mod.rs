@@ -31,11 +31,12 @@ pub fn sync(
 ) -> Result<Report, Error> {
     process::raise_open_files();
     match open::open(Paths { src, dst }, options, cancel, observer)? {
-        Some(ground) => {
+        Some(mut ground) => {
             let can = Capabilities::of(&options.destination);
             if let Some(dst) = &ground.dst {
                 sense_names(&dst.dir, &can, !options.dry_run);
             }
+            ground.src.dir.spell(can.names());
             Ok(mirror(ground, can, cancel))
         }
         None => Ok(Report { end: End::Interrupted, ..Report::default() }),

@@ -7,6 +7,7 @@ use crate::error::{Act, Error, Precaution};
 use crate::mirror::options::{Delta, SyncOptions};
 use crate::mirror::{Alternates, Ground, Manifest, Root, XattrRules};
 use crate::ops::hold::{Hold, hold};
+use crate::plan::names::NameRules;
 use crate::plan::removal::{RunFacts, Stays, may_remove};
 use crate::source::SourceDirectory;
 use crate::sys::grain::grains;
@@ -74,7 +75,7 @@ pub(super) fn open<'a>(
         src: Root {
             path: src.path,
             location: src.location,
-            dir: SourceDirectory::Local(src.dir),
+            dir: SourceDirectory::Local(src.dir, NameRules::default()),
             stat: src.stat,
         },
         dst,

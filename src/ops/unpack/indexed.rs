@@ -59,7 +59,10 @@ pub(super) fn unpack(
     };
     rest.carry_out(run, &destination, &mut report);
     // What could stand for an entry that is not written stays as it is.
-    let held = |path: RelPath<'_>| if names.stays(path) { Some(false) } else { held(records, path) };
+    let held = |path: RelPath<'_>| match names.own(path) {
+        _ if names.stays(path) => Some(false),
+        own => own.and_then(|own| held(records, own)),
+    };
     let mut report = end(run, &mut destination, report, &held);
     if let (Some(stamp), End::Complete, []) = (stamp, &report.end, &report.failures[..])
         && let Err(error) = stamp.write(destination.root())

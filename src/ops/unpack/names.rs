@@ -13,7 +13,7 @@ use crate::plan::names::{NameFault, OddNames};
 use crate::plan::tree_names::TreeNames;
 use crate::pool;
 use crate::sys::{FileKind, Names};
-use crate::tree::{RelPath, RelPathBuf};
+use crate::tree::{Entry, Kind, RelPath, RelPathBuf};
 use rustix::io::Errno;
 
 /// What the destination makes of the names of the chosen entries.
@@ -30,7 +30,7 @@ pub(super) fn judge<'a>(
     TreeNames::of(chosen.map(|entry| entry.path.as_path()), rules)
 }
 
-/// Leaves out what is not written because of its name, and everything below it. A file whose first name is left out is
+/// Spells paths as they are written, and leaves out what is not written because of its name, with everything below it. A file whose first name is left out is
 /// written under the next one.
 pub(super) fn leave_out(
     records: &[Record],
@@ -38,6 +38,13 @@ pub(super) fn leave_out(
     names: &TreeNames<'_>,
 ) -> Vec<MemberChoice> {
     let mut left = choices.to_vec();
+    if names.spells() {
+        for (choice, record) in left.iter_mut().zip(records) {
+            if let Some(spelled) = choice.entry(record).and_then(|entry| spelled(entry, names)) {
+                *choice = MemberChoice::As(Box::new(spelled));
+            }
+        }
+    }
     if names.refused.is_empty() {
         return left;
     }
@@ -48,6 +55,16 @@ pub(super) fn leave_out(
     }
     pass_on_content(records, &mut left);
     left
+}
+
+/// The entry under the path that it is written under, if that is another one.
+fn spelled(entry: &Entry, names: &TreeNames<'_>) -> Option<Entry> {
+    let path = names.spelling(entry.path.as_path()).to_buf();
+    let kind = match &entry.kind {
+        Kind::HardLink(target) => Kind::HardLink(names.spelling(target.as_path()).to_buf()),
+        kind => kind.clone(),
+    };
+    (path != entry.path || kind != entry.kind).then(|| Entry { path, kind, meta: entry.meta.clone() })
 }
 
 /// Reports what is not written because of its name.
@@ -63,7 +80,7 @@ pub(super) fn report(run: &UnpackRun<'_>, names: &TreeNames<'_>) -> Report {
 pub(super) fn report_one(ledger: &mut Ledger<'_>, odd: OddNames, path: RelPath<'_>, fault: NameFault) {
     let cause = Cause::from(fault);
     match odd {
-        OddNames::Refuse => ledger.fail(path, Act::Create, cause),
+        OddNames::Refuse | OddNames::Escape => ledger.fail(path, Act::Create, cause),
         OddNames::Skip => ledger.skip(path, &cause.to_string()),
     }
 }

@@ -97,16 +97,16 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    fn member(&mut self, entry: Entry) -> Result<(), Halt> {
-        let path = entry.path.as_path();
+    fn member(&mut self, mut entry: Entry) -> Result<(), Halt> {
         let is_dir = entry.kind == Kind::Directory;
+        let mut verdict = self.run.chosen.verdict(entry.path.as_path(), is_dir);
+        if verdict != Verdict::Drop && !self.names.take(&mut self.hand.ledger, &mut entry) {
+            verdict = Verdict::Drop;
+        }
+        let path = entry.path.as_path();
         if let Some(above) = self.seen.not_a_directory_above(path) {
             let what = format!("{}: {} is not a directory", path.display(), above.display());
             return Err(Fault::Refused(what).into());
-        }
-        let mut verdict = self.run.chosen.verdict(path, is_dir);
-        if verdict != Verdict::Drop && !self.names.take(&mut self.hand.ledger, path) {
-            verdict = Verdict::Drop;
         }
         let known = Known { is_dir, is_taken: verdict == Verdict::Keep };
         if let Some(before) = self.seen.insert(path, known)
@@ -185,7 +185,8 @@ impl<'a> Unpacking<'a> {
                 report.end = End::Stopped(halt.at(self.run.path));
             }
             for path in &self.run.options.select.paths {
-                if self.seen.get(path.as_path()).is_none() && !path.as_path().is_root() {
+                let written = self.names.written(path.as_path()).unwrap_or_else(|(path, _)| path);
+                if self.seen.get(written.as_path()).is_none() && !path.as_path().is_root() {
                     report.fail(path.as_path(), Act::Open, Cause::NotFound);
                 }
             }

@@ -7,9 +7,10 @@ use super::names::{report_one, respell_one};
 use super::run::UnpackRun;
 use crate::account::Ledger;
 use crate::dest::Destination;
+use crate::plan::escape::{escape_case, escape_forbidden};
 use crate::plan::names::{NameFault, NameRules, fold};
 use crate::sys::Names;
-use crate::tree::{RelPath, RelPathBuf};
+use crate::tree::{Entry, Kind, RelPath, RelPathBuf};
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -18,7 +19,7 @@ pub(super) struct StreamNames<'a> {
     run: &'a UnpackRun<'a>,
     destination: &'a Destination,
     rules: NameRules,
-    /// By the hash of a folded path: the hash of the path that was met first.
+    /// By the hash of a written path, folded: the hash of the entry's own path.
     first: HashMap<u64, u64>,
     /// The hashes of the refused paths that were reported.
     reported: HashSet<u64>,
@@ -33,30 +34,68 @@ impl<'a> StreamNames<'a> {
         StreamNames { run, destination, rules, first, reported, listed }
     }
 
-    /// Whether the entry at `path` is written. If not, that is reported once for the topmost name; if it is, the
-    /// destination has no other spelling of its names.
-    pub(super) fn take(&mut self, ledger: &mut Ledger<'_>, path: RelPath<'_>) -> bool {
-        if self.rules.is_plain() || path.is_root() {
+    /// Whether the entry is written; then it gets the path that it is written under, and the destination has no other
+    /// spelling of that. If it is not written, that is reported once for the topmost name.
+    pub(super) fn take(&mut self, ledger: &mut Ledger<'_>, entry: &mut Entry) -> bool {
+        if self.rules.is_plain() {
             return true;
         }
-        for above in path.ancestors().chain([path]) {
-            let (own, folded) = (key(above.as_bytes()), key(&fold(above.as_bytes())));
-            let first = *self.first.entry(folded).or_insert(own);
-            let fault = match self.rules.forbidden(above.file_name()) {
-                Some(forbidden) => NameFault::Forbidden(forbidden),
-                None if self.rules.folds && first != own => {
-                    NameFault::Collides([Box::from(above.file_name())].into())
+        match self.written(entry.path.as_path()) {
+            Ok(written) => entry.path = written,
+            Err((path, fault)) => {
+                // By its own hash, so that each spelling is reported.
+                if self.reported.insert(key(path.as_path().as_bytes())) {
+                    report_one(ledger, self.run.options.destination.names, path.as_path(), fault);
                 }
-                None => continue,
-            };
-            // By its own hash, so that each spelling is reported.
-            if self.reported.insert(own) {
-                report_one(ledger, self.run.options.destination.names, above, fault);
+                return false;
             }
-            return false;
         }
-        self.respell(ledger, path);
+        if let Kind::HardLink(target) = &entry.kind
+            && let Ok(written) = self.written(target.as_path())
+        {
+            entry.kind = Kind::HardLink(written);
+        }
+        self.respell(ledger, entry.path.as_path());
         true
+    }
+
+    /// The path that an entry is written under; or the topmost path that is not written, and why.
+    pub(super) fn written(&mut self, path: RelPath<'_>) -> Result<RelPathBuf, (RelPathBuf, NameFault)> {
+        let mut written = RelPathBuf::default();
+        for above in path.ancestors().chain([path]).filter(|above| !above.is_root()) {
+            written = self.written_in(written.as_path(), above).map_err(|fault| (above.to_buf(), fault))?;
+        }
+        Ok(written)
+    }
+
+    /// The path that `own` is written under, in the directory `parent`.
+    fn written_in(&mut self, parent: RelPath<'_>, own: RelPath<'_>) -> Result<RelPathBuf, NameFault> {
+        let (name, rules) = (own.file_name(), self.rules);
+        let within = |spelling: &[u8]| parent.join(spelling).unwrap_or_default();
+        if !rules.escapes() {
+            if let Some(forbidden) = rules.forbidden(name) {
+                return Err(NameFault::Forbidden(forbidden));
+            }
+            let written = within(name);
+            let is_free = !rules.folds || self.claim(written.as_path(), own);
+            return if is_free { Ok(written) } else { Err(NameFault::Collides([name.into()].into())) };
+        }
+        let written = within(&escape_forbidden(name, rules));
+        if !rules.folds || self.claim(written.as_path(), own) {
+            return Ok(written);
+        }
+        let written = within(&escape_case(name, rules));
+        if self.claim(written.as_path(), own) {
+            Ok(written)
+        } else {
+            Err(NameFault::Collides([name.into()].into()))
+        }
+    }
+
+    /// Whether no other path than `own` is written under a path that differs from `written` only in case.
+    fn claim(&mut self, written: RelPath<'_>, own: RelPath<'_>) -> bool {
+        let own = key(own.as_bytes());
+        *self.first.entry(key(&fold(written.as_bytes()))).or_insert(own) == own
     }
 
     /// Gives what the destination has under other spellings the names of the archive.
