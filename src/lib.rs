@@ -97,6 +97,7 @@ pub use error::Error;
 pub use ops::diff::{Diff, DiffOptions, diff};
 pub use ops::list::{Item, list};
 pub use ops::pack::{PackOptions, Target, pack};
+pub use ops::probe::probe;
 pub use ops::publish::{PublishOptions, publish, rollback};
 pub use ops::sync::{SyncOptions, sync};
 pub use ops::unpack::{UnpackOptions, unpack};
@@ -106,7 +107,7 @@ pub use source::{ArchiveReader, Listed, Source, is_delta};
 
 /// What the options of the verbs are made of.
 pub mod options {
-    pub use crate::dest::{Capability, DestinationOptions, Insist, OddNames};
+    pub use crate::dest::{Capability, DestinationOptions, Insist, OddNames, Probed, Profile};
     pub use crate::ops::pack::{BaseOptions, DeltaOptions, OwnerId, OwnerOptions};
     pub use crate::ops::publish::{By, Reuse};
     pub use crate::ops::sync::{Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta};

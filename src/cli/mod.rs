@@ -25,7 +25,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use exit::Exit;
 use std::process::ExitCode;
-use verbs::{diff, generate, list, pack, rollback, sync, unpack, verify};
+use verbs::{diff, generate, list, pack, probe, rollback, sync, unpack, verify};
 use voice::Voice;
 
 /// Moves large file trees
@@ -51,6 +51,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Diff(Box<diff::DiffArgs>),
     Rollback(rollback::RollbackArgs),
+    Probe(probe::ProbeArgs),
     /// Generate what a distribution ships with the program
     #[command(subcommand, hide = true)]
     Generate(generate::GenerateCommand),
@@ -68,6 +69,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args, &voice, &environment),
         Command::Diff(args) => diff::run(&args, &voice, &environment),
         Command::Rollback(args) => Ok(rollback::run(&args, &voice)),
+        Command::Probe(args) => Ok(probe::run(&args, &voice)),
         Command::Generate(what) => generate::run(&what, Cli::command()),
     };
     let exit = ended.unwrap_or_else(|refusal| {
@@ -86,6 +88,7 @@ Examples:
   haul list -l app.tar.zst           Show its contents
   haul verify app.tar.zst /srv/app   Check that both are equal
   haul diff app.tar.zst /srv/app     See what differs
+  haul probe /mnt/share              See what a destination can keep
 
 Exit status:
   0    everything was done

@@ -6,7 +6,7 @@
 //! Only what the destination cannot keep is left out, nothing else.
 
 use super::Failed;
-use super::capabilities::{Capabilities, Lack};
+use super::capabilities::Capabilities;
 use super::options::Capability;
 use crate::error::Act;
 use crate::sys::{FileKind, Handle};
@@ -17,39 +17,54 @@ use rustix::io::Errno;
 /// In a mode: the owner may write.
 const OWNER_WRITE: u32 = 0o200;
 
-/// The result of setting metadata.
-#[derive(Debug, Default)]
-pub(crate) struct Set {
-    /// The first thing that could not be set. All others were set.
-    pub(crate) failed: Option<Failed>,
-    /// What was left out because the destination lacks it.
-    pub(crate) lacks: Vec<Lack>,
-}
-
-/// Sets what `changes` says, if the destination keeps it.
-pub(crate) fn set(handle: Handle<'_>, changes: &Changes, can: &Capabilities) -> Set {
-    let mut set = Set::default();
+/// Sets what `changes` says, if the destination keeps it. Returns the first thing that could not be set; all others are.
+pub(crate) fn set(handle: Handle<'_>, changes: &Changes, can: &Capabilities) -> Result<(), Failed> {
+    let mut set = Setter { can, failed: None };
     let wanted = &changes.attributes;
     let mut mode = wanted.mode;
-    if (wanted.uid.is_some() || wanted.gid.is_some()) && can.has(Capability::Owners) {
-        let result = handle.set_owner(wanted.uid, wanted.gid);
-        if result.is_err() {
+    if wanted.uid.is_some() || wanted.gid.is_some() {
+        let is_set = set.put(Capability::Owners, Act::SetOwner, || handle.set_owner(wanted.uid, wanted.gid));
+        if !is_set {
             // Set-user-ID for another owner than intended would grant that owner rights.
             mode = mode.map(|mode| mode & 0o1777);
         }
-        set.note(Act::SetOwner, result);
     }
-    let lifted = set.plain_xattrs(handle, changes, can);
-    if let Some(mode) = mode.or(lifted).filter(|_| can.has(Capability::Modes)) {
-        set.note(Act::SetMode, handle.set_mode(mode));
+    let lifted = set.plain_xattrs(handle, changes);
+    if let Some(mode) = mode.or(lifted) {
+        set.put(Capability::Modes, Act::SetMode, || handle.set_mode(mode));
     }
-    for acl in changes.set.iter().filter(|xattr| xattr.is_acl() && can.keeps_xattr(&xattr.name)) {
-        set.note_xattr(acl, handle.set_xattr(acl), can);
+    for acl in changes.set.iter().filter(|xattr| xattr.is_acl()) {
+        set.put_xattr(acl, || handle.set_xattr(acl));
     }
-    if (wanted.atime.is_some() || wanted.mtime.is_some()) && can.has(Capability::Times) {
-        set.times(handle, wanted, can);
+    if wanted.atime.is_some() || wanted.mtime.is_some() {
+        set.times(handle, wanted);
     }
-    set
+    set.failed.map_or(Ok(()), Err)
+}
+
+/// The times of `changes`, taken out of them, if they are lost when the file is closed: to be set then, by name.
+#[must_use]
+pub(crate) fn times_after_close(changes: &mut Changes, can: &Capabilities) -> Option<Changes> {
+    if can.has(Capability::TimesBeforeClose) {
+        return None;
+    }
+    let (atime, mtime) = (changes.attributes.atime.take(), changes.attributes.mtime.take());
+    let attributes = Attributes { atime, mtime, ..Attributes::default() };
+    Some(Changes { attributes, ..Changes::default() }).filter(|times| !times.is_empty())
+}
+
+/// The extended attributes of an entry of the destination, sorted by name. None are read where none are kept.
+pub(crate) fn read_xattrs(handle: Handle<'_>, can: &Capabilities) -> rustix::io::Result<Box<[Xattr]>> {
+    if !can.reads_xattrs() {
+        return Ok(Box::default());
+    }
+    match handle.stored_xattrs() {
+        Err(Errno::OPNOTSUPP) => {
+            can.refuse_listing();
+            Ok(Box::default())
+        }
+        result => result,
+    }
 }
 
 fn is_symlink(handle: Handle<'_>) -> bool {
@@ -63,9 +78,34 @@ fn lift(handle: Handle<'_>) -> Option<u32> {
     handle.set_mode(stat.mode | OWNER_WRITE).ok().map(|()| stat.mode)
 }
 
-impl Set {
+/// What sets the metadata of one entry.
+struct Setter<'a> {
+    can: &'a Capabilities,
+    failed: Option<Failed>,
+}
+
+impl Setter<'_> {
+    /// Makes a call that needs `capability`. Returns whether it has set something.
+    fn put(
+        &mut self,
+        capability: Capability,
+        act: Act,
+        call: impl FnOnce() -> rustix::io::Result<()>,
+    ) -> bool {
+        let result = if self.can.has(capability) { call() } else { Err(Errno::OPNOTSUPP) };
+        let is_set = result.is_ok();
+        if result.is_err_and(|errno| self.can.is_lacking(capability, errno))
+            && self.can.leaves_out(capability)
+        {
+            self.can.leave_out(capability);
+        } else {
+            self.note(act, result);
+        }
+        is_set
+    }
+
     /// Removes and sets all extended attributes except ACLs. Returns the mode to restore.
-    fn plain_xattrs(&mut self, handle: Handle<'_>, changes: &Changes, can: &Capabilities) -> Option<u32> {
+    fn plain_xattrs(&mut self, handle: Handle<'_>, changes: &Changes) -> Option<u32> {
         let mut lifted = None;
         let mut with_permission = |act: &dyn Fn() -> rustix::io::Result<()>| match act() {
             Err(Errno::ACCESS) if lifted.is_none() => {
@@ -77,34 +117,33 @@ impl Set {
         for name in &changes.remove {
             self.note(Act::SetXattrs, with_permission(&|| handle.remove_xattr(name)));
         }
-        for xattr in changes.set.iter().filter(|xattr| !xattr.is_acl() && can.keeps_xattr(&xattr.name)) {
-            let result = with_permission(&|| handle.set_xattr(xattr));
-            self.note_xattr(xattr, result, can);
+        for xattr in changes.set.iter().filter(|xattr| !xattr.is_acl()) {
+            self.put_xattr(xattr, || with_permission(&|| handle.set_xattr(xattr)));
         }
         lifted
     }
 
-    fn times(&mut self, handle: Handle<'_>, wanted: &Attributes, can: &Capabilities) {
-        if !can.has(Capability::SymlinkTimes) && is_symlink(handle) {
+    fn times(&mut self, handle: Handle<'_>, wanted: &Attributes) {
+        if !self.can.has(Capability::SymlinkTimes) && is_symlink(handle) {
             return;
         }
-        match handle.set_times(wanted.atime, wanted.mtime) {
-            // Some file systems keep no times of symlinks, which is not reported.
-            Err(Errno::OPNOTSUPP) if is_symlink(handle) => {
-                can.refuses(Capability::SymlinkTimes, Errno::OPNOTSUPP);
-            }
-            result => self.note(Act::SetTimes, result),
+        let set = || handle.set_times(wanted.atime, wanted.mtime);
+        // Some file systems keep no times of symlinks, which is not reported.
+        let result = if self.can.has(Capability::Times) { set() } else { Err(Errno::OPNOTSUPP) };
+        if result == Err(Errno::OPNOTSUPP) && self.can.has(Capability::Times) && is_symlink(handle) {
+            self.can.miss(Capability::SymlinkTimes);
+            return;
         }
+        self.put(Capability::Times, Act::SetTimes, || result);
     }
 
-    fn note_xattr(&mut self, xattr: &Xattr, result: rustix::io::Result<()>, can: &Capabilities) {
-        match result {
-            Err(Errno::OPNOTSUPP) => match can.refuse_xattr(xattr) {
-                Ok(lack) => self.lacks.extend(lack),
-                Err(errno) => self.note(Act::SetXattrs, Err(errno)),
-            },
-            result => self.note(Act::SetXattrs, result),
-        }
+    fn put_xattr(&mut self, xattr: &Xattr, call: impl FnOnce() -> rustix::io::Result<()>) {
+        let result = if self.can.keeps_xattr(&xattr.name) { call() } else { Err(Errno::OPNOTSUPP) };
+        let result = match result {
+            Err(Errno::OPNOTSUPP) => self.can.refuse_xattr(&xattr.name),
+            result => result,
+        };
+        self.note(Act::SetXattrs, result);
     }
 
     fn note(&mut self, act: Act, result: rustix::io::Result<()>) {

@@ -3,12 +3,12 @@
 //! Owns where a backup is and how an entry gets there: as another name, by a rename, or as a copy if the backups are on
 //! another file system. The entry is replaced or removed only after its backup is complete.
 
-use super::attributes::set;
+use super::attributes::{read_xattrs, set};
 use super::copy::{CopyHands, ExistingEntry, copy_entry};
 use super::dir::Directory;
 use super::{Failed, failed};
 use crate::error::{Act, Error};
-use crate::sys::{Dir, Handle, open, xattr};
+use crate::sys::{Dir, Handle, open};
 use crate::tree::attributes::{Attributes, Changes};
 use crate::tree::stat::OWNER_CHANGES;
 use crate::tree::{Device, RelPath, RelPathBuf};
@@ -168,7 +168,7 @@ fn copy_away(
 ) -> Result<(), Failed> {
     let dir = to.open_dir(b".").map_err(failed(Act::BackUp))?;
     let stat = dir.stat_self().map_err(failed(Act::BackUp))?;
-    let directory = Directory::live(dir, &stat, hands.who);
+    let directory = Directory::live(dir, &stat, hands.who).knowing(hands.can);
     match copy_entry(hands, ExistingEntry { dir: from, name, inode: None }, &directory, backup)? {
         Some(temp) => directory.publish(&temp, backup),
         None => Ok(()),
@@ -197,7 +197,7 @@ fn make_like(
             // Its contents are still to be created.
             let is_root = hands.who.is_root();
             attributes.mode = attributes.mode.map(|mode| if is_root { mode } else { mode | OWNER_CHANGES });
-            let mut acls = xattr::of(model.as_fd())?.into_vec();
+            let mut acls = read_xattrs(Handle::Open(model.as_fd()), hands.can)?.into_vec();
             acls.retain(|xattr| xattr.is_acl() && like.acls);
             // Best effort: until then it is accessible only to its owner.
             let changes = Changes { attributes, set: acls, ..Changes::default() };

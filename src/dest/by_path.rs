@@ -3,13 +3,15 @@
 //! Owns its root and which of its directories are staged. Only the topmost new directory has a temporary name;
 //! everything below it is staged with it.
 
-use super::attributes::set;
+use super::attributes::{read_xattrs, set};
 use super::barrier::Barrier;
-use super::capabilities::{Capabilities, Lack};
-use super::dir::{Directory, PRIVATE_DIRECTORY};
+use super::capabilities::Capabilities;
+use super::dir::{Directory, PRIVATE_DIRECTORY, make_plain};
+use super::options::{Capability, DestinationOptions};
 use super::owners::Owners;
 use super::remove::remove_tree;
 use super::spelling::other_spelling;
+use super::survey::{Intent, Surveyed, survey};
 use super::{Failed, failed};
 use crate::error::{Act, Error};
 use crate::plan::attributes::{add_xattrs, changes};
@@ -19,12 +21,12 @@ use crate::sys::grain::grains;
 use crate::sys::output::open_parent;
 use crate::sys::{Dir, FileKind, Handle, Stat, commit, process};
 use crate::tree::attributes::{Attributes, Changes, Who};
-use crate::tree::grain::Grains;
+use crate::tree::grain::{Grain, Grains};
 use crate::tree::{Device, Entry, Kind, RelPath, RelPathBuf, Standing, Xattr};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// What is set on new entries.
 #[derive(Debug, Clone)]
@@ -35,6 +37,18 @@ pub(crate) struct DestinationSettings {
     pub(crate) same_permissions: bool,
     /// Owners by number, even if the entries have names.
     pub(crate) numeric_owner: bool,
+    /// Modes; otherwise new entries get theirs less the umask, and old ones keep what they have.
+    pub(crate) modes: bool,
+    /// With `same_owner`: owners.
+    pub(crate) users: bool,
+    /// With `same_owner`: groups.
+    pub(crate) groups: bool,
+    /// Modification times.
+    pub(crate) times: bool,
+    /// Except those of directories.
+    pub(crate) omit_dir_times: bool,
+    /// Hard links; otherwise each name is a file of its own.
+    pub(crate) hard_links: bool,
     /// Extended attributes, except ACLs.
     pub(crate) xattrs: bool,
     /// POSIX ACLs.
@@ -53,7 +67,7 @@ pub(crate) struct Destination {
     pub(super) settings: DestinationSettings,
     /// As the user named it.
     path: PathBuf,
-    pub(super) root: Dir,
+    pub(super) root: Arc<Dir>,
     /// The final place of a new root: it is staged, and everything with it.
     root_place: Option<StagedRoot>,
     /// Whether this run has created the root.
@@ -75,8 +89,12 @@ pub(crate) struct Destination {
     umask: u32,
     /// What it can keep and do.
     pub(crate) can: Capabilities,
-    /// How precisely times are kept, once asked.
+    /// How precisely times are kept, if a probe has shown that.
+    grain: Option<Grain>,
+    /// The same, once asked.
     grains: OnceLock<Grains>,
+    /// Entries that were left out: what links to them is left out, too.
+    left_out: Mutex<HashSet<RelPathBuf>>,
 }
 
 #[derive(Debug)]
@@ -104,7 +122,11 @@ pub(super) enum Made {
 
 impl Destination {
     /// Opens the directory at `path`, or stages a new one for that path.
-    pub(crate) fn open(path: &Path, settings: DestinationSettings, can: Capabilities) -> Result<Self, Error> {
+    pub(crate) fn open(
+        path: &Path,
+        settings: DestinationSettings,
+        options: &DestinationOptions,
+    ) -> Result<Self, Error> {
         let io = |act| move |errno: Errno| Error::io(act, path, errno);
         let (uid, gid) = process::identity();
         // All bits set if the mask is not known: then no created mode is relied on.
@@ -114,11 +136,24 @@ impl Destination {
             Err(Errno::NOENT) => {
                 let (parent, name) = open_parent(path).map_err(io(Act::Create))?;
                 let (temp, root) = commit::create_temp_dir(&parent).map_err(io(Act::Create))?;
-                let root = Directory::new_root(root, &who).map_err(io(Act::Create))?.dir;
                 (root, Some(StagedRoot { parent, temp, name }))
             }
             Err(errno) => return Err(io(Act::Open)(errno)),
         };
+        let root = Arc::new(root);
+        let xattrs = settings.xattrs || settings.acls;
+        let Surveyed { can, grain, .. } =
+            survey(Some(&root), Intent { options, who: &who, xattrs, is_dry: false });
+        if !settings.hard_links {
+            can.do_without(Capability::HardLinks);
+        }
+        if let Some(StagedRoot { parent, temp, .. }) = &root_place {
+            make_plain(&root, &who, &can).map_err(|errno| {
+                // What cannot be removed is recognised by its name.
+                let _ = remove_tree(parent, temp);
+                io(Act::Create)(errno)
+            })?;
+        }
         Ok(Destination {
             settings,
             path: path.to_owned(),
@@ -134,13 +169,15 @@ impl Destination {
             who,
             umask: process::umask().unwrap_or(0o022),
             can,
+            grain,
             grains: OnceLock::new(),
+            left_out: Mutex::default(),
         })
     }
 
     /// How precisely times are kept in it.
     pub(crate) fn grains(&self) -> &Grains {
-        self.grains.get_or_init(|| grains(&self.root))
+        self.grains.get_or_init(|| grains(&self.root).or(self.grain))
     }
 
     /// The destination as the user named it.
@@ -186,6 +223,16 @@ impl Destination {
     /// The inode at `path`, if it may be linked to.
     pub(crate) fn remembers(&self, path: RelPath<'_>) -> Option<(Device, u64)> {
         lock(&self.made).get(&path.to_buf()).copied()
+    }
+
+    /// Records that the entry at `path` is left out.
+    pub(crate) fn leave_out(&self, path: RelPath<'_>) {
+        lock(&self.left_out).insert(path.to_buf());
+    }
+
+    /// Whether the entry at `path` was left out.
+    pub(super) fn leaves_out(&self, path: RelPath<'_>) -> bool {
+        lock(&self.left_out).contains(&path.to_buf())
     }
 
     /// Allows a complete directory to be changed again, and records that its metadata must be set again.
@@ -246,7 +293,7 @@ impl Destination {
         let mut draft = above.create_directory(name, false, &self.who)?;
         let temp = draft.temp.unwrap_or_default();
         if !draft.made.is_plain() {
-            draft.made.make_plain(&self.who).map_err(failed(Act::Create))?;
+            draft.made.make_plain(&self.who, &self.can).map_err(failed(Act::Create))?;
         }
         self.staged.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_buf(), temp.clone());
         Ok(Made::New { mode: PRIVATE_DIRECTORY, temp: Some(temp) })
@@ -268,7 +315,7 @@ impl Destination {
             Some((above, held)) if held.staged => (&held.dir, path.below(above).to_buf(), true),
             _ => {
                 let (actual, staged) = self.actual(path);
-                (&self.root, actual, staged)
+                (&*self.root, actual, staged)
             }
         };
         let dir = dir.open_dir_beneath(actual.as_path()).map_err(|errno| match errno {
@@ -279,7 +326,7 @@ impl Destination {
             return Ok(Directory::staged(dir));
         }
         let stat = dir.stat_self().map_err(failed(Act::Stat))?;
-        Ok(Directory::live(dir, &stat, &self.who))
+        Ok(Directory::live(dir, &stat, &self.who).knowing(&self.can))
     }
 
     /// Makes a directory writable for its owner, whatever its mode says. The mode is restored in the end.
@@ -373,12 +420,16 @@ impl Destination {
         let ids = ids.then(|| owners.ids(&entry.meta.owner, self.settings.numeric_owner));
         let is_symlink = matches!(entry.kind, Kind::Symlink(_));
         Attributes {
-            uid: ids.map(|(uid, _)| uid),
-            gid: ids.map(|(_, gid)| gid),
+            uid: ids.map(|(uid, _)| uid).filter(|_| self.settings.users),
+            gid: ids.map(|(_, gid)| gid).filter(|_| self.settings.groups),
             mode: (!is_symlink).then(|| self.final_mode(entry)),
             atime: None,
-            mtime: Some(entry.meta.mtime),
+            mtime: Some(entry.meta.mtime).filter(|_| self.sets_time(&entry.kind)),
         }
+    }
+
+    fn sets_time(&self, kind: &Kind) -> bool {
+        self.settings.times && !(self.settings.omit_dir_times && *kind == Kind::Directory)
     }
 
     /// The umask; the usual one if it is not known.
@@ -387,7 +438,7 @@ impl Destination {
     }
 
     fn final_mode(&self, entry: &Entry) -> u32 {
-        if self.settings.same_permissions {
+        if self.settings.same_permissions && self.settings.modes {
             return entry.meta.mode;
         }
         entry.meta.mode & 0o777 & !self.umask
@@ -423,11 +474,16 @@ impl Destination {
         have: &Attributes,
         handle: Handle<'_>,
     ) -> Changes {
-        let mut changes = changes(wanted, have, &Precision::EXACT);
+        let mut changes = changes(&self.can.keepable(wanted, have), have, &Precision::EXACT);
         // An entry that was created with a known owner has inherited nothing.
-        let inherited = if have.uid.is_some() { Box::default() } else { handle.xattrs().unwrap_or_default() };
+        let inherited = if have.uid.is_some() || !self.takes_xattrs() {
+            Box::default()
+        } else {
+            read_xattrs(handle, &self.can).unwrap_or_default()
+        };
         let may_go = |xattr: &Xattr| xattr.is_acl() && self.settings.acls;
         add_xattrs(&mut changes, (&entry.meta.xattrs, |xattr| self.sets(xattr)), (&inherited, may_go));
+        self.can.keep_xattrs(&mut changes);
         changes
     }
 
@@ -439,28 +495,32 @@ impl Destination {
         handle: Handle<'_>,
         owners: &mut Owners,
     ) -> Result<Changes, Errno> {
-        let have = if self.settings.xattrs || self.settings.acls { handle.xattrs()? } else { Box::default() };
+        let have = if self.takes_xattrs() { read_xattrs(handle, &self.can)? } else { Box::default() };
         let precision = Precision { dst: self.grains().of(stat), ..Precision::EXACT };
-        let mut changes = changes(&self.wanted(entry, owners), &Attributes::of(stat), &precision);
+        let attributes = Attributes::of(stat);
+        let mut wanted = self.wanted(entry, owners);
+        if !self.settings.modes {
+            wanted.mode = None;
+        }
+        let wanted = self.can.keepable(&wanted, &attributes);
+        let mut changes = changes(&wanted, &attributes, &precision);
         // Labels that a security module gives to every inode do not count as missing in the archive.
         let is_label =
             |xattr: &Xattr| xattr.name.starts_with(b"security.") && *xattr.name != *b"security.capability";
         let may_go = |xattr: &Xattr| self.settings.removes && self.sets(xattr) && !is_label(xattr);
         add_xattrs(&mut changes, (&entry.meta.xattrs, |xattr| self.sets(xattr)), (&have, may_go));
-        changes.set.retain(|xattr| self.can.keeps_xattr(&xattr.name));
+        self.can.keep_xattrs(&mut changes);
         Ok(changes)
     }
 
-    /// Sets what `changes` says. What the destination lacks is added to `lacks`.
-    pub(crate) fn set(
-        &self,
-        handle: Handle<'_>,
-        changes: &Changes,
-        lacks: &mut Vec<Lack>,
-    ) -> Result<(), Failed> {
-        let set = set(handle, changes, &self.can);
-        lacks.extend(set.lacks);
-        set.failed.map_or(Ok(()), Err)
+    /// Whether extended attributes are set at all.
+    fn takes_xattrs(&self) -> bool {
+        self.settings.xattrs || self.settings.acls
+    }
+
+    /// Sets what `changes` says.
+    pub(crate) fn set(&self, handle: Handle<'_>, changes: &Changes) -> Result<(), Failed> {
+        set(handle, changes, &self.can)
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! A copy appears complete under its name, with all metadata, or not at all.
 
-use super::attributes::set;
-use super::capabilities::{Capabilities, Lack};
+use super::attributes::{read_xattrs, set, times_after_close};
+use super::capabilities::Capabilities;
 use super::content::{Copier, Moved, Source, Stop};
 use super::dir::Directory;
 use super::draft::{Draft, Node};
@@ -14,7 +14,7 @@ use crate::error::Act;
 use crate::plan::attributes::{add_xattrs, changes};
 use crate::plan::same::Precision;
 use crate::sys::{Dir, FileKind, Handle, Stat, commit};
-use crate::tree::attributes::{Attributes, Who};
+use crate::tree::attributes::{Attributes, Changes, Who};
 use crate::tree::{Device, Xattr};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -29,8 +29,6 @@ pub(crate) struct CopyHands<'h, 'a> {
     pub(crate) fsync: bool,
     /// What was done, for the error.
     pub(crate) act: Act,
-    /// What the destination lacks.
-    pub(crate) lacks: Vec<Lack>,
 }
 
 /// An existing entry.
@@ -53,7 +51,7 @@ pub(crate) fn copy_entry(
     if from.inode.is_some_and(|inode| inode != stat.id()) {
         return Err(Failed::Entry(hands.act, Cause::Replaced));
     }
-    let xattrs = Handle::Named(from.dir, from.name).xattrs().map_err(failed(hands.act))?;
+    let xattrs = read_xattrs(Handle::Named(from.dir, from.name), hands.can).map_err(failed(hands.act))?;
     if stat.kind == FileKind::File {
         return copy_file(hands, from, (&stat, &xattrs), to, name);
     }
@@ -62,9 +60,10 @@ pub(crate) fn copy_entry(
         _ => None,
     };
     let node = Node::of_stat(&stat, target.as_deref()).ok_or(Failed::Entry(hands.act, Cause::Replaced))?;
-    let Draft { temp, have, .. } = to.create_node(name, node, hands.who)?;
+    let Draft { temp, have, .. } = to.create_node(name, node, hands.who, hands.can)?;
     let handle = Handle::Named(&to.dir, temp.as_deref().unwrap_or(name));
-    hands.attributes(handle, (&stat, &have), &xattrs).inspect_err(|_| to.discard(temp.as_deref(), name))?;
+    let changes = hands.changes((&stat, &have), &xattrs);
+    set(handle, &changes, hands.can).inspect_err(|_| to.discard(temp.as_deref(), name))?;
     Ok(temp)
 }
 
@@ -77,11 +76,15 @@ fn copy_file(
 ) -> Result<Option<Vec<u8>>, Failed> {
     let file = from.dir.open_file(from.name).map_err(failed(hands.act))?;
     let Draft { made, temp, have } = to.create_file(name, &all_of(stat, hands.who), hands.who)?;
+    let mut changes = hands.changes((stat, &have), xattrs);
+    let times = times_after_close(&mut changes, hands.can);
+    let at = temp.as_deref().unwrap_or(name);
     let copied = hands
         .content(&file, stat, &made)
-        .and_then(|()| hands.attributes(Handle::Open(made.as_fd()), (stat, &have), xattrs))
+        .and_then(|()| set(Handle::Open(made.as_fd()), &changes, hands.can))
         .and_then(|()| if hands.fsync { commit::sync_file(&made).map_err(failed(hands.act)) } else { Ok(()) })
-        .and_then(|()| commit::close(made).map_err(failed(hands.act)));
+        .and_then(|()| commit::close(made).map_err(failed(hands.act)))
+        .and_then(|()| times.map_or(Ok(()), |times| set(Handle::Named(&to.dir, at), &times, hands.can)));
     copied.inspect_err(|_| to.discard(temp.as_deref(), name))?;
     Ok(temp)
 }
@@ -98,19 +101,14 @@ impl CopyHands<'_, '_> {
         if is_same { Ok(()) } else { Err(Failed::Entry(self.act, Cause::Changed)) }
     }
 
-    /// A file system without extended attributes keeps the rest.
-    fn attributes(
-        &mut self,
-        handle: Handle<'_>,
-        (stat, have): (&Stat, &Attributes),
-        xattrs: &[Xattr],
-    ) -> Result<(), Failed> {
-        let mut changes = changes(&all_of(stat, self.who), have, &Precision::EXACT);
+    /// What must be set on a copy: what the destination keeps.
+    fn changes(&self, (stat, have): (&Stat, &Attributes), xattrs: &[Xattr]) -> Changes {
+        let wanted = self.can.keepable(&all_of(stat, self.who), have);
+        let mut changes = changes(&wanted, have, &Precision::EXACT);
         let takes_part = |xattr: &Xattr| xattr.is_acl() || self.who.is_root() || xattr.is_unprivileged();
         add_xattrs(&mut changes, (xattrs, takes_part), (&[], |_| false));
-        let set = set(handle, &changes, self.can);
-        self.lacks.extend(set.lacks);
-        set.failed.map_or(Ok(()), Err)
+        self.can.keep_xattrs(&mut changes);
+        changes
     }
 }
 

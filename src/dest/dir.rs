@@ -4,6 +4,8 @@
 //! which has no final name yet and is not accessible to others, everything is created under its own name with the
 //! fewest calls. In a *live* one everything is created under a temporary name and renamed ([`super::publish`]).
 
+use super::capabilities::Capabilities;
+use super::options::Capability;
 use super::{Failed, failed};
 use crate::error::Act;
 use crate::sys::{Dir, Handle, Stat, xattr};
@@ -44,6 +46,14 @@ impl Directory {
         Directory { dir, staged: false, inherits: inheritance(stat), locked }
     }
 
+    /// The same directory, of which it is not asked whether it has a default ACL if the destination has none.
+    pub(crate) fn knowing(self, can: &Capabilities) -> Self {
+        if !can.has(Capability::Acls) {
+            self.inherits.get_or_init(|| false);
+        }
+        self
+    }
+
     /// Makes it writable for its owner, before something is created or removed. Best effort: if that fails, the next
     /// call reports it.
     pub(crate) fn unlock(&self) {
@@ -71,14 +81,17 @@ impl Directory {
         !self.is_plain() && self.dir.stat_self().is_ok_and(|stat| stat.mode & SET_GROUP_ID != 0)
     }
 
-    /// Sets whether new entries in it get its group, or the user's.
-    pub(crate) fn inherit_group(&mut self, inherit: bool) -> Result<(), Failed> {
+    /// Sets whether new entries in it get its group, or the user's, if modes are kept.
+    pub(crate) fn inherit_group(&mut self, inherit: bool, can: &Capabilities) -> Result<(), Failed> {
         let mode = self.dir.stat_self().map_err(failed(Act::Stat))?.mode;
-        if (mode & SET_GROUP_ID != 0) == inherit {
+        if (mode & SET_GROUP_ID != 0) == inherit || !can.has(Capability::Modes) {
             return Ok(());
         }
         let mode = if inherit { mode | SET_GROUP_ID } else { mode & !SET_GROUP_ID };
-        Handle::Open(self.dir.as_fd()).set_mode(mode).map_err(failed(Act::SetMode))?;
+        match Handle::Open(self.dir.as_fd()).set_mode(mode) {
+            Err(errno) if can.is_lacking(Capability::Modes, errno) => return Ok(()),
+            result => result.map_err(failed(Act::SetMode))?,
+        }
         self.inherits = if inherit { true.into() } else { OnceLock::new() };
         Ok(())
     }
@@ -97,24 +110,9 @@ impl Directory {
         Directory { dir, staged: true, inherits: false.into(), locked: None }
     }
 
-    /// A staged root, after removing what it inherited from its parent directory.
-    pub(super) fn new_root(dir: Dir, who: &Who) -> rustix::io::Result<Self> {
-        let mut root = Directory { dir, staged: true, inherits: OnceLock::new(), locked: None };
-        root.make_plain(who)?;
-        Ok(root)
-    }
-
-    /// Removes what a new directory has inherited: ACLs, and set-group-ID with the parent's group. Entries below it
-    /// then inherit nothing.
-    pub(super) fn make_plain(&mut self, who: &Who) -> rustix::io::Result<()> {
-        for acl in [ACL_DEFAULT, ACL_ACCESS] {
-            xattr::remove(self.dir.as_fd(), acl)?;
-        }
-        let handle = Handle::Open(self.dir.as_fd());
-        if self.dir.stat_self()?.gid != who.gid {
-            handle.set_owner(Some(who.uid), Some(who.gid))?;
-        }
-        handle.set_mode(PRIVATE_DIRECTORY)?;
+    /// Removes what it has inherited, if it is new ([`make_plain`]).
+    pub(super) fn make_plain(&mut self, who: &Who, can: &Capabilities) -> rustix::io::Result<()> {
+        make_plain(&self.dir, who, can)?;
         self.inherits = false.into();
         Ok(())
     }
@@ -146,6 +144,29 @@ impl Directory {
         }
         Attributes { uid: Some(who.uid), gid: Some(who.gid), mode: Some(mode), atime: None, mtime: None }
     }
+}
+
+/// Removes what a new directory has inherited: ACLs, and set-group-ID with the parent's group. Entries below it
+/// then inherit nothing. What cannot be set on a new directory cannot be set on what is created in it either.
+pub(super) fn make_plain(dir: &Dir, who: &Who, can: &Capabilities) -> rustix::io::Result<()> {
+    if can.has(Capability::Acls) {
+        for acl in [ACL_DEFAULT, ACL_ACCESS] {
+            xattr::remove(dir.as_fd(), acl)?;
+        }
+    }
+    let set = |capability, result: rustix::io::Result<()>| match result {
+        Err(errno) if can.is_lacking(capability, errno) => Ok(()),
+        result => result,
+    };
+    let handle = Handle::Open(dir.as_fd());
+    let stat = dir.stat_self()?;
+    if stat.gid != who.gid && can.has(Capability::Owners) {
+        set(Capability::Owners, handle.set_owner(Some(who.uid), Some(who.gid)))?;
+    }
+    if stat.mode != PRIVATE_DIRECTORY && can.has(Capability::Modes) {
+        set(Capability::Modes, handle.set_mode(PRIVATE_DIRECTORY))?;
+    }
+    Ok(())
 }
 
 /// Whether new entries in a directory inherit, judged by its `stat`.

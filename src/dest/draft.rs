@@ -3,7 +3,9 @@
 //! Owns how a file, a node, a directory or another name is created, so that it can be filled and get its attributes
 //! ([`super::attributes`]) before anyone sees it. [`super::publish`] gives it its name.
 
+use super::capabilities::Capabilities;
 use super::dir::{Directory, PRIVATE_DIRECTORY};
+use super::options::Capability;
 use super::{Failed, failed};
 use crate::error::Act;
 use crate::sys::{Dir, FileKind, Stat, commit};
@@ -47,6 +49,17 @@ impl<'a> Node<'a> {
         })
     }
 
+    /// What a destination must have for it, and why it is left out of one that has not.
+    fn needs(self) -> (Capability, &'static str) {
+        match self {
+            Node::Symlink(_) => (Capability::Symlinks, "the destination has no symbolic links"),
+            Node::Fifo | Node::Socket => (Capability::Specials, "the destination has no fifos and sockets"),
+            Node::CharDevice(_) | Node::BlockDevice(_) => {
+                (Capability::Devices, "the destination has no device nodes")
+            }
+        }
+    }
+
     /// From an archive's entry. `None` for an entry with content, and for hard links.
     pub(crate) fn of_kind(kind: &'a Kind) -> Option<Self> {
         Some(match kind {
@@ -80,7 +93,21 @@ impl Directory {
     }
 
     /// Creates a symlink, fifo, socket or device.
-    pub(crate) fn create_node(&self, name: &[u8], node: Node<'_>, who: &Who) -> Result<Draft<()>, Failed> {
+    pub(crate) fn create_node(
+        &self,
+        name: &[u8],
+        node: Node<'_>,
+        who: &Who,
+        can: &Capabilities,
+    ) -> Result<Draft<()>, Failed> {
+        let (capability, why) = node.needs();
+        let left_out = || {
+            can.leave_out(capability);
+            Err(Failed::LeftOut(why))
+        };
+        if can.leaves_out(capability) {
+            return left_out();
+        }
         self.unlock();
         let create = |name: &[u8]| create_node(&self.dir, name, node);
         let temp = if self.staged {
@@ -88,7 +115,12 @@ impl Directory {
         } else {
             commit::retry_names(create).map(|(temp, ())| Some(temp))
         };
-        let temp = temp.map_err(failed(Act::Create))?;
+        let temp = match temp {
+            Err(errno) if can.is_lacking(capability, errno) && can.leaves_out(capability) => {
+                return left_out();
+            }
+            temp => temp.map_err(failed(Act::Create))?,
+        };
         // The kernel applies the umask.
         let have = Attributes { mode: None, ..self.created(0, who) };
         Ok(Draft { made: (), temp, have })

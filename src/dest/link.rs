@@ -37,7 +37,7 @@ pub(crate) fn link_or_copy(
             Err(errno) => return Err(failed(Act::Link)(errno)),
         }
     }
-    hands.lacks.extend(hands.can.hard_links_lack());
+    hands.can.leave_out(Capability::HardLinks);
     let temp = copy_entry(hands, from, to, name)?;
     Ok(Linked { temp, is_copy: true })
 }
@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
     use crate::dest::Insist;
-    use crate::dest::capabilities::{Capabilities, Lack};
+    use crate::dest::capabilities::{Capabilities, Inquiry, Lack};
     use crate::dest::content::{Copier, Flow, Ways};
     use crate::sys::Dir;
     use crate::tree::attributes::Who;
@@ -76,11 +76,10 @@ mod tests {
             let stat = dir.stat_self().unwrap();
             let who = Who { uid: stat.uid, gid: stat.gid, groups: vec![stat.gid], umask: 0o022 };
             let to = Directory::live(dir, &stat, &who);
-            let can = Capabilities::without(lacks, Insist::default());
+            let can = Capabilities::new(lacks, Insist::default(), Inquiry::Impossible);
             let ways = Ways { sparse: false, preallocate: false, threads: NonZeroUsize::MIN };
             let mut copier = Copier::new(ways, &can.copying);
             let inode = to.dir.stat(b"a").unwrap().id();
-            let mut all_lacks = Vec::new();
             for name in [&b"b"[..], b"c"] {
                 let mut hands = CopyHands {
                     copier: &mut copier,
@@ -89,17 +88,16 @@ mod tests {
                     can: &can,
                     fsync: false,
                     act: Act::Link,
-                    lacks: Vec::new(),
                 };
                 let from = ExistingEntry { dir: &to.dir, name: b"a", inode: Some(inode) };
                 let linked = link_or_copy(&mut hands, from, &to, name).unwrap();
                 assert_eq!(linked.is_copy, is_copy);
-                all_lacks.extend(hands.lacks);
                 to.publish(&linked.temp.unwrap(), name).unwrap();
                 assert_eq!(std::fs::read(temp.path().join("b")).unwrap(), b"content");
                 assert_eq!(to.dir.stat(name).unwrap().id() == inode, !is_copy);
             }
-            assert_eq!(all_lacks, if is_copy { vec![Lack::HardLinks] } else { vec![] });
+            let expected = if is_copy { vec![Lack::Of(Capability::HardLinks)] } else { vec![] };
+            assert_eq!(can.take_lacks(), expected);
         }
     }
 }

@@ -1,19 +1,20 @@
 //! Creates files, nodes, links and directories in a destination whose entries arrive by path; one per thread.
 
+use super::attributes::times_after_close;
 use super::by_path::{Destination, standing};
-use super::capabilities::Lack;
 use super::content::{Copier, Flow, Ways};
 use super::copy::{CopyHands, ExistingEntry};
 use super::dir::Directory;
 use super::draft::{Draft, Node};
 use super::link::{Linked, link_or_copy};
+use super::options::Capability;
 use super::owners::Owners;
 use super::publish::replace;
 use super::spelling::other_spelling;
 use super::{Failed, failed};
 use crate::account::Cause;
 use crate::error::Act;
-use crate::sys::{Handle, Stat, commit};
+use crate::sys::{FileKind, Handle, Stat, commit};
 use crate::tree::attributes::Attributes;
 use crate::tree::{Entry, Extent, Kind, RelPath, RelPathBuf, Standing, extent};
 use rustix::io::Errno;
@@ -36,8 +37,6 @@ pub(crate) struct Maker<'a> {
     pub(super) owners: Owners,
     /// Copies what cannot be linked.
     copier: Copier<'a>,
-    /// What the destination was found to lack since it was asked last.
-    lacks: Vec<Lack>,
 }
 
 /// A new file that is not complete.
@@ -62,13 +61,7 @@ impl<'a> Maker<'a> {
             held: Vec::new(),
             owners: Owners::default(),
             copier: Copier::new(ways, &destination.can.copying),
-            lacks: Vec::new(),
         }
-    }
-
-    /// What the destination was found to lack since this was asked last.
-    pub(crate) fn take_lacks(&mut self) -> Vec<Lack> {
-        std::mem::take(&mut self.lacks)
     }
 
     /// Creates the directory of `entry`, or opens the existing one. Its metadata is set at the end.
@@ -118,7 +111,11 @@ impl<'a> Maker<'a> {
         let (parent, name) = entry.path.as_path().split();
         let directory = self.hold(parent)?;
         self.destination.unlock(&directory, parent);
-        let wanted = self.destination.wanted(entry, &mut self.owners);
+        let mut wanted = self.destination.wanted(entry, &mut self.owners);
+        if !self.destination.settings.modes && !directory.staged {
+            let old = directory.dir.stat(name).ok().filter(|old| old.kind == FileKind::File);
+            wanted.mode = old.map(|old| old.mode).or(wanted.mode);
+        }
         let who = &self.destination.who;
         let draft = directory.replacing(name, || directory.create_file(name, &wanted, who))?;
         Ok(NewFile { draft, directory, wanted })
@@ -132,8 +129,9 @@ impl<'a> Maker<'a> {
         written.inspect_err(|_| directory.discard(temp.as_deref(), name))?;
         // A file without some of its metadata has complete content, and is kept; the failure is reported.
         let handle = Handle::Open(made.as_fd());
-        let changes = self.destination.changes_to_new(entry, &wanted, &have, handle);
-        let set = self.destination.set(handle, &changes, &mut self.lacks);
+        let mut changes = self.destination.changes_to_new(entry, &wanted, &have, handle);
+        let times = times_after_close(&mut changes, &self.destination.can);
+        let mut set = self.destination.set(handle, &changes);
         if (temp.is_some() || self.destination.is_linked_later(&entry.path))
             && let Ok(stat) = Stat::of(made.as_fd())
         {
@@ -141,6 +139,10 @@ impl<'a> Maker<'a> {
         }
         let closed = commit::close(made).map_err(failed(Act::Write));
         closed.inspect_err(|_| directory.discard(temp.as_deref(), name))?;
+        if let Some(times) = times {
+            let handle = Handle::Named(&directory.dir, temp.as_deref().unwrap_or(name));
+            set = set.and(self.destination.set(handle, &times));
+        }
         if let Some(temp) = temp {
             self.publish(&directory, temp, entry.path.as_path())?;
         }
@@ -155,11 +157,18 @@ impl<'a> Maker<'a> {
         self.destination.unlock(&directory, parent);
         let wanted = self.destination.wanted(entry, &mut self.owners);
         let who = &self.destination.who;
-        let draft = directory.replacing(name, || directory.create_node(name, node, who))?;
+        let can = &self.destination.can;
+        let draft = directory.replacing(name, || directory.create_node(name, node, who, can)).inspect_err(
+            |failure| {
+                if matches!(failure, Failed::LeftOut(_)) {
+                    self.destination.leave_out(entry.path.as_path());
+                }
+            },
+        )?;
         let at = draft.temp.as_deref().unwrap_or(name);
         let handle = Handle::Named(&directory.dir, at);
         let changes = self.destination.changes_to_new(entry, &wanted, &draft.have, handle);
-        let set = self.destination.set(handle, &changes, &mut self.lacks);
+        let set = self.destination.set(handle, &changes);
         if draft.temp.is_some() || self.destination.is_linked_later(&entry.path) {
             let stat = directory.dir.stat(at).map_err(failed(Act::Stat))?;
             self.destination.remember(entry.path.as_path(), stat.id());
@@ -174,6 +183,10 @@ impl<'a> Maker<'a> {
     pub(crate) fn hard_link(&mut self, entry: &Entry, target: RelPath<'_>) -> Result<(), Failed> {
         let (parent, name) = entry.path.as_path().split();
         let directory = self.hold(parent)?;
+        if self.destination.leaves_out(target) {
+            self.destination.leave_out(entry.path.as_path());
+            return Err(Failed::LeftOut("what it is another name of is left out"));
+        }
         let (target_parent, target_name) = target.split();
         let target_directory = self.destination.hold(target_parent)?;
         // A file that waits for the disk has a temporary name.
@@ -197,11 +210,9 @@ impl<'a> Maker<'a> {
             can: &destination.can,
             fsync: destination.settings.fsync,
             act: Act::Link,
-            lacks: Vec::new(),
         };
         let linked = directory.replacing(name, || link_or_copy(&mut hands, from, &directory, name));
-        self.lacks.append(&mut hands.lacks);
-        let Linked { temp, .. } = linked.map_err(|failure| match failure {
+        let Linked { temp, is_copy } = linked.map_err(|failure| match failure {
             Failed::Entry(_, Cause::Os(error)) if is(&error, Errno::NOENT) => missing(target),
             Failed::Entry(_, Cause::Replaced) => Failed::Refused(NOT_MADE_HERE),
             failure => failure,
@@ -211,6 +222,9 @@ impl<'a> Maker<'a> {
             && self.publish(&directory, temp.clone(), entry.path.as_path())?
         {
             directory.dir.remove_file_if_there(&temp).map_err(failed(Act::Remove))?;
+        }
+        if is_copy && destination.settings.hard_links && destination.can.insists_on(Capability::HardLinks) {
+            return Err(failed(Act::Link)(Errno::OPNOTSUPP));
         }
         Ok(())
     }
@@ -285,7 +299,7 @@ impl<'a> Maker<'a> {
         handle: Handle<'_>,
         changes: &crate::tree::attributes::Changes,
     ) -> Result<(), Failed> {
-        self.destination.set(handle, changes, &mut self.lacks)
+        self.destination.set(handle, changes)
     }
 }
 

@@ -23,17 +23,20 @@ pub(crate) mod link;
 mod maker;
 mod options;
 mod owners;
+pub(crate) mod probe;
 mod publish;
 pub(crate) mod remove;
 pub(crate) mod spelling;
 pub(crate) mod stale;
+pub(crate) mod survey;
 
 pub(crate) use by_path::{Destination, DestinationSettings, PendingDirectory};
-pub(crate) use capabilities::{Capabilities, Lack};
+pub(crate) use capabilities::Capabilities;
 pub(crate) use dir::Directory;
 pub(crate) use maker::{LargeFile, Maker};
-pub use options::{Capability, DestinationOptions, Insist, OddNames};
+pub use options::{Capability, DestinationOptions, Insist, OddNames, Profile};
 pub(crate) use owners::Owners;
+pub use probe::Probed;
 
 use crate::account::Cause;
 use crate::error::Act;
@@ -46,6 +49,8 @@ pub(crate) enum Failed {
     Entry(Act, Cause),
     /// The entry must not be created: it would leave the destination.
     Refused(&'static str),
+    /// It is left out because the destination cannot have it, for this reason.
+    LeftOut(&'static str),
     /// The run was asked to stop.
     Cancelled,
 }

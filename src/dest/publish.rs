@@ -34,7 +34,7 @@ impl Directory {
             Ok(()) => return Ok(()),
             Err(Errno::EXIST) => match other_spelling(&self.dir, name) {
                 Some(cause) => {
-                    can.lacks(Capability::CaseSensitive);
+                    can.miss(Capability::CaseSensitive);
                     Failed::Entry(Act::Publish, cause)
                 }
                 None => return self.publish(temp, name),
@@ -67,7 +67,7 @@ impl Directory {
             result => return result.map_err(failed(Act::Publish)),
         }
         if let Some(cause) = other_spelling(&self.dir, name) {
-            can.lacks(Capability::CaseSensitive);
+            can.miss(Capability::CaseSensitive);
             return Err(Failed::Entry(Act::Publish, cause));
         }
         if self.dir.stat(name).is_ok_and(|stat| stat.kind == FileKind::Directory) {
@@ -100,6 +100,7 @@ pub(super) fn replace(dir: &Dir, temp: &[u8], name: &[u8]) -> rustix::io::Result
 mod tests {
     use super::*;
     use crate::dest::Insist;
+    use crate::dest::capabilities::Inquiry;
     use crate::tree::attributes::Who;
 
     /// A live directory with `old`, a file, and `.haul-new`, a directory with a file in it.
@@ -117,7 +118,7 @@ mod tests {
         for lacks in [&[][..], &[Capability::Exchange]] {
             let temp = tempfile::tempdir().unwrap();
             let directory = live(temp.path());
-            let can = Capabilities::without(lacks, Insist::default());
+            let can = Capabilities::new(lacks, Insist::default(), Inquiry::Impossible);
             directory.publish_directory(b"new", b"old", &can).unwrap();
             assert!(directory.dir.open_dir(b"old").unwrap().stat(b"f").is_ok());
             assert_eq!(directory.dir.stat(b"new").unwrap_err(), Errno::NOENT);

@@ -23,16 +23,16 @@ pub(crate) fn sense_names(root: &Dir, can: &Capabilities, may_write: bool) {
     let is_asked = |capability| can.has(capability);
     if meta::locality(root) == Locality::Local {
         if is_asked(Capability::CaseSensitive) && meta::folds_case(root) {
-            can.lacks(Capability::CaseSensitive);
+            can.miss(Capability::CaseSensitive);
         }
         return;
     }
-    if !is_asked(Capability::CaseSensitive) && !is_asked(Capability::AnyName) {
+    if can.is_probed() || (!is_asked(Capability::CaseSensitive) && !is_asked(Capability::AnyName)) {
         return;
     }
     if !may_write {
         if by_listing(root) == Some(true) {
-            can.lacks(Capability::CaseSensitive);
+            can.miss(Capability::CaseSensitive);
         }
         return;
     }
@@ -42,10 +42,10 @@ pub(crate) fn sense_names(root: &Dir, can: &Capabilities, may_write: bool) {
         return;
     };
     if is_asked(Capability::CaseSensitive) && is_one_entry(root, &temp.to_ascii_uppercase(), &temp) {
-        can.lacks(Capability::CaseSensitive);
+        can.miss(Capability::CaseSensitive);
     }
     if is_asked(Capability::AnyName) && !takes_odd_names(&scratch) {
-        can.lacks(Capability::AnyName);
+        can.miss(Capability::AnyName);
     }
     // Best effort: what stays is recognised by its name.
     let _ = remove_tree(root, &temp);

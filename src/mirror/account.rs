@@ -4,7 +4,7 @@ use super::error::StepError;
 use super::flags::Flags;
 use super::ground::Ground;
 use crate::account::{Aspects, Cause, Change, Deed, Event, Ledger, Report, RunSide};
-use crate::dest::Lack;
+use crate::dest::Capabilities;
 use crate::dest::content::Copied;
 use crate::error::{Act, Error};
 use crate::tree::{FileKind, RelPath, Stat};
@@ -15,6 +15,7 @@ pub(super) struct Account<'a> {
     src: RunSide<'a>,
     dst: RunSide<'a>,
     flags: &'a Flags<'a>,
+    can: &'a Capabilities,
     /// Entries for the manifest, if one is written.
     kept: Option<Vec<Box<[u8]>>>,
 }
@@ -62,7 +63,7 @@ impl<'a> ChangeNote<'a> {
 }
 
 impl<'a> Account<'a> {
-    pub(super) fn new(ground: &'a Ground<'_>, flags: &'a Flags<'_>) -> Self {
+    pub(super) fn new(ground: &'a Ground<'_>, flags: &'a Flags<'_>, can: &'a Capabilities) -> Self {
         let stop = &flags.stop;
         let dst = ground.dst.as_ref().map_or(ground.src.path, |dst| dst.path);
         Account {
@@ -70,6 +71,7 @@ impl<'a> Account<'a> {
             src: RunSide { root: ground.src.path, stop },
             dst: RunSide { root: dst, stop },
             flags,
+            can,
             kept: ground.options.write_manifest.as_ref().map(|_| Vec::new()),
         }
     }
@@ -77,6 +79,7 @@ impl<'a> Account<'a> {
     /// Records that something failed, and what that means for the run.
     pub(super) fn fail(&mut self, path: RelPath<'_>, error: StepError) {
         match error {
+            StepError::LeftOut(why) => self.skip(path, why),
             StepError::Cancelled => {}
             StepError::Source(act, cause) => {
                 self.flags.note_source_failed();
@@ -99,6 +102,7 @@ impl<'a> Account<'a> {
     /// Counts an entry that takes part, and reports that it is unchanged.
     pub(super) fn unchanged(&mut self, path: RelPath<'_>, stat: &Stat, counted: Counted) {
         self.count(path, stat, counted);
+        self.report_lacks();
         self.ledger.tell(Event::Unchanged(path, stat.kind));
     }
 
@@ -106,6 +110,7 @@ impl<'a> Account<'a> {
     pub(super) fn changed(&mut self, path: RelPath<'_>, stat: &Stat, note: ChangeNote<'_>) {
         let ChangeNote { deed, is_new, differs, target, counted } = note;
         self.count(path, stat, counted);
+        self.report_lacks();
         self.ledger.change(&Change { path, kind: stat.kind, deed, is_new, differs, target, size: stat.size });
     }
 
@@ -128,6 +133,7 @@ impl<'a> Account<'a> {
 
     /// Leaves an entry out on purpose.
     pub(super) fn skip(&mut self, path: RelPath<'_>, why: &str) {
+        self.report_lacks();
         self.ledger.skip(path, why);
     }
 
@@ -143,9 +149,9 @@ impl<'a> Account<'a> {
         self.ledger.tell(Event::Planning { entries, bytes: 0 });
     }
 
-    /// Reports what the destination was found to lack.
-    pub(super) fn warn_of(&self, lacks: &[Lack]) {
-        for lack in lacks {
+    /// Reports what the destination was found to lack since this was done last.
+    pub(super) fn report_lacks(&self) {
+        for lack in self.can.take_lacks() {
             self.ledger.tell(Event::Warning(&lack.to_string()));
         }
     }
@@ -160,6 +166,7 @@ impl<'a> Account<'a> {
 
     /// Its result: the report, and the entries for the manifest.
     pub(super) fn into_parts(self) -> (Report, Vec<Box<[u8]>>) {
+        self.report_lacks();
         (self.ledger.report, self.kept.unwrap_or_default())
     }
 

@@ -16,6 +16,7 @@ use crate::dest;
 use crate::error::Act;
 use crate::source;
 use crate::sys::{Dir, Handle};
+use crate::tree::attributes::{Attributes, Changes};
 use crate::tree::{RelPath, RelPathBuf, Timestamp};
 use std::os::fd::AsFd;
 
@@ -39,7 +40,7 @@ pub(super) fn link_deferred(walk: &Walk<'_>, hands: &mut Hands<'_>, paths: &[Rel
         match link_one(walk, hands, &directory, path.as_path()) {
             Ok(made) => any |= made,
             Err(error) => {
-                any = true;
+                any |= !matches!(error, StepError::LeftOut(_));
                 hands.account.fail(path.as_path(), error);
             }
         }
@@ -60,7 +61,7 @@ impl WalkedDirectory {
             dir => dir.map_err(at_destination(Act::Open))?,
         };
         let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
-        let dst = dest::Directory::live(dir, &stat, &state.ground.who);
+        let dst = dest::Directory::live(dir, &stat, &state.ground.who).knowing(&state.can);
         Ok(WalkedDirectory { src, dst: Some(dst), mtime: stat.mtime })
     }
 }
@@ -125,7 +126,7 @@ fn restore_time(hands: &mut Hands<'_>, dir: &Dir, path: RelPath<'_>, mtime: Time
         // New entries get their names later.
         hands.state.barrier.restore_time(path, mtime);
     }
-    if let Err(errno) = Handle::Open(dir.as_fd()).set_times(None, Some(mtime)) {
-        hands.account.fail(path, at_destination(Act::SetTimes)(errno));
-    }
+    let attributes = Attributes { mtime: Some(mtime), ..Attributes::default() };
+    let changes = Changes { attributes, ..Changes::default() };
+    hands.metadata.set(&mut hands.account, path, Handle::Open(dir.as_fd()), &changes);
 }

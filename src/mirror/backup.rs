@@ -65,16 +65,14 @@ fn back_up_by(
 ) -> StepResult<()> {
     let (ground, can) = (&hands.state.ground, &hands.state.can);
     let like = Like { open: &|path| ground.made_dir(path), acls: ground.keep().acls };
-    let (done, lacks) = hands.copying.copy(|copier, moved| {
+    let done = hands.copying.copy(|copier, moved| {
         let (who, fsync) = (&ground.who, ground.options.fsync);
-        let mut copy = CopyHands { copier, moved, who, can, fsync, act: Act::BackUp, lacks: Vec::new() };
-        let done = match by {
+        let mut copy = CopyHands { copier, moved, who, can, fsync, act: Act::BackUp };
+        match by {
             BackupBy::Moving => backup.move_away(&mut copy, &directory.dir, path, &like),
             BackupBy::Linking => backup.link_away(&mut copy, &directory.dir, path, &like),
             BackupBy::Copying => backup.copy_away(&mut copy, &directory.dir, path, &like),
-        };
-        (done, copy.lacks)
+        }
     });
-    hands.account.warn_of(&lacks);
     Ok(done?)
 }

@@ -10,11 +10,12 @@ use super::pair::{DestSide, DirectoryPair, SourceSide};
 use super::task::Occupant;
 use crate::account::Deed;
 use crate::dest::Directory;
+use crate::dest::attributes::read_xattrs;
 use crate::dest::draft::Draft;
 use crate::dest::remove::remove_tree;
 use crate::error::Act;
 use crate::plan::attributes::aspects;
-use crate::sys::{Handle, xattr};
+use crate::sys::Handle;
 use crate::tree::RelPath;
 use crate::tree::attributes::Changes;
 use crate::tree::stat::SET_GROUP_ID;
@@ -40,7 +41,7 @@ pub(super) fn enter_destination(
     };
     let dir = dir.map_err(at_destination(Act::Open))?;
     let stat = dir.stat_self().map_err(at_destination(Act::Stat))?;
-    Ok(DestSide::live(dir, stat, &hands.state.ground.who))
+    Ok(DestSide::live(dir, stat, &hands.state.ground.who, &hands.state.can))
 }
 
 fn make_directory(
@@ -80,7 +81,8 @@ pub(super) fn directory_changes(
         wanted.mode = wanted.mode.map(|mode| mode | SET_GROUP_ID);
     }
     let has_none = is_new && target.is_plain();
-    let ours = || if has_none { Ok(Box::default()) } else { xattr::of(target.dir.as_fd()) };
+    let read = || read_xattrs(Handle::Open(target.dir.as_fd()), &hands.state.can);
+    let ours = || if has_none { Ok(Box::default()) } else { read() };
     match hands.metadata.both_xattrs(|| src.dir.xattrs_self(), ours) {
         Ok(xattrs) => {
             let precision = hands.state.ground.precision(dst.stat.as_ref());
@@ -107,7 +109,7 @@ pub(super) fn let_inherit(
     if hands.state.ground.keep().groups || hands.state.ground.is_dry() {
         return;
     }
-    if let Err(failed) = target.inherit_group(mode & SET_GROUP_ID != 0) {
+    if let Err(failed) = target.inherit_group(mode & SET_GROUP_ID != 0, &hands.state.can) {
         hands.account.fail(path, failed.into());
     }
 }

@@ -2,19 +2,22 @@
 
 use super::account::{ChangeNote, Counted};
 use super::alternates::{Served, ask_alternates};
-use super::error::StepResult;
-use super::further_name::further_name;
+use super::error::{StepError, StepResult};
+use super::further_name::{Further, further_name};
 use super::hands::Hands;
 use super::links::{Claim, Inode};
 use super::make::make;
 use super::place::{DestEntry, EntryPair};
 use super::renames::make_of_removed;
 use super::walk::Walk;
-use crate::account::{Aspects, Deed};
+use crate::account::{Aspects, Cause, Deed};
+use crate::dest::Capability;
+use crate::error::Act;
 use crate::plan::attributes::may_touch;
 use crate::plan::policy::Compare;
 use crate::plan::step::{Action, Kept, KeptFacts, alternates, appending, compared, decide, kept};
 use crate::sys::{FileKind, Handle};
+use rustix::io::Errno;
 
 /// Makes the destination's entry like the source's. Returns whether a name in the directory was created or replaced.
 pub(super) fn mirror_entry(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
@@ -40,12 +43,31 @@ pub(super) fn mirror_entry(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPa
             }
             done
         }
-        Claim::Made(first) => further_name(walk, hands, pair, &first),
+        Claim::Made(first) => match further_name(walk, hands, pair, &first)? {
+            Further::Done(changed) => Ok(changed),
+            Further::Separate => separately(walk, hands, pair),
+        },
         Claim::Wait => {
             walk.deferred.link(path);
             Ok(false)
         }
     }
+}
+
+/// Gives the entry an inode of its own, since it cannot be a name of its group's: it is the first of a new one.
+fn separately(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
+    let (id, path, can) = (pair.src.stat.id(), pair.place.path, &hands.state.can);
+    can.leave_out(Capability::HardLinks);
+    walk.links.release(id);
+    let changed = single(walk, hands, pair)?;
+    let inode = if changed { made_inode(walk, pair) } else { pair.found.map(|found| found.stat.id()) };
+    if walk.links.claim(id) == Claim::First {
+        walk.links.made(id, path, inode);
+    }
+    if can.insists_on(Capability::HardLinks) {
+        hands.account.fail(path, StepError::Destination(Act::Link, Cause::Os(Errno::OPNOTSUPP.into())));
+    }
+    Ok(changed)
 }
 
 /// What was just created, if it already has its name: with `--fsync` it gets it later, in a dry run never.
@@ -116,6 +138,7 @@ fn leave(hands: &mut Hands<'_>, pair: EntryPair<'_>) {
         hands.account.keep(path, kind);
     }
     let why = match kind {
+        FileKind::Symlink if !hands.state.ground.keep().symlinks => "symbolic links are excluded",
         FileKind::File | FileKind::Symlink | FileKind::Directory => "it is excluded by the options",
         _ => "devices or special files are excluded",
     };
@@ -159,6 +182,11 @@ fn keep_content(
             if let Some(target) = place.dst.filter(|_| !ground.is_dry()) {
                 let handle = Handle::Named(&target.dir, place.name);
                 hands.metadata.set(&mut hands.account, place.path, handle, &changes);
+                if hands.metadata.keepable(changes).is_empty() {
+                    // It has turned out just now that nothing of it can be set.
+                    hands.account.unchanged(place.path, &src.stat, Counted::AsItself);
+                    return Ok(false);
+                }
             }
         }
         Kept::Anew => make(hands, pair)?,
@@ -179,7 +207,8 @@ fn update(
     let is_file = src.kind == FileKind::File;
     differs.content = was_compared || !is_file;
     differs.size = is_file && src.size != found.stat.size;
-    differs.time_of_transfer = !walk.state.ground.keep().times;
+    let can = &hands.state.can;
+    differs.time_of_transfer = !walk.state.ground.keep().times || can.leaves_out(Capability::Times);
     make(hands, pair)?;
     report_differs(hands, pair, Deed::Update, differs);
     Ok(true)

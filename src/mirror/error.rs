@@ -12,6 +12,8 @@ pub(super) enum StepError {
     Source(Act, Cause),
     /// In the destination.
     Destination(Act, Cause),
+    /// The entry is left out because the destination cannot have it, for this reason.
+    LeftOut(&'static str),
     /// The run was asked to stop.
     Cancelled,
 }
@@ -42,6 +44,7 @@ impl From<Failed> for StepError {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Entry(act, cause) => StepError::Destination(act, cause),
+            Failed::LeftOut(why) => StepError::LeftOut(why),
             Failed::Cancelled => StepError::Cancelled,
             Failed::Refused(_) => StepError::Destination(Act::Open, Cause::Replaced),
         }

@@ -15,7 +15,7 @@ use crate::error::Act;
 use crate::plan::step::{Filling, filling};
 use crate::sys::{FileKind, Handle, Stat, commit};
 use crate::tree::Xattr;
-use crate::tree::attributes::Attributes;
+use crate::tree::attributes::{Attributes, Changes};
 use std::fs::File;
 use std::os::fd::AsFd;
 
@@ -101,9 +101,10 @@ pub(super) struct FilledFile<'a> {
 pub(super) fn complete(hands: &mut Hands<'_>, new: NewName<'_>, file: FilledFile<'_>) -> StepResult<()> {
     let FilledFile { draft: Draft { made, temp, have }, wanted, xattrs } = file;
     let settling = Settling { handle: Handle::Open(made.as_fd()), wanted, have: &have, xattrs, is_new: true };
-    hands.metadata.settle(&mut hands.account, new.place.path, settling);
+    let times = hands.metadata.settle_open(&mut hands.account, new.place.path, settling);
     let closed = commit::close(made).map_err(at_destination(Act::Write));
     closed.inspect_err(|_| new.target.discard(temp.as_deref(), new.place.name))?;
+    set_times(hands, new, temp.as_deref().unwrap_or(new.place.name), times);
     put(hands, new, temp)
 }
 
@@ -129,6 +130,16 @@ fn write_in_place(
     let wanted = hands.metadata.wanted(&source.stat, Some(old));
     let (handle, xattrs) = (Handle::Open(file.as_fd()), &source.xattrs);
     let settling = Settling { handle, wanted: &wanted, have: &have, xattrs, is_new: false };
-    hands.metadata.settle(&mut hands.account, new.place.path, settling);
-    commit::close(file).map_err(at_destination(Act::Write))
+    let times = hands.metadata.settle_open(&mut hands.account, new.place.path, settling);
+    commit::close(file).map_err(at_destination(Act::Write))?;
+    set_times(hands, new, new.place.name, times);
+    Ok(())
+}
+
+/// Sets the times that closing the file, which is at this name in the same directory, would have changed.
+fn set_times(hands: &mut Hands<'_>, new: NewName<'_>, at: &[u8], times: Option<Changes>) {
+    if let Some(times) = times {
+        let handle = Handle::Named(&new.target.dir, at);
+        hands.metadata.set(&mut hands.account, new.place.path, handle, &times);
+    }
 }

@@ -3,8 +3,7 @@
 use super::account::{ChangeNote, Counted};
 use super::error::{StepResult, at_destination};
 use super::hands::Hands;
-use super::links::{Claim, FirstName};
-use super::make::make;
+use super::links::FirstName;
 use super::naming::put;
 use super::place::EntryPair;
 use super::walk::Walk;
@@ -14,13 +13,25 @@ use crate::error::Act;
 use crate::plan::step::{LinkFacts, LinkStep, link};
 use rustix::io::Errno;
 
-/// Makes the entry another name of its group's first. Returns whether a name in the directory was created or replaced.
+/// What became of a further name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Further {
+    /// It is handled. Whether a name in the directory was created or replaced.
+    Done(bool),
+    /// It cannot be a name of the same inode: it needs one of its own.
+    Separate,
+}
+
+/// Makes the entry another name of its group's first.
 pub(super) fn further_name(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
     pair: EntryPair<'_>,
     first: &FirstName,
-) -> StepResult<bool> {
+) -> StepResult<Further> {
+    if !hands.state.can.has(Capability::HardLinks) {
+        return Ok(Further::Separate);
+    }
     let (ground, path) = (&walk.state.ground, pair.place.path);
     let facts = LinkFacts {
         is_there: pair.found.is_some(),
@@ -38,25 +49,25 @@ pub(super) fn further_name(
             }
             let differs = differences(hands, pair)?;
             report_link(hands, pair, first, differs);
-            return Ok(true);
+            return Ok(Further::Done(true));
         }
     }
-    Ok(false)
+    Ok(Further::Done(false))
 }
 
-/// Links the entry to its group's first name, if that exists by now. Returns whether it was linked.
+/// Links the entry to its group's first name, if that exists by now.
 fn link_to(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
     pair: EntryPair<'_>,
     target: &Directory,
     first: &FirstName,
-) -> StepResult<bool> {
+) -> StepResult<Further> {
     let (path, name) = (pair.place.path, pair.place.name);
     let may_wait = !walk.state.flags.has_walked();
     let defer = || {
         walk.deferred.link(path);
-        Ok(false)
+        Ok(Further::Done(false))
     };
     let (parent, first_name) = first.path.as_path().split();
     let elsewhere;
@@ -70,17 +81,11 @@ fn link_to(
         };
         &elsewhere
     };
-    let can = &hands.state.can;
-    if !can.has(Capability::HardLinks) {
-        return copy_instead(walk, hands, pair, target);
-    }
     let temp = match target.create_link(name, dir, first_name) {
         Ok(temp) => temp,
         Err(Errno::NOENT) if may_wait => return defer(),
         // The inode has as many names as it can have, or the file system knows no links.
-        Err(errno) if can.refuses(Capability::HardLinks, errno) => {
-            return copy_instead(walk, hands, pair, target);
-        }
+        Err(errno) if hands.state.can.refuses(Capability::HardLinks, errno) => return Ok(Further::Separate),
         Err(errno) => return Err(at_destination(Act::Link)(errno)),
     };
     let inode = first.inode.or_else(|| dir.stat(first_name).ok().map(|stat| stat.id()));
@@ -88,27 +93,7 @@ fn link_to(
     let differs = differences(hands, pair)?;
     put(hands, pair.new_name(target), temp)?;
     report_link(hands, pair, first, differs);
-    Ok(true)
-}
-
-/// Creates the entry separately: the first name of a new group.
-fn copy_instead(
-    walk: &Walk<'_>,
-    hands: &mut Hands<'_>,
-    pair: EntryPair<'_>,
-    target: &Directory,
-) -> StepResult<bool> {
-    let (id, path) = (pair.src.stat.id(), pair.place.path);
-    let lack = hands.state.can.hard_links_lack();
-    hands.account.warn_of(lack.as_slice());
-    walk.links.release(id);
-    make(hands, pair)?;
-    let inode = target.dir.stat(pair.place.name).ok().map(|stat| stat.id());
-    if walk.links.claim(id) == Claim::First {
-        walk.links.made(id, path, inode);
-    }
-    hands.account.changed(path, &pair.src.stat, ChangeNote::created(pair.src.target.as_deref()));
-    Ok(true)
+    Ok(Further::Done(true))
 }
 
 fn report_link(hands: &mut Hands<'_>, pair: EntryPair<'_>, first: &FirstName, differs: Option<Aspects>) {

@@ -18,6 +18,7 @@ use crate::tree::grain::{Grain, Grains};
 use crate::tree::{RelPath, Timestamp, Xattr};
 use rustix::io::Errno;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What is known before a run begins and does not change during it.
 pub(crate) struct Ground<'a> {
@@ -27,7 +28,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) observer: &'a dyn Observer,
     pub(crate) src: Root<'a, SourceDirectory>,
     /// `None` in a dry run whose destination does not exist.
-    pub(crate) dst: Option<Root<'a, Dir>>,
+    pub(crate) dst: Option<Root<'a, Arc<Dir>>>,
     pub(crate) who: Who,
     /// When the run began: files whose mtime is not before that are not known by it.
     pub(crate) began: Timestamp,

@@ -23,7 +23,7 @@ impl<'a> Hands<'a> {
             state,
             metadata: WantedMetadata::new(ground, can),
             copying: ContentCopier::new(ground, flags, &can.copying),
-            account: Account::new(ground, flags),
+            account: Account::new(ground, flags, can),
             buffer: Vec::new(),
         }
     }

@@ -32,7 +32,7 @@ fn make_node(hands: &mut Hands<'_>, new: NewName<'_>, entry: &SourceEntry) -> St
     let node = Node::of_stat(&entry.stat, entry.target.as_deref())
         .ok_or(StepError::Source(Act::Read, Cause::Replaced))?;
     let xattrs = hands.metadata.source_xattrs(|| place.src.xattrs(place.name, false))?;
-    let draft = target.create_node(place.name, node, &hands.state.ground.who)?;
+    let draft = target.create_node(place.name, node, &hands.state.ground.who, &hands.state.can)?;
     let wanted = hands.metadata.wanted_anew(&entry.stat, new);
     let handle = Handle::Named(&target.dir, draft.temp.as_deref().unwrap_or(place.name));
     let settling = Settling { handle, wanted: &wanted, have: &draft.have, xattrs: &xattrs, is_new: true };

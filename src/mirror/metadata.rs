@@ -6,20 +6,19 @@ use super::ground::Ground;
 use super::place::{DestEntry, EntryPair, NewName};
 use crate::account::Aspects;
 use crate::dest::Capabilities;
-use crate::dest::attributes::set;
+use crate::dest::attributes::{read_xattrs, set, times_after_close};
 use crate::error::Act;
 use crate::plan::acl::{self, Named};
 use crate::plan::attributes::{self, add_xattrs, aspects, changes};
 use crate::plan::same::Precision;
 use crate::rules::Side;
-use crate::sys::{Dir, FileKind, Handle, Stat, users, xattr};
+use crate::sys::{Dir, FileKind, Handle, Stat, users};
 use crate::tree::attributes::{Attributes, Changes};
 use crate::tree::metadata::ACL_ACCESS;
 use crate::tree::{RelPath, Xattr};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::AsFd;
 
 /// Decides which metadata an entry should have. One per thread, with the names of users and groups that maps have asked
 /// for.
@@ -159,12 +158,21 @@ impl<'a> WantedMetadata<'a> {
         precision: &Precision,
         xattrs: Option<(&[Xattr], &[Xattr])>,
     ) -> Changes {
+        let wanted = &self.can.keepable(wanted, have);
         let mut changes = changes(wanted, have, precision);
         if let Some((theirs, ours)) = xattrs {
             let theirs = self.adapted(theirs, wanted.mode);
             let takes_part = |side| move |xattr: &Xattr| self.ground.has_xattr(xattr, side);
             add_xattrs(&mut changes, (&theirs, takes_part(Side::Sender)), (ours, takes_part(Side::Receiver)));
+            self.can.keep_xattrs(&mut changes);
         }
+        changes
+    }
+
+    /// What of `changes` the destination is not known to lack by now.
+    pub(super) fn keepable(&self, mut changes: Changes) -> Changes {
+        changes.attributes = self.can.keepable(&changes.attributes, &Attributes::default());
+        self.can.keep_xattrs(&mut changes);
         changes
     }
 
@@ -174,7 +182,7 @@ impl<'a> WantedMetadata<'a> {
         let same_kind = Some(dst).filter(|dst| dst.kind == src.stat.kind);
         let (wanted, have) = (self.wanted(&src.stat, same_kind), Attributes::of(dst));
         let theirs = || place.src.xattrs(place.name, src.follow);
-        let xattrs = self.both_xattrs(theirs, || xattr::at(dir.as_fd(), place.name))?;
+        let xattrs = self.both_xattrs(theirs, || read_xattrs(Handle::Named(dir, place.name), self.can))?;
         let precision = self.ground.precision(Some(dst));
         Ok(self.changes(&wanted, &have, &precision, xattrs.as_ref().map(BothXattrs::as_pair)))
     }
@@ -194,14 +202,33 @@ impl<'a> WantedMetadata<'a> {
     /// Sets what differs on an inode whose content is complete. What cannot be set is reported; the content stays
     /// complete.
     pub(super) fn settle(&self, account: &mut Account<'_>, path: RelPath<'_>, settling: Settling<'_>) {
+        let changes = self.changes_of(settling);
+        self.set(account, path, settling.handle, &changes);
+    }
+
+    /// The same on a file that is open for writing. Returns the times that must be set when it is closed.
+    #[must_use]
+    pub(super) fn settle_open(
+        &self,
+        account: &mut Account<'_>,
+        path: RelPath<'_>,
+        settling: Settling<'_>,
+    ) -> Option<Changes> {
+        let mut changes = self.changes_of(settling);
+        let times = times_after_close(&mut changes, self.can);
+        self.set(account, path, settling.handle, &changes);
+        times
+    }
+
+    /// What must be set on an inode whose content is complete.
+    fn changes_of(&self, settling: Settling<'_>) -> Changes {
         let Settling { handle, wanted, have, xattrs, is_new } = settling;
         let has_none = is_new && have.uid.is_some();
-        let ours = self
-            .takes_xattrs()
-            .then(|| if has_none { Box::default() } else { handle.xattrs().unwrap_or_default() });
+        let ours = self.takes_xattrs().then(|| {
+            if has_none { Box::default() } else { read_xattrs(handle, self.can).unwrap_or_default() }
+        });
         let precision = self.ground.precision_anew();
-        let changes = self.changes(wanted, have, &precision, ours.as_deref().map(|ours| (xattrs, ours)));
-        self.set(account, path, handle, &changes);
+        self.changes(wanted, have, &precision, ours.as_deref().map(|ours| (xattrs, ours)))
     }
 
     /// Sets metadata. What cannot be set is a failure of the entry; the rest is set all the same.
@@ -212,10 +239,9 @@ impl<'a> WantedMetadata<'a> {
         handle: Handle<'_>,
         changes: &Changes,
     ) {
-        let set = set(handle, changes, self.can);
-        account.warn_of(&set.lacks);
-        if let Some(failed) = set.failed {
+        if let Err(failed) = set(handle, changes, self.can) {
             account.fail(path, failed.into());
         }
+        account.report_lacks();
     }
 }

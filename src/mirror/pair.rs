@@ -11,7 +11,7 @@
 use super::deferred::RemovalParent;
 use super::place::EntryPlace;
 use super::scopes::Scopes;
-use crate::dest;
+use crate::dest::{self, Capabilities};
 use crate::plan::join::Joined;
 use crate::plan::names::{JoinedNames, NameFault};
 use crate::pool::lock;
@@ -73,8 +73,8 @@ pub(super) struct DestSide {
 
 impl DestSide {
     /// An existing directory with this `stat`.
-    pub(super) fn live(dir: Dir, stat: Stat, who: &Who) -> Self {
-        let (have, target) = (Attributes::of(&stat), dest::Directory::live(dir, &stat, who));
+    pub(super) fn live(dir: Dir, stat: Stat, who: &Who, can: &Capabilities) -> Self {
+        let (have, target) = (Attributes::of(&stat), dest::Directory::live(dir, &stat, who).knowing(can));
         DestSide { target: Some(target), stat: Some(stat), have, ..DestSide::default() }
     }
 }

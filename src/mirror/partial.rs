@@ -40,8 +40,11 @@ pub(super) fn make_in_parts(
     let wanted = hands.metadata.wanted_anew(&source.stat, new);
     let (handle, have, xattrs) = (Handle::Open(file.as_fd()), Attributes::default(), &source.xattrs);
     let settling = Settling { handle, wanted: &wanted, have: &have, xattrs, is_new: true };
-    hands.metadata.settle(&mut hands.account, path, settling);
+    let times = hands.metadata.settle_open(&mut hands.account, path, settling);
     commit::close(file).map_err(at_destination(Act::Write))?;
+    if let Some(times) = times {
+        hands.metadata.set(&mut hands.account, path, Handle::Named(&dir, name), &times);
+    }
     make_way(hands, new)?;
     if hands.state.ground.options.fsync {
         // It gets its name once its content is on the disk; until then it has a temporary name next to it.

@@ -2,7 +2,7 @@
 
 use super::choose::{Look, LookIn, look};
 use super::entry::mirror_entry;
-use super::error::{StepResult, at_destination};
+use super::error::{StepError, StepResult, at_destination};
 use super::extraneous::{ListedName, extraneous};
 use super::hands::Hands;
 use super::names::take_spelling;
@@ -117,7 +117,7 @@ fn transfer(
 ) -> StepResult<()> {
     let done = mirror_entry(walk, hands, pair);
     // A failed entry may have left a temporary name.
-    if !matches!(done, Ok(false)) {
+    if !matches!(done, Ok(false) | Err(StepError::LeftOut(_))) {
         directory.touch();
     }
     done.map(|_| ())

@@ -95,7 +95,7 @@ fn open_roots(hands: &mut Hands<'_>, purpose: Purpose) -> StepResult<DirectoryPa
     if let Some(root) = &ground.dst {
         let dir = root.dir.open_dir(b".").map_err(at_destination(Act::Open))?;
         let names = Names::of(&dir, &mut hands.buffer).map_err(at_destination(Act::List))?;
-        dst = DestSide { names, ..DestSide::live(dir, root.stat.clone(), &ground.who) };
+        dst = DestSide { names, ..DestSide::live(dir, root.stat.clone(), &ground.who, &hands.state.can) };
     }
     hands.state.flags.note_was_empty(dst.names.len() == 0);
     let is_reported = scopes.cursor.as_ref().is_none_or(Cursor::is_listed);

@@ -4,6 +4,7 @@ pub mod diff;
 mod hold;
 pub mod list;
 pub mod pack;
+pub mod probe;
 pub mod publish;
 pub mod sync;
 pub mod unpack;

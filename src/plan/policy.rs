@@ -69,6 +69,8 @@ pub struct Keep {
     pub xattrs: bool,
     /// POSIX ACLs.
     pub acls: bool,
+    /// Symbolic links; otherwise they are left out.
+    pub symlinks: bool,
     /// Hard links: which names are one inode.
     pub hard_links: bool,
     /// Device nodes; otherwise they are left out.
@@ -99,6 +101,7 @@ impl Default for Keep {
             atimes: false,
             xattrs: true,
             acls: true,
+            symlinks: true,
             hard_links: true,
             devices: true,
             specials: true,

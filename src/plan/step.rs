@@ -74,7 +74,8 @@ fn takes_part(src: &Stat, policy: &Policy) -> bool {
         }
         FileKind::CharDevice | FileKind::BlockDevice => policy.keep.devices,
         FileKind::Fifo | FileKind::Socket => policy.keep.specials,
-        FileKind::Directory | FileKind::Symlink => true,
+        FileKind::Symlink => policy.keep.symlinks,
+        FileKind::Directory => true,
     }
 }
 

@@ -129,6 +129,11 @@ impl Dir {
         self.rename_new_into(from, self, to)
     }
 
+    /// The same, but an error where the file system does not know the flag.
+    pub(crate) fn rename_no_replace(&self, from: &[u8], to: &[u8]) -> Result<()> {
+        fs::renameat_with(&self.0, from, &self.0, to, RenameFlags::NOREPLACE)
+    }
+
     /// Renames into another directory; EEXIST if `to` exists there.
     pub(crate) fn rename_new_into(&self, from: &[u8], dir: &Dir, to: &[u8]) -> Result<()> {
         match self.rename_if_free(from, dir, to) {

@@ -18,11 +18,11 @@ pub(crate) enum Handle<'a> {
 }
 
 impl Handle<'_> {
-    /// Its extended attributes, sorted by name.
-    pub(crate) fn xattrs(self) -> Result<Box<[Xattr]>> {
+    /// Its extended attributes, sorted by name. EOPNOTSUPP if its file system has none.
+    pub(crate) fn stored_xattrs(self) -> Result<Box<[Xattr]>> {
         match self {
-            Handle::Open(fd) => xattr::of(fd),
-            Handle::Named(dir, name) => xattr::at(dir.as_fd(), name),
+            Handle::Open(fd) => xattr::stored_of(fd),
+            Handle::Named(dir, name) => xattr::stored_at(dir.as_fd(), name),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Extended attributes, xattr(7).
 //!
-//! On a file system without them, EOPNOTSUPP on reading means an empty list.
+//! On a file system without them, EOPNOTSUPP on reading means an empty list, for who does not ask for the difference.
 
 use crate::tree::Xattr;
 use crate::tree::metadata::is_second_view;
@@ -19,15 +19,34 @@ const VALUE_BYTES: usize = 256;
 
 /// All extended attributes of what `fd` refers to, sorted by name.
 pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Box<[Xattr]>> {
+    none_if_unsupported(stored_of(fd))
+}
+
+fn none_if_unsupported(stored: Result<Box<[Xattr]>>) -> Result<Box<[Xattr]>> {
+    match stored {
+        Err(Errno::OPNOTSUPP) => Ok(Box::default()),
+        stored => stored,
+    }
+}
+
+/// The same, but EOPNOTSUPP on a file system without them.
+pub(crate) fn stored_of(fd: BorrowedFd<'_>) -> Result<Box<[Xattr]>> {
     let list = grow(LIST_BYTES, |buffer| fs::flistxattr(fd, buffer))?;
     collect(&list, |name| grow(VALUE_BYTES, |buffer| fs::fgetxattr(fd, name, buffer)))
 }
 
 /// All extended attributes of a symlink, fifo or device, which is not opened.
 pub(crate) fn at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[Xattr]>> {
+    none_if_unsupported(stored_at(dir, name))
+}
+
+/// The same, but EOPNOTSUPP on a file system without them.
+pub(crate) fn stored_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Box<[Xattr]>> {
     // Most entries have none, and one call can tell if the kernel has it.
-    if list_at(dir, name) == Ok(0) {
-        return Ok(Box::default());
+    match list_at(dir, name) {
+        Ok(0) => return Ok(Box::default()),
+        Err(Errno::OPNOTSUPP) => return Err(Errno::OPNOTSUPP),
+        _ => {}
     }
     // There is no descriptor of the entry, so it is named through the directory's descriptor in /proc. If /proc is not
     // mounted, such entries count as having none.
@@ -66,7 +85,6 @@ fn list_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<usize> {
         return Ok(bytes);
     }
     match Errno::from_io_error(&std::io::Error::last_os_error()) {
-        Some(Errno::OPNOTSUPP) => Ok(0),
         Some(errno @ (Errno::NOSYS | Errno::PERM)) => {
             MISSING.store(true, Ordering::Relaxed);
             Err(errno)
@@ -88,7 +106,7 @@ fn collect(list: &[u8], mut value: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Resu
                 xattrs.push(Xattr { name: name.into(), value: value.into() });
             }
             // Removed since it was listed, or not readable by this user (trusted., some security.).
-            Err(Errno::NODATA | Errno::PERM | Errno::ACCESS) => {}
+            Err(Errno::NODATA | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP) => {}
             Err(error) => return Err(error),
         }
     }
@@ -112,7 +130,6 @@ fn grow(first: usize, mut call: impl FnMut(&mut [u8]) -> Result<usize>) -> Resul
                 buffer.truncate(len);
                 return Ok(buffer);
             }
-            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
             // XATTR_SIZE_MAX and XATTR_LIST_MAX are 64 KiB, limits.h.
             Err(Errno::RANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 8, 0),
             Err(error) => return Err(error),

@@ -64,6 +64,14 @@ impl Grains {
         Grains { grain, asked: Some((root.dev, root.mount_id())) }
     }
 
+    /// The same, or `found` where its file system's type tells nothing.
+    pub(crate) fn or(self, found: Option<Grain>) -> Self {
+        match (self.grain, found) {
+            (Grain::Unknown, Some(grain)) => Grains { grain, ..self },
+            _ => self,
+        }
+    }
+
     /// The grain of an inode. Other mounts were not asked.
     pub(crate) fn of(&self, stat: &Stat) -> Grain {
         // Files of one overlay may have several devices; several mounts may show one device.

@@ -35,6 +35,7 @@ fn every_command_helps_with_examples() {
         &["list", "--help"],
         &["verify", "-h"],
         &["diff", "--help"],
+        &["probe", "--help"],
     ] {
         let output = haul(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");

@@ -6,9 +6,9 @@ use crate::support::oracle::{
     Outcome, exact, haul, haul_command, in_private_mounts, is_root, leave_out, peer, run,
 };
 use crate::support::scratch::Scratch;
-use crate::support::tree::{build, dir, file, hard_link, keeps_xattr};
+use crate::support::tree::{build, dir, fifo, file, hard_link, keeps_xattr, symlink};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
@@ -74,6 +74,133 @@ fn where_there_are_no_hard_links_every_verb_copies_and_says_so_once() {
                 assert_eq!(then, now);
             }
         }
+    }
+}
+
+/// What root can set everywhere, and what every local file system has, is refused to all alike.
+#[test]
+fn what_the_destination_refuses_is_left_out_with_one_warning_and_a_rerun_changes_nothing() {
+    if !is_root() {
+        return leave_out("only root gives files away, and the kernel refuses others anyway");
+    }
+    let scratch = Scratch::new();
+    let (src, archive) = (scratch.join("src"), scratch.join("a.tar.zst"));
+    let nodes = [
+        file("a", "a").mode(0o4640).owner(5, 6),
+        dir("d").mode(0o751),
+        file("d/b", "b").mode(0o600).owner(7, 8),
+        symlink("d/l", "b"),
+        fifo("f"),
+    ];
+    build(&src, &nodes);
+    haul!["pack", &src, &archive].expect(0);
+    for (number, (calls, errno, sentence, flag)) in [
+        ("fchmod,?fchmodat2", "EPERM", "does not keep modes", "--perms"),
+        ("fchmod,?fchmodat2", "EOPNOTSUPP", "does not keep modes", "--perms"),
+        ("fchown,fchownat", "EPERM", "does not keep owners", "--owner"),
+        ("utimensat", "EPERM", "does not keep modification times", "--times"),
+        ("symlinkat", "EPERM", "no symbolic links", "--links"),
+        ("symlinkat", "ENOSYS", "no symbolic links", "--links"),
+        ("mknodat", "EPERM", "no fifos and sockets", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let [new, old, mirror, asked] =
+            ["new", "old", "mirror", "asked"].map(|name| scratch.join(&format!("{name}{number}")));
+        fs::create_dir(&old).unwrap();
+        for args in [
+            &[&"unpack" as &dyn AsRef<_>, &archive, &new][..],
+            &[&"unpack", &archive, &old],
+            &[&"unpack", &"--update", &archive, &old],
+            &[&"sync", &src, &mirror],
+            &[&"sync", &src, &mirror],
+        ] {
+            let Some(outcome) = refusing(calls, errno, args) else { return };
+            outcome.expect(0).expect_once(sentence);
+        }
+        for dst in [&new, &old, &mirror] {
+            assert_eq!(content(&dst.join("a")) + &content(&dst.join("d/b")), "ab", "{calls} {errno}");
+            let mode = fs::metadata(dst.join("a")).unwrap().mode();
+            assert!(mode & 0o4000 == 0 || fs::metadata(dst.join("a")).unwrap().uid() == 5, "{mode:o}");
+            let left = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(".haul-");
+            assert!(!fs::read_dir(dst).unwrap().any(|entry| left(&entry.unwrap().file_name())));
+        }
+        if !flag.is_empty() {
+            for args in
+                [&[&"sync" as &dyn AsRef<_>, &flag, &src, &asked][..], &[&"unpack", &flag, &archive, &asked]]
+            {
+                refusing(calls, errno, args).unwrap().expect(3);
+            }
+        }
+    }
+}
+
+/// A second run finds that each name is the copy that it left, although nothing told it that there are no links.
+#[test]
+fn copies_in_the_place_of_hard_links_are_not_made_again() {
+    let scratch = Scratch::new();
+    linked(&scratch);
+    let (src, dst) = (scratch.join("src"), scratch.join("dst"));
+    let Some(outcome) = refusing("linkat", "EPERM", &[&"sync", &src, &dst]) else { return };
+    outcome.expect(0);
+    refusing("linkat", "EPERM", &[&"sync", &src, &dst]).unwrap().expect(0).expect_once("nothing to change");
+    refusing("linkat", "EPERM", &[&"sync", &"--hard-links", &src, &dst]).unwrap().expect(3);
+    let archive = scratch.join("a.tar.zst");
+    for _ in 0..2 {
+        let outcome = haul!["unpack", "--update", "--without", "hard-links", &archive, &dst].expect(0);
+        outcome.expect_once("nothing to change");
+    }
+}
+
+/// One entry that refuses is a failure: the destination takes the others.
+#[test]
+fn an_immutable_file_is_not_a_lack_of_the_destination() {
+    let scratch = Scratch::new();
+    let (src, dst) = (scratch.join("src"), scratch.join("dst"));
+    build(&src, &[file("a", "a").mode(0o600), file("b", "b").mode(0o600)]);
+    haul!["sync", &src, &dst].expect(0);
+    if !is_root() || !peer("chattr") || !chattr("+i", &dst.join("a")) {
+        return leave_out("files cannot be made immutable here");
+    }
+    for name in ["a", "b"] {
+        fs::set_permissions(src.join(name), fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    let outcome = haul!["sync", &src, &dst];
+    assert!(chattr("-i", &dst.join("a")));
+    let outcome = outcome.expect(3);
+    assert!(!outcome.stderr.contains("warning") && outcome.stderr.contains("the mode of a"), "{outcome}");
+    assert_eq!(fs::metadata(dst.join("b")).unwrap().mode() & 0o777, 0o640);
+}
+
+fn chattr(flag: &str, path: &Path) -> bool {
+    Command::new("chattr").arg(flag).arg(path).status().is_ok_and(|status| status.success())
+}
+
+/// On a local file system, too: who wants no attributes pays for none.
+#[test]
+fn without_extended_attributes_none_of_the_destinations_are_read() {
+    let scratch = Scratch::new();
+    let (src, dst, log) = (scratch.join("src"), scratch.join("dst"), scratch.join("log"));
+    build(&src, &[file("a", "a"), dir("d"), file("d/b", "b")]);
+    if !peer("strace") {
+        return;
+    }
+    for flags in [&["--no-xattrs", "--no-acls"][..], &["--without", "xattrs,acls"]] {
+        for _ in 0..2 {
+            let mut command = Command::new("strace");
+            command.args(["-f", "-qq", "-y", "-e", "trace=/listxattr|getxattr", "-o"]).arg(&log);
+            command.arg(haul_command().get_program()).arg("sync").args(flags).args([&src, &dst]);
+            run(&mut command, None).expect(0);
+            let of_dst: Vec<String> = content(&log)
+                .lines()
+                .filter(|line| line.contains(&*dst.to_string_lossy()))
+                .map(str::to_owned)
+                .collect();
+            let expected = usize::from(flags[0] == "--no-xattrs");
+            assert!(of_dst.len() <= expected, "{flags:?}: {of_dst:#?}");
+        }
+        fs::remove_dir_all(&dst).unwrap();
     }
 }
 

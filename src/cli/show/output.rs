@@ -73,6 +73,7 @@ pub(crate) enum Verb {
     Verify,
     Diff,
     Rollback,
+    Probe,
 }
 
 impl Verb {
@@ -85,6 +86,7 @@ impl Verb {
             Self::Verify => "verify",
             Self::Diff => "diff",
             Self::Rollback => "rollback",
+            Self::Probe => "probe",
         }
     }
 
@@ -98,6 +100,7 @@ impl Verb {
             Self::Verify => "verified",
             Self::Diff => "compared",
             Self::Rollback => "brought back",
+            Self::Probe => "probed",
         }
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod diff;
 pub(crate) mod generate;
 pub(crate) mod list;
 pub(crate) mod pack;
+pub(crate) mod probe;
 pub(crate) mod rollback;
 pub(crate) mod sync;
 pub(crate) mod unpack;

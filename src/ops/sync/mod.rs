@@ -10,7 +10,7 @@ pub use crate::mirror::options::{
 
 use crate::account::{End, Observer, Report};
 use crate::cancel::Cancel;
-use crate::dest::Capabilities;
+use crate::dest::Profile;
 use crate::dest::spelling::sense_names;
 use crate::error::Error;
 use crate::mirror::mirror;
@@ -31,10 +31,10 @@ pub fn sync(
 ) -> Result<Report, Error> {
     process::raise_open_files();
     match open::open(Paths { src, dst }, options, cancel, observer)? {
-        Some(mut ground) => {
-            let can = Capabilities::of(&options.destination);
+        Some((mut ground, can)) => {
             if let Some(dst) = &ground.dst {
-                sense_names(&dst.dir, &can, !options.dry_run);
+                let may_write = !options.dry_run && options.destination.profile == Profile::Auto;
+                sense_names(&dst.dir, &can, may_write);
             }
             ground.src.dir.spell(can.names());
             Ok(mirror(ground, can, cancel))

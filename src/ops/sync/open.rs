@@ -2,7 +2,9 @@
 
 use crate::account::Observer;
 use crate::cancel::Cancel;
+use crate::dest::Capabilities;
 use crate::dest::backup::BackupPlace;
+use crate::dest::survey::{Intent, Surveyed, survey};
 use crate::error::{Act, Error, Precaution};
 use crate::mirror::options::{Delta, SyncOptions};
 use crate::mirror::{Alternates, Ground, Manifest, Root, XattrRules};
@@ -11,13 +13,14 @@ use crate::plan::names::NameRules;
 use crate::plan::removal::{RunFacts, Stays, may_remove};
 use crate::source::SourceDirectory;
 use crate::sys::grain::grains;
-use crate::sys::{self, Dir, Names, meta, process};
+use crate::sys::{self, Dir, Names, process};
 use crate::tree::Locality;
 use crate::tree::attributes::Who;
 use crate::tree::grain::Grains;
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Both sides, as the user named them.
 #[derive(Clone, Copy)]
@@ -33,7 +36,7 @@ pub(super) fn open<'a>(
     options: &'a SyncOptions,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
-) -> Result<Option<Ground<'a>>, Error> {
+) -> Result<Option<(Ground<'a>, Capabilities)>, Error> {
     let Paths { src: src_path, dst: dst_path } = sides;
     let src = open_root(src_path)?.ok_or_else(|| Error::io(Act::Open, src_path, Errno::NOENT))?;
     let manifest = match options.delete.as_ref().and_then(|delete| delete.manifest.as_ref()) {
@@ -57,12 +60,16 @@ pub(super) fn open<'a>(
     let who = who();
     // Only root can make device nodes, mknod(2).
     policy.keep.devices &= who.is_root();
+    let xattrs = policy.keep.xattrs || policy.keep.acls;
+    let intent = Intent { options: &options.destination, who: &who, xattrs, is_dry: options.dry_run };
+    let dst = dst.map(|Root { path, location, dir, stat }| Root { path, location, dir: Arc::new(dir), stat });
+    let Surveyed { can, grain, locality } = survey(dst.as_ref().map(|dst| &dst.dir), intent);
     let delta = match options.copying.delta {
         Delta::Always => true,
         Delta::Never => false,
-        Delta::Auto => dst.as_ref().is_some_and(|dst| meta::locality(&dst.dir) == Locality::Network),
+        Delta::Auto => locality == Locality::Network,
     };
-    Ok(Some(Ground {
+    let ground = Ground {
         options,
         policy,
         observer,
@@ -70,7 +77,7 @@ pub(super) fn open<'a>(
         backup: open_backup(options, dst_path)?,
         manifest,
         began: process::now(),
-        grains: dst.as_ref().map_or(Grains::UNKNOWN, |dst| grains(&dst.dir)),
+        grains: dst.as_ref().map_or(Grains::UNKNOWN, |dst| grains(&dst.dir).or(grain)),
         xattr_rules: XattrRules::of(&options.choice.rules).map_err(Error::Rule)?,
         src: Root {
             path: src.path,
@@ -81,7 +88,8 @@ pub(super) fn open<'a>(
         dst,
         who,
         delta,
-    }))
+    };
+    Ok(Some((ground, can)))
 }
 
 /// The destination, created if missing and locked by this run. `None` if the run was asked to stop while it waited.

@@ -7,17 +7,18 @@
 use super::run::UnpackRun;
 use super::select::MemberChoice;
 use crate::archive::index::Record;
-use crate::dest::{Destination, Owners};
-use crate::plan::links::{Looked, Need};
+use crate::dest::{Capability, Destination, Owners};
+use crate::plan::links::{self, Looked, Need};
 use crate::plan::policy::{Compare, Policy};
 use crate::plan::same::Precision;
 use crate::plan::step::{self, Action, Seen};
 use crate::pool;
 use crate::sys::{Dir, Handle, process};
 use crate::tree::attributes::Changes;
-use crate::tree::{Digest, Entry, FileKind, Kind, RelPath, Stat, Timestamp};
+use crate::tree::{Digest, Entry, FileKind, Kind, RelPath, RelPathBuf, Stat, Timestamp};
 use crate::walk::content::Reader;
 use crate::walk::{Found, Stamp};
+use rustix::io::Errno;
 use std::collections::HashMap;
 
 /// How many entries of one directory a thread looks at at a time.
@@ -36,7 +37,8 @@ pub(super) fn look(
     if destination.is_new() {
         return looked;
     }
-    let stretches = stretches(records, choices);
+    let copies = copies(destination, records, choices);
+    let stretches = stretches(records, choices, &copies);
     let going_on = stretches.into_iter().take_while(|_| !run.cancel.is_set());
     let start = || (Looking::new(run, destination), Vec::new());
     let states =
@@ -49,13 +51,31 @@ pub(super) fn look(
     looked
 }
 
-/// An entry to look at, and its number.
-type Numbered<'a> = (usize, &'a Record, &'a Entry);
+/// For each further name of an inode, what it is as a file of its own, and its content: where there are no hard links.
+type Copies = HashMap<usize, (Entry, Option<Digest>)>;
+
+fn copies(destination: &Destination, records: &[Record], choices: &[MemberChoice]) -> Copies {
+    if destination.can.has(Capability::HardLinks) {
+        return Copies::new();
+    }
+    let entries: Vec<_> = records.iter().zip(choices).map(|(record, choice)| choice.entry(record)).collect();
+    let firsts = links::by_target(&entries).into_iter();
+    let copy = |(number, first): (usize, usize)| {
+        let (name, first_entry): (&Entry, &Entry) = (entries[number]?, entries[first]?);
+        let entry = Entry { path: name.path.clone(), ..first_entry.clone() };
+        Some((number, (entry, records[first].digest)))
+    };
+    firsts.filter_map(copy).collect()
+}
+
+/// An entry to look at, its number, and the digest of its content.
+type Numbered<'a> = (usize, Option<Digest>, &'a Entry);
 
 /// The entries to look at, by their directory.
 fn stretches<'a>(
     records: &'a [Record],
     choices: &'a [MemberChoice],
+    copies: &'a Copies,
 ) -> Vec<(RelPath<'a>, Vec<Numbered<'a>>)> {
     let mut stretches: Vec<(RelPath<'_>, Vec<_>)> = Vec::new();
     let mut last: HashMap<RelPath<'_>, usize> = HashMap::new();
@@ -64,13 +84,15 @@ fn stretches<'a>(
         let Some(parent) = entry.path.as_path().parent().filter(|_| entry.kind != Kind::Directory) else {
             continue;
         };
+        let numbered = match copies.get(&number) {
+            Some((entry, digest)) => (number, *digest, entry),
+            None => (number, record.digest, entry),
+        };
         match last.get(&parent) {
-            Some(&at) if stretches[at].1.len() < STRETCH_ENTRIES => {
-                stretches[at].1.push((number, record, entry));
-            }
+            Some(&at) if stretches[at].1.len() < STRETCH_ENTRIES => stretches[at].1.push(numbered),
             _ => {
                 last.insert(parent, stretches.len());
-                stretches.push((parent, vec![(number, record, entry)]));
+                stretches.push((parent, vec![numbered]));
             }
         }
     }
@@ -104,8 +126,8 @@ impl<'a> Looking<'a> {
 
     fn stretch(&mut self, parent: RelPath<'_>, entries: &[Numbered<'_>], found: &mut Vec<(usize, Looked)>) {
         let Ok(dir) = self.destination.root().open_dir_beneath(parent) else { return };
-        for &(number, record, entry) in entries {
-            found.extend(self.entry(&dir, record.digest, entry).map(|looked| (number, looked)));
+        for &(number, digest, entry) in entries {
+            found.extend(self.entry(&dir, digest, entry).map(|looked| (number, looked)));
         }
     }
 
@@ -113,6 +135,17 @@ impl<'a> Looking<'a> {
     pub(super) fn one(&mut self, entry: &Entry) -> Looked {
         let dir = self.destination.root().open_dir_beneath(entry.path.as_path().split().0);
         dir.ok().and_then(|dir| self.entry(&dir, None, entry)).unwrap_or(Looked::MISSING)
+    }
+
+    /// Whether the entry is a copy of the one at `target`, of which it would be another name if there were hard links.
+    pub(super) fn is_copy(&self, entry: &Entry, target: &RelPathBuf) -> bool {
+        let stat = |path: RelPath<'_>| {
+            let (parent, name) = path.split();
+            let stat = self.destination.root().open_dir_beneath(parent)?.stat(name)?;
+            Ok::<_, Errno>((stat.kind, stat.size, stat.mode, stat.mtime))
+        };
+        let (copy, original) = (stat(entry.path.as_path()), stat(target.as_path()));
+        self.policy.compare == Compare::Quick && copy.is_ok() && copy == original
     }
 
     /// `None` if there is nothing.

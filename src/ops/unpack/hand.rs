@@ -55,10 +55,18 @@ impl<'a> Hand<'a> {
 
     /// Creates an entry without content: a link or a node.
     pub(super) fn bare(&mut self, entry: &Entry) -> Result<(), Halt> {
+        if self.is_left_out(entry) {
+            self.destination.leave_out(entry.path.as_path());
+            return self.note(entry, Err(Failed::LeftOut("symbolic links are excluded")));
+        }
         self.make(entry, |maker| match &entry.kind {
             Kind::HardLink(target) => maker.hard_link(entry, target.as_path()),
             _ => maker.node(entry),
         })
+    }
+
+    fn is_left_out(&self, entry: &Entry) -> bool {
+        !self.run.options.symlinks && matches!(entry.kind, Kind::Symlink(_))
     }
 
     /// Begins a large file; `None` if nothing is to be written.
@@ -93,6 +101,9 @@ impl<'a> Hand<'a> {
 
     /// Sets what differs on an existing entry.
     pub(super) fn set(&mut self, entry: &Entry, changes: &Changes) -> Result<(), Halt> {
+        if self.is_left_out(entry) {
+            return self.note(entry, Err(Failed::LeftOut("symbolic links are excluded")));
+        }
         let result = self.set_metadata(entry, changes);
         self.ledger.report.counts.metadata_set += u64::from(result.is_ok());
         self.note(entry, result)
@@ -154,6 +165,10 @@ impl<'a> Hand<'a> {
                 self.ledger.tell(Event::Done(entry));
                 Ok(())
             }
+            Err(Failed::LeftOut(why)) => {
+                self.ledger.skip(path, why);
+                Ok(())
+            }
             Err(Failed::Refused(why)) => Err(Fault::Refused(format!("{}: {why}", path.display())).into()),
             Err(failed @ (Failed::Entry(..) | Failed::Cancelled)) => {
                 self.fail(path, failed);
@@ -168,13 +183,14 @@ impl<'a> Hand<'a> {
             Failed::Entry(act, cause) => self.ledger.fail_or_stop(self.run.side(), path, act, cause),
             // A directory above it has been replaced by a symbolic link since.
             Failed::Refused(_) => self.ledger.fail(path, Act::Publish, Cause::Replaced),
+            Failed::LeftOut(why) => self.ledger.skip(path, why),
             Failed::Cancelled => {}
         }
     }
 
     /// Reports, once each, what the destination lacks.
     pub(super) fn report_lacks(&mut self) {
-        for lack in self.maker.take_lacks() {
+        for lack in self.destination.can.take_lacks() {
             self.ledger.tell(Event::Warning(&lack.to_string()));
         }
     }

@@ -23,6 +23,20 @@ pub struct UnpackOptions {
     pub numeric_owner: bool,
     /// Leave existing entries alone instead of replacing them.
     pub keep_existing: bool,
+    /// Set modes. Otherwise new entries get their mode less the umask, and old ones keep theirs.
+    pub modes: bool,
+    /// With `same_owner`: set owners.
+    pub users: bool,
+    /// With `same_owner`: set groups.
+    pub groups: bool,
+    /// Set modification times.
+    pub times: bool,
+    /// Except those of directories.
+    pub omit_dir_times: bool,
+    /// Create symbolic links; otherwise they are left out.
+    pub symlinks: bool,
+    /// Create hard links; otherwise each name is a file of its own.
+    pub hard_links: bool,
     /// Set extended attributes, except ACLs.
     pub xattrs: bool,
     /// Set POSIX ACLs.
@@ -53,6 +67,13 @@ impl Default for UnpackOptions {
             same_permissions: false,
             numeric_owner: false,
             keep_existing: false,
+            modes: true,
+            users: true,
+            groups: true,
+            times: true,
+            omit_dir_times: false,
+            symlinks: true,
+            hard_links: true,
             xattrs: true,
             acls: true,
             destination: DestinationOptions::default(),

@@ -6,7 +6,7 @@
 use super::compare::Looking;
 use super::hand::Hand;
 use super::run::UnpackRun;
-use crate::dest::Destination;
+use crate::dest::{Capability, Destination};
 use crate::plan::links::{Claims, Looked, Need};
 use crate::source::frames::Halt;
 use crate::tree::{Entry, Kind, RelPathBuf};
@@ -29,7 +29,11 @@ impl<'a> Present<'a> {
         let Looked { need, inode } = self.looking.one(entry);
         let Some((inode, names)) = inode else { return Ok(false) };
         if let Kind::HardLink(target) = &entry.kind {
-            let is_joined = self.destination.remembers(target.as_path()) == Some(inode);
+            let is_joined = if self.destination.can.has(Capability::HardLinks) {
+                self.destination.remembers(target.as_path()) == Some(inode)
+            } else {
+                self.looking.is_copy(entry, target)
+            };
             if is_joined {
                 hand.found(entry);
             }

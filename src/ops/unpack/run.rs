@@ -5,7 +5,7 @@ use super::prefetch::Early;
 use crate::account::{Observer, RunSide, Stop};
 use crate::cancel::Cancel;
 use crate::dest::spelling::sense_names;
-use crate::dest::{Capabilities, Destination, DestinationSettings};
+use crate::dest::{Destination, DestinationSettings, Profile};
 use crate::error::{Act, Error};
 use crate::ops::hold::{Hold, hold};
 use crate::rules::{self, Chooser, RuleError};
@@ -63,20 +63,27 @@ impl<'a> UnpackRun<'a> {
     pub(super) fn destination(&self) -> Result<Destination, Error> {
         let UnpackOptions { same_owner, same_permissions, numeric_owner, xattrs, acls, fsync, .. } =
             *self.options;
+        let UnpackOptions { modes, users, groups, times, omit_dir_times, hard_links, .. } = *self.options;
         let (removes, gives_way) = (self.options.update.is_some(), self.options.deletes());
         let settings = DestinationSettings {
             same_owner,
             same_permissions,
             numeric_owner,
+            modes,
+            users,
+            groups,
+            times,
+            omit_dir_times,
+            hard_links,
             xattrs,
             acls,
             removes,
             fsync,
             gives_way,
         };
-        let can = Capabilities::of(&self.options.destination);
-        let destination = Destination::open(self.dst, settings, can)?;
-        sense_names(destination.root(), &destination.can, true);
+        let destination = Destination::open(self.dst, settings, &self.options.destination)?;
+        let may_write = self.options.destination.profile == Profile::Auto;
+        sense_names(destination.root(), &destination.can, may_write);
         if self.options.update.is_some() && !destination.is_new() {
             hold_existing(self, &destination)?;
         }

@@ -107,8 +107,10 @@ fn options_digest(options: &UnpackOptions) -> u128 {
     let umask = (!options.same_permissions).then(process::umask);
     let who = (process::identity(), umask, env!("CARGO_PKG_VERSION"));
     let how = (options.same_owner, options.same_permissions, options.numeric_owner, options.deletes());
-    let names = options.destination.names;
-    xxh3_128(format!("{who:?} {how:?} {names:?} {:?}", options.select).as_bytes())
+    let UnpackOptions { modes, users, groups, times, omit_dir_times, .. } = *options;
+    let UnpackOptions { symlinks, hard_links, xattrs, acls, .. } = *options;
+    let kept = [modes, users, groups, times, omit_dir_times, symlinks, hard_links, xattrs, acls];
+    xxh3_128(format!("{who:?} {how:?} {kept:?} {:?} {:?}", options.destination, options.select).as_bytes())
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use super::run::UnpackRun;
 use super::select::MemberChoice;
 use crate::account::{End, Report};
 use crate::archive::index::Record;
-use crate::dest::Destination;
+use crate::dest::{Capability, Destination};
 use crate::error::{Act, Error, Precaution};
-use crate::plan::links::{self, Looked, Need};
+use crate::plan::links::{self, Firsts, Looked, Need};
 use crate::pool;
 use crate::source::frames::Halt;
 use crate::sys::Names;
@@ -30,7 +30,9 @@ pub(super) fn missing(
         return vec![MemberChoice::Left; records.len()];
     }
     let firsts = links::by_target(&entries);
-    links::resolve(&firsts, &mut looked);
+    // Where there are no hard links, each name is compared by itself.
+    let groups = if destination.can.has(Capability::HardLinks) { &firsts } else { &Firsts::new() };
+    links::resolve(groups, &mut looked);
     for &number in firsts.values() {
         if let (Some(entry), Some((inode, _))) = (entries[number], looked[number].inode) {
             destination.remember(entry.path.as_path(), inode);

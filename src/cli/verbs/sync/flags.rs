@@ -238,6 +238,9 @@ pub(crate) struct KeepArgs {
     /// Do not set modification times
     #[arg(long, overrides_with = "times")]
     pub(crate) no_times: bool,
+    /// Leave out symlinks
+    #[arg(long, overrides_with = "links")]
+    pub(crate) no_links: bool,
     /// Do not set modification times of directories
     #[arg(short = 'O', long)]
     pub(crate) omit_dir_times: bool,
@@ -326,7 +329,7 @@ pub(crate) struct UsualArgs {
     )]
     pub(crate) devices_and_specials: bool,
     /// Keep symlinks
-    #[arg(short = 'l', long, hide = true)]
+    #[arg(short = 'l', long, hide = true, overrides_with = "no_links")]
     pub(crate) links: bool,
 }
 

@@ -24,7 +24,6 @@ use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::publish::PublishOptions;
 use haul::ops::sync::{Choice, SyncOptions, sync};
-use haul::options::Insist;
 use haul::rules::Settings;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -117,8 +116,7 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<SyncTask, Refusa
     options.write_manifest = args.delete.write_manifest;
     options.dry_run = args.dry_run;
     options.fsync = args.fsync;
-    options.destination.insist = Insist { xattrs: args.keep.usual.xattrs, acls: args.keep.usual.acls };
-    args.destination.apply(&mut options.destination);
+    options.destination = args.destination.options(policy::insist(&args.keep.usual));
     options.wait = args.wait;
     let rate = args.bwlimit.unwrap_or_default().0;
     Ok(SyncTask {
@@ -158,6 +156,7 @@ mod tests {
     use crate::cli::{Cli, Command};
     use clap::Parser;
     use haul::ops::sync::{AlternateUse, DeleteWhen, Delta};
+    use haul::options::Insist;
     use haul::plan::policy::{Compare, Keep, Symlinks};
     use std::path::Path;
 
@@ -224,7 +223,7 @@ mod tests {
             assert_eq!(format!("{:?}", kept(usual, &environment)), format!("{:?}", kept("", &environment)));
         }
         // They only insist: what is asked for by name is not left out where the destination cannot keep it.
-        let insist = Insist { xattrs: true, acls: true };
+        let insist = Insist { xattrs: true, acls: true, hard_links: true, ..Insist::default() };
         assert_eq!(
             (options("-aHAX").destination.insist, options("").destination.insist),
             (insist, Insist::default())

@@ -1,9 +1,10 @@
 //! What the mirror should be like: what counts as equal, and which metadata is kept.
 
-use super::flags::{CompareArgs, KeepArgs, SymlinkArgs};
+use super::flags::{CompareArgs, KeepArgs, SymlinkArgs, UsualArgs};
 use crate::cli::environment::Environment;
 use crate::cli::refusal::{Refusal, usage};
 use haul::internals::users;
+use haul::options::Insist;
 use haul::plan::policy::{Chmod, Compare, IdMap, Keep, LookUp, Policy, Symlinks};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -41,6 +42,21 @@ pub(super) fn policy(
     })
 }
 
+/// What was asked for by name must be kept.
+pub(super) fn insist(usual: &UsualArgs) -> Insist {
+    Insist {
+        modes: usual.perms,
+        owners: usual.owner || usual.group,
+        times: usual.times,
+        symlinks: usual.links,
+        hard_links: usual.hard_links,
+        devices: usual.devices || usual.devices_and_specials,
+        specials: usual.specials || usual.devices_and_specials,
+        xattrs: usual.xattrs,
+        acls: usual.acls,
+    }
+}
+
 fn keep(args: &KeepArgs, environment: &Environment) -> Result<Keep, Refusal> {
     let [user_map, group_map] = id_maps(args)?;
     Ok(Keep {
@@ -55,6 +71,7 @@ fn keep(args: &KeepArgs, environment: &Environment) -> Result<Keep, Refusal> {
         atimes: args.atimes,
         xattrs: !args.no_xattrs,
         acls: !args.no_acls,
+        symlinks: !args.no_links,
         hard_links: !args.no_hard_links,
         devices: !args.no_devices && !args.no_devices_and_specials,
         specials: !args.no_specials && !args.no_devices_and_specials,

@@ -1,5 +1,6 @@
 //! `haul unpack`: its flags, the rules across them, and how it is run.
 
+mod keep;
 mod ready;
 
 use crate::cli::environment::Environment;
@@ -24,8 +25,8 @@ use haul::cancel::Cancel;
 use haul::error::Error;
 use haul::ops::publish::PublishOptions;
 use haul::ops::unpack::{Select, StampPlace, UnpackOptions, Update, unpack};
-use haul::options::Insist;
 use haul::tree::path::escape;
+use keep::UnpackKeepArgs;
 use ready::Sign;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -50,33 +51,6 @@ pub(crate) struct UnpackArgs {
     pub(crate) paths: Vec<OsString>,
     #[command(flatten)]
     pub(crate) work: Work,
-    /// Give entries the owners in the archive (the default for root)
-    #[arg(long, overrides_with = "no_same_owner")]
-    pub(crate) same_owner: bool,
-    /// Give entries to the running user (the default for anyone but root)
-    #[arg(long)]
-    pub(crate) no_same_owner: bool,
-    /// Set modes exactly, including setuid and setgid (the default for root)
-    #[arg(long, overrides_with = "no_same_permissions")]
-    pub(crate) same_permissions: bool,
-    /// Apply the umask to modes (the default for anyone but root)
-    #[arg(long)]
-    pub(crate) no_same_permissions: bool,
-    /// Use the archive's user and group numbers even if it has names
-    #[arg(long)]
-    pub(crate) numeric_owner: bool,
-    /// Do not set extended attributes
-    #[arg(long, overrides_with = "xattrs")]
-    pub(crate) no_xattrs: bool,
-    /// Do not set POSIX ACLs
-    #[arg(long, overrides_with = "acls")]
-    pub(crate) no_acls: bool,
-    /// Set extended attributes; a file system that does not keep them is an error (by default one warning)
-    #[arg(long, overrides_with = "no_xattrs")]
-    pub(crate) xattrs: bool,
-    /// Set POSIX ACLs; a file system that does not keep them is an error (by default one warning)
-    #[arg(long, overrides_with = "no_acls")]
-    pub(crate) acls: bool,
     /// Leave existing files alone instead of replacing them
     #[arg(long, conflicts_with = "update")]
     pub(crate) keep_existing: bool,
@@ -111,6 +85,8 @@ pub(crate) struct UnpackArgs {
     pub(crate) destination: DestinationArgs,
     #[command(flatten)]
     pub(crate) publish: PublishArgs,
+    #[command(flatten)]
+    pub(crate) keep: UnpackKeepArgs,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
 }
@@ -192,14 +168,9 @@ fn resolve(args: UnpackArgs, voice: &Voice, environment: &Environment) -> Result
     options.threads = args.work.threads();
     options.select =
         Select { paths: member_paths(&paths)?, rules: args.filter.rules(&mut named, environment)? };
-    options.same_owner = either(args.same_owner, args.no_same_owner, environment.is_root);
-    options.same_permissions = either(args.same_permissions, args.no_same_permissions, environment.is_root);
-    options.numeric_owner = args.numeric_owner;
+    args.keep.apply(&mut options, environment.is_root);
     options.keep_existing = args.keep_existing;
-    options.xattrs = !args.no_xattrs;
-    options.acls = !args.no_acls;
-    options.destination.insist = Insist { xattrs: args.xattrs, acls: args.acls };
-    args.destination.apply(&mut options.destination);
+    options.destination = args.destination.options(args.keep.insist());
     options.fsync = args.fsync;
     options.update = args.update.then_some(Update { checksum: args.checksum, delete: args.delete });
     options.prefetch = args.prefetch.map(|list| ready::read_list(&list, &mut named)).transpose()?;
@@ -249,11 +220,6 @@ fn stamp_place(typed: OsString, dst: &Path) -> Result<StampPlace, Refusal> {
         Some(_) => Ok(StampPlace::Beside),
         None => usage("--if-changed needs =FILE when DIR is / or .."),
     }
-}
-
-/// Of a pair of flags that undo each other, the parser keeps only the last.
-fn either(yes: bool, no: bool, default: bool) -> bool {
-    yes || (default && !no)
 }
 
 #[cfg(test)]
