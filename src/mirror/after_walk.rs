@@ -12,7 +12,7 @@ use super::scopes::Scopes;
 use super::state::RunState;
 use super::walk::Walk;
 use crate::account::Cause;
-use crate::dest;
+use crate::dest::{self, Capability};
 use crate::error::Act;
 use crate::source;
 use crate::sys::{Dir, Handle};
@@ -93,7 +93,7 @@ fn remove_from(
     parent: &RemovalParent,
     removals: &[DeferredRemoval],
 ) -> StepResult<()> {
-    let RemovalParent { path, id, scope } = parent;
+    let RemovalParent { path, id, scope, folds } = parent;
     let dir = hands.state.ground.made_dir(path.as_path()).map_err(at_destination(Act::Open))?;
     let before = dir.stat_self().map_err(at_destination(Act::Stat))?;
     if before.id() != *id {
@@ -101,7 +101,11 @@ fn remove_from(
     }
     let target = dest::Directory::live(dir, &before, &hands.state.ground.who);
     let mut any = false;
+    let own = if *folds { crate::sys::Names::default() } else { names_if_folded(hands, path.as_path())? };
     for DeferredRemoval { name, is_directory, .. } in removals {
+        if super::remove::is_respelled(hands.state, &target.dir, name, own.iter()) {
+            continue;
+        }
         if hands.state.is_ending() || hands.state.may_remove().is_err() {
             break;
         }
@@ -114,6 +118,15 @@ fn remove_from(
         restore_time(hands, &target.dir, path.as_path(), before.mtime);
     }
     Ok(())
+}
+
+/// The names of the source's directory, if the destination was found not to tell case apart.
+fn names_if_folded(hands: &mut Hands<'_>, path: RelPath<'_>) -> StepResult<crate::sys::Names> {
+    if hands.state.can.has(Capability::CaseSensitive) {
+        return Ok(crate::sys::Names::default());
+    }
+    let dir = hands.state.ground.source_dir(path).map_err(at_source(Act::Open))?;
+    dir.names(&mut hands.buffer).map_err(at_source(Act::List))
 }
 
 /// A directory that had the right time keeps it, whatever has happened in it since.

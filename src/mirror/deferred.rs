@@ -28,6 +28,8 @@ pub(super) struct RemovalParent {
     pub(super) path: RelPathBuf,
     pub(super) id: Inode,
     pub(super) scope: Option<Scope>,
+    /// Whether names that differ only in case were taken for one.
+    pub(super) folds: bool,
 }
 
 impl Deferred {
@@ -82,7 +84,9 @@ mod tests {
         let expected = [vec![path("a")], vec![path("b/a"), path("b/x")], vec![path("b/c/y")]];
         assert_eq!(deferred.take_links(), expected);
         assert!(deferred.take_links().is_empty());
-        let parent = |text| Arc::new(RemovalParent { path: path(text), id: Inode::default(), scope: None });
+        let parent = |text| {
+            Arc::new(RemovalParent { path: path(text), id: Inode::default(), scope: None, folds: false })
+        };
         let (a, b) = (parent("a"), parent("b"));
         for (parent, name) in [(&b, b"2"), (&a, b"1"), (&b, b"1")] {
             deferred.remove(parent, name, false);

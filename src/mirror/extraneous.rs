@@ -4,7 +4,7 @@ use super::hands::Hands;
 use super::options::DeleteWhen;
 use super::pair::DirectoryPair;
 use super::place::PARTIAL_DIR;
-use super::remove::{ToRemove, facts, remove};
+use super::remove::{ToRemove, facts, is_respelled, remove};
 use super::renames::survey;
 use super::task::Purpose;
 use super::walk::Walk;
@@ -33,6 +33,9 @@ pub(super) fn extraneous(
     let path = path.as_path();
     // If the selected paths name entries here, other entries take no part.
     if name == PARTIAL_DIR || pair.scopes.names_entries() {
+        return;
+    }
+    if !pair.folds && is_respelled(state, &target.dir, name, pair.src.names.iter()) {
         return;
     }
     if !ground.is_dry() && remove_stale(target, name, &ground.who) {

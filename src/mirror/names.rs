@@ -41,14 +41,14 @@ pub(super) fn join_names(
     let joined = join(src.names.iter(), dst.names.iter());
     let (src_name, dst_name) = (|number| src.names.name(number), |number| dst.names.name(number));
     let names = BothNames { src: &src_name, dst: &dst_name };
-    let JoinedNames { mut joined, refused } = leave_out(joined, names, judged.refused);
+    let JoinedNames { mut joined, refused, .. } = leave_out(joined, names, judged.refused);
     if let (true, Some(target)) = (rules.folds, &dst.target) {
         let is_one = |src, dst| {
             !judged.absent.contains(&src) && is_one_entry(&target.dir, src_name(src), dst_name(dst))
         };
         joined = pair(joined, names, is_one);
     }
-    JoinedNames { joined, refused }
+    JoinedNames { joined, refused, folds: rules.folds }
 }
 
 /// The names of a directory of the source that need more than a plain join.

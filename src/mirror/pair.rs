@@ -32,6 +32,8 @@ pub(super) struct DirectoryPair {
     pub(super) joined: Vec<Joined>,
     /// The names of the source that are not written, and why.
     pub(super) refused: Vec<(u32, NameFault)>,
+    /// Whether names that differ only in case were taken for one.
+    pub(super) folds: bool,
     /// Which entries take part.
     pub(super) scopes: Scopes,
     /// The same directory in every alternate that has it.
@@ -88,7 +90,7 @@ impl DirectoryPair {
         scopes: Scopes,
         names: JoinedNames,
     ) -> Self {
-        let JoinedNames { joined, refused } = names;
+        let JoinedNames { joined, refused, folds } = names;
         let temp = Mutex::new(dst.temp.take());
         DirectoryPair {
             path,
@@ -97,6 +99,7 @@ impl DirectoryPair {
             changes: None,
             joined,
             refused,
+            folds,
             scopes,
             alternates: Vec::new(),
             touched: AtomicBool::new(false),
@@ -143,7 +146,8 @@ impl DirectoryPair {
     pub(super) fn removals(&self) -> &Arc<RemovalParent> {
         self.removals.get_or_init(|| {
             let id = self.dst.stat.as_ref().map(Stat::id).unwrap_or_default();
-            Arc::new(RemovalParent { path: self.path.clone(), id, scope: self.scopes.protected.clone() })
+            let (path, scope, folds) = (self.path.clone(), self.scopes.protected.clone(), self.folds);
+            Arc::new(RemovalParent { path, id, scope, folds })
         })
     }
 

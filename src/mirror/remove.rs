@@ -9,13 +9,15 @@ use super::hands::Hands;
 use super::place::PARTIAL_DIR;
 use super::scopes::{enter_deleted, valid};
 use super::state::RunState;
-use crate::dest::Directory;
 use crate::dest::backup::BackupPlace;
 use crate::dest::remove::{self, Level, Removal, RemovalPlace};
+use crate::dest::spelling::is_one_entry;
+use crate::dest::{Capability, Directory};
 use crate::error::Act;
+use crate::plan::names::fold;
 use crate::plan::removal::{EntryFacts, MadeBy, Meant, RemovalStep, Role, decide};
 use crate::rules::{Scope, Verdict};
-use crate::sys::{FileKind, Handle, Names, Stat};
+use crate::sys::{Dir, FileKind, Handle, Names, Stat};
 use crate::tree::RelPath;
 use crate::tree::attributes::{Attributes, Changes};
 use rustix::io::Errno;
@@ -49,6 +51,18 @@ pub(super) fn facts(
 fn meant(state: &RunState<'_>, path: RelPath<'_>) -> Meant {
     let is_named = state.ground.manifest.as_ref().is_none_or(|manifest| manifest.names(path));
     if is_named { Meant::Yes } else { Meant::OnlyBelow }
+}
+
+/// Whether the destination's `name` is another spelling of one of these names of the source: for a directory whose names
+/// were joined before it was found that the destination does not tell case apart.
+pub(super) fn is_respelled<'n>(
+    state: &RunState<'_>,
+    dir: &Dir,
+    name: &[u8],
+    mut src: impl Iterator<Item = &'n [u8]>,
+) -> bool {
+    let may_be = |own: &[u8]| own != name && fold(own) == fold(name) && is_one_entry(dir, own, name);
+    !state.can.has(Capability::CaseSensitive) && src.any(may_be)
 }
 
 /// Removes an entry and everything below it, as far as allowed. Returns whether it is gone.

@@ -189,11 +189,13 @@ pub(crate) struct JoinedNames {
     pub(crate) joined: Vec<Joined>,
     /// The names of the source that are not written, and why.
     pub(crate) refused: Vec<(u32, NameFault)>,
+    /// Whether names that differ only in case were taken for one.
+    pub(crate) folds: bool,
 }
 
 impl From<Vec<Joined>> for JoinedNames {
     fn from(joined: Vec<Joined>) -> Self {
-        JoinedNames { joined, refused: Vec::new() }
+        JoinedNames { joined, refused: Vec::new(), folds: false }
     }
 }
 
@@ -259,7 +261,7 @@ pub(crate) fn leave_out(
         Joined { dst: Some(dst), .. } => !folds.contains(&fold((names.dst)(dst))),
         Joined { .. } => true,
     };
-    JoinedNames { joined: joined.into_iter().filter(stays).collect(), refused }
+    JoinedNames { joined: joined.into_iter().filter(stays).collect(), refused, folds: false }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::support::mirror::{count, mirror};
 use crate::support::oracle::{Outcome, haul, haul_command, run};
 use crate::support::scratch::Scratch;
-use crate::support::slowfs::{Op, Options, SlowFs};
+use crate::support::slowfs::{Errno, Fault, Op, Options, SlowFs};
 use crate::support::snapshot::Snapshot;
 use crate::support::tree::{Node, build, dir, file, hard_link, symlink};
 use haul::account::{End, Observer, Report};
@@ -421,4 +421,46 @@ fn random_names_end_up_as_the_model_says() {
         Ok(())
     });
     result.unwrap();
+}
+
+/// Where nothing could be tried, and so case counts as told apart, a new name is published without replacing.
+#[test]
+fn what_was_not_found_out_beforehand_still_loses_nothing() {
+    let Some(mount) = odd_mount() else { return };
+    let scratch = Scratch::new();
+    let (src, dst, backing) = (scratch.join("src"), mount.path().join("m"), mount.backing().join("m"));
+    build(&src, &[file("README", "one"), file("Readme", "two"), file("readme", "three")]);
+    let blind = |flags: &[&str]| {
+        mount.arm([Fault::every(Op::Mkdir, Errno::EACCES)]);
+        mirror(flags, &src, &dst)
+    };
+    fs::create_dir(&backing).unwrap();
+    for _ in 0..2 {
+        blind(&[])
+            .expect(3)
+            .expect_once("cannot publish Readme: names that differ only in case: README, Readme");
+        assert_eq!(contents(&backing), BTreeMap::from([("README".to_owned(), "one".to_owned())]));
+    }
+    // The new spelling sorts before the old one, and after it.
+    for (old, new) in [("name", "Name"), ("Name", "name")] {
+        for delete in ["--delete", "--delete-during", "--delete-before", "--delete-after"] {
+            fs::remove_dir_all(&src).unwrap();
+            build(&src, &[file(new, "same"), file("x", "x")]);
+            fs::remove_dir_all(&backing).unwrap();
+            build(&backing, &[file(old, "same"), file("gone", "gone")]);
+            let outcome = blind(&[delete]);
+            let found = contents(&backing);
+            assert!(
+                found.contains_key(old) || found.contains_key(new),
+                "{delete} {old}: {found:?}: {outcome}"
+            );
+            assert!(
+                outcome.code() == Some(0) || !found.contains_key(new),
+                "{delete} {old}: {found:?}: {outcome}"
+            );
+            mount.arm([]);
+            mirror(&[delete], &src, &dst).expect(0);
+            assert_eq!(contents(&backing), contents(&src));
+        }
+    }
 }
