@@ -85,6 +85,7 @@ pub mod ops;
 #[doc(hidden)]
 pub mod plan;
 mod pool;
+mod record;
 pub mod rules;
 mod source;
 mod sys;
@@ -110,7 +111,9 @@ pub mod options {
     pub use crate::dest::{Capability, DestinationOptions, Insist, OddNames, Probed, Profile};
     pub use crate::ops::pack::{BaseOptions, DeltaOptions, OwnerId, OwnerOptions};
     pub use crate::ops::publish::{By, Reuse};
-    pub use crate::ops::sync::{Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta};
+    pub use crate::ops::sync::{
+        Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta, StateOptions, StateTrust,
+    };
     pub use crate::ops::unpack::{Prefetch, StampPlace, Update};
     pub use crate::plan::Fields;
     pub use crate::plan::diff::{Step, Trust};

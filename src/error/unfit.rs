@@ -35,6 +35,9 @@ pub enum Unfit {
     /// The directory has no name of its own, such as `/` or `..`.
     #[error("it has no name of its own, so there can be no stamp next to it")]
     NoName,
+    /// The file is below one of the directories that it is about.
+    #[error("it is inside the mirrored directories, where it would take part itself")]
+    Inside,
     /// A line of a list cannot be used.
     #[error("line {number}: {what}")]
     Line {
@@ -85,6 +88,7 @@ impl Unfit {
             Unfit::NotDelta => "not-a-delta",
             Unfit::SingleFrame | Unfit::BaseOfDelta => "contradiction",
             Unfit::NoName => "no-name",
+            Unfit::Inside => "inside",
             Unfit::Line { .. } => "line",
         }
     }

@@ -7,6 +7,7 @@ use super::entry::mirror_entry;
 use super::error::{StepError, StepResult, at_destination, at_source};
 use super::hands::Hands;
 use super::place::{DestEntry, EntryPair, EntryPlace};
+use super::recording::{moment, note};
 use super::remove::{ToRemove, lock_again, remove};
 use super::scopes::Scopes;
 use super::state::RunState;
@@ -77,7 +78,13 @@ fn link_one(
     let Look::Entry(entry) = look(hands, dir, path, None)? else { return Ok(false) };
     let found = DestEntry::find(dst, name)?;
     let place = EntryPlace { src, dst, path, name, alternates: &[], protected: None };
-    mirror_entry(walk, hands, EntryPair { place, src: &entry, found: found.as_ref() })
+    let recording = walk.state.recording.as_ref();
+    let known = recording.and_then(|recording| recording.known(&recording.children(path.split().0), name));
+    let pair = EntryPair { place, src: &entry, found: found.as_ref(), known };
+    let moment = moment(&walk.state);
+    let outcome = mirror_entry(walk, hands, pair)?;
+    note(hands, pair, outcome, moment);
+    Ok(outcome.has_touched_directory())
 }
 
 /// Makes the deferred removals of one directory.

@@ -7,6 +7,7 @@ use super::error::{StepError, StepResult, at_destination};
 use super::hands::Hands;
 use super::metadata::BothXattrs;
 use super::pair::{DestSide, DirectoryPair, SourceSide};
+use super::recording::note_directory;
 use super::task::Occupant;
 use crate::account::Deed;
 use crate::dest::Directory;
@@ -66,12 +67,13 @@ fn make_directory(
     Ok(DestSide { target: Some(made), have, temp, ..DestSide::default() })
 }
 
-/// What must be set on a directory when it is complete. Nothing, if that cannot be determined.
+/// What must be set on a directory when it is complete; `None` if that cannot be determined. Its extended attributes are
+/// not asked for if they are known to be right.
 pub(super) fn directory_changes(
     hands: &mut Hands<'_>,
     path: RelPath<'_>,
-    src: &SourceSide,
-    dst: &DestSide,
+    (src, dst): (&SourceSide, &DestSide),
+    is_right: bool,
 ) -> Option<Changes> {
     let target = dst.target.as_ref()?;
     let is_new = dst.stat.is_none();
@@ -83,7 +85,8 @@ pub(super) fn directory_changes(
     let has_none = is_new && target.is_plain();
     let read = || read_xattrs(Handle::Open(target.dir.as_fd()), &hands.state.can);
     let ours = || if has_none { Ok(Box::default()) } else { read() };
-    match hands.metadata.both_xattrs(|| src.dir.xattrs_self(), ours) {
+    let xattrs = if is_right { Ok(None) } else { hands.metadata.both_xattrs(|| src.dir.xattrs_self(), ours) };
+    match xattrs {
         Ok(xattrs) => {
             let precision = hands.state.ground.precision(dst.stat.as_ref());
             let xattrs = xattrs.as_ref().map(BothXattrs::as_pair);
@@ -170,9 +173,12 @@ pub(super) fn settle_directory(hands: &mut Hands<'_>, pair: &DirectoryPair) {
     changes.attributes.mode = changes.attributes.mode.or(target.mode_before());
     if ground.options.fsync {
         // Files in it get their names later, which will change its time.
-        return hands.state.barrier.set_later(pair.as_path(), changes);
+        let was_set = !changes.is_empty();
+        hands.state.barrier.set_later(pair.as_path(), changes);
+        return note_directory(hands, pair, was_set);
     }
     if !changes.is_empty() {
         hands.metadata.set(&mut hands.account, pair.as_path(), Handle::Open(target.dir.as_fd()), &changes);
     }
+    note_directory(hands, pair, !changes.is_empty());
 }

@@ -7,7 +7,9 @@ use super::further_name::{Further, further_name};
 use super::hands::Hands;
 use super::links::{Claim, Inode};
 use super::make::make;
+use super::outcome::{EntryOutcome, Holds, Touched};
 use super::place::{DestEntry, EntryPair};
+use super::recording::witness;
 use super::renames::make_of_removed;
 use super::walk::Walk;
 use crate::account::{Aspects, Cause, Deed};
@@ -15,12 +17,17 @@ use crate::dest::Capability;
 use crate::error::Act;
 use crate::plan::attributes::may_touch;
 use crate::plan::policy::Compare;
+use crate::plan::recorded::{Witness, decide_recorded};
 use crate::plan::step::{Action, Kept, KeptFacts, alternates, appending, compared, decide, kept};
 use crate::sys::{FileKind, Handle};
 use rustix::io::Errno;
 
-/// Makes the destination's entry like the source's. Returns whether a name in the directory was created or replaced.
-pub(super) fn mirror_entry(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
+/// Makes the destination's entry like the source's.
+pub(super) fn mirror_entry(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    pair: EntryPair<'_>,
+) -> StepResult<EntryOutcome> {
     let src = &pair.src.stat;
     let is_grouped = walk.state.ground.keep().hard_links && src.nlink > 1;
     if !is_grouped {
@@ -32,42 +39,45 @@ pub(super) fn mirror_entry(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPa
             // A name that is met later may exist, and is then the first.
             walk.links.release(id);
             walk.deferred.link(path);
-            Ok(false)
+            Ok(EntryOutcome::LEFT)
         }
         Claim::First => {
             let done = single(walk, hands, pair);
             match done {
-                Ok(true) => walk.links.made(id, path, made_inode(walk, pair)),
-                Ok(false) => walk.links.made(id, path, pair.found.map(|found| found.stat.id())),
+                Ok(outcome) if outcome.has_touched_directory() => {
+                    walk.links.made(id, path, made_inode(walk, pair));
+                }
+                Ok(_) => walk.links.made(id, path, pair.found.map(|found| found.stat.id())),
                 Err(_) => walk.links.release(id),
             }
             done
         }
         Claim::Made(first) => match further_name(walk, hands, pair, &first)? {
-            Further::Done(changed) => Ok(changed),
+            Further::Done(outcome) => Ok(outcome),
             Further::Separate => separately(walk, hands, pair),
         },
         Claim::Wait => {
             walk.deferred.link(path);
-            Ok(false)
+            Ok(EntryOutcome::LEFT)
         }
     }
 }
 
 /// Gives the entry an inode of its own, since it cannot be a name of its group's: it is the first of a new one.
-fn separately(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
+fn separately(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<EntryOutcome> {
     let (id, path, can) = (pair.src.stat.id(), pair.place.path, &hands.state.can);
     can.leave_out(Capability::HardLinks);
     walk.links.release(id);
-    let changed = single(walk, hands, pair)?;
-    let inode = if changed { made_inode(walk, pair) } else { pair.found.map(|found| found.stat.id()) };
+    let outcome = single(walk, hands, pair)?;
+    let is_made = outcome.has_touched_directory();
+    let inode = if is_made { made_inode(walk, pair) } else { pair.found.map(|found| found.stat.id()) };
     if walk.links.claim(id) == Claim::First {
         walk.links.made(id, path, inode);
     }
     if can.insists_on(Capability::HardLinks) {
         hands.account.fail(path, StepError::Destination(Act::Link, Cause::Os(Errno::OPNOTSUPP.into())));
     }
-    Ok(changed)
+    Ok(outcome)
 }
 
 /// What was just created, if it already has its name: with `--fsync` it gets it later, in a dry run never.
@@ -78,11 +88,18 @@ fn made_inode(walk: &Walk<'_>, pair: EntryPair<'_>) -> Option<Inode> {
 }
 
 /// A single entry, or the first name of a group.
-fn single(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
-    let EntryPair { place, src, found } = pair;
+fn single(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<EntryOutcome> {
+    let EntryPair { place, src, found, .. } = pair;
     let ground = &walk.state.ground;
     let precision = ground.precision(found.map(|found| &found.stat));
-    let mut action = decide(src.seen(), found.map(DestEntry::seen), &ground.policy, &precision);
+    let witness = found.and_then(|found| witness(&walk.state, pair, found));
+    let mut action = match (found, witness) {
+        (Some(found), Some(witness)) => {
+            decide_recorded(witness, (src.seen(), found.seen()), &ground.policy, &precision)
+        }
+        _ => decide(src.seen(), found.map(DestEntry::seen), &ground.policy, &precision),
+    };
+    let mut holds = if witness == Some(Witness::Same) { Holds::Content } else { Holds::Entry };
     let serves = alternates(action, src.stat.kind, found.map(|found| found.stat.kind));
     if let Some(served) = ask_alternates(hands, pair, serves)? {
         return Ok(report_served(walk, hands, pair, served));
@@ -91,6 +108,7 @@ fn single(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepRe
     if let (Action::Compare, Some(target)) = (action, place.dst) {
         was_compared = ground.policy.compare == Compare::Checksum;
         action = compared(hands.copying.is_same(place, src, &target.dir, place.name)?);
+        holds = Holds::Content;
     }
     if let (true, Some(found)) = (ground.options.copying.append, found) {
         action = appending(action, &src.stat, &found.stat);
@@ -99,22 +117,27 @@ fn single(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepRe
         (Action::Leave, _) => {
             walk.links.release(src.stat.id());
             leave(hands, pair);
-            Ok(false)
+            Ok(EntryOutcome::LEFT)
         }
-        (Action::Keep, Some(found)) => keep_content(walk, hands, pair, found),
+        (Action::Keep, Some(found)) => keep_content(walk, hands, pair, (found, holds)),
         (Action::Update | Action::Compare, Some(found)) => update(walk, hands, pair, found, was_compared),
         (Action::Replace, Some(_)) => {
             make(hands, pair)?;
             hands.account.changed(place.path, &src.stat, ChangeNote::created(src.target.as_deref()));
-            Ok(true)
+            Ok(EntryOutcome::COPIED)
         }
         (_, None) => create(walk, hands, pair),
-        (Action::Create, Some(_)) => Ok(false),
+        (Action::Create, Some(_)) => Ok(EntryOutcome::LEFT),
     }
 }
 
-/// Reports what an alternate was used for. Returns whether a name was created or removed.
-fn report_served(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>, served: Served) -> bool {
+/// Reports what an alternate was used for.
+fn report_served(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    pair: EntryPair<'_>,
+    served: Served,
+) -> EntryOutcome {
     let (path, src) = (pair.place.path, &pair.src.stat);
     match (served, pair.found) {
         (Served::Linked, _) => hands.account.changed(path, src, ChangeNote::linked(path)),
@@ -122,14 +145,16 @@ fn report_served(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>, se
         (Served::LeftToIt, found) => {
             // No name is created that others of its group could be linked to.
             walk.links.release(src.id());
-            match found {
-                Some(found) => hands.account.deleted(path, found.stat.kind),
-                None => hands.account.unchanged(path, src, Counted::AsItself),
+            if let Some(found) = found {
+                hands.account.deleted(path, found.stat.kind);
+                return EntryOutcome { touched: Touched::Name, ..EntryOutcome::LEFT };
             }
-            return found.is_some();
+            hands.account.unchanged(path, src, Counted::AsItself);
+            return EntryOutcome::LEFT;
         }
     }
-    true
+    // Its content was perhaps judged by its time.
+    EntryOutcome::LINKED
 }
 
 fn leave(hands: &mut Hands<'_>, pair: EntryPair<'_>) {
@@ -145,7 +170,7 @@ fn leave(hands: &mut Hands<'_>, pair: EntryPair<'_>) {
     hands.account.skip(path, why);
 }
 
-fn create(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<bool> {
+fn create(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepResult<EntryOutcome> {
     let removed = match &walk.renames {
         Some(renames) => make_of_removed(hands, pair, renames)?,
         None => None,
@@ -157,7 +182,7 @@ fn create(walk: &Walk<'_>, hands: &mut Hands<'_>, pair: EntryPair<'_>) -> StepRe
         ChangeNote::created(pair.src.target.as_deref())
     };
     hands.account.changed(pair.place.path, &pair.src.stat, note);
-    Ok(true)
+    Ok(EntryOutcome::COPIED)
 }
 
 /// The content is right: sets the metadata that differs.
@@ -165,8 +190,8 @@ fn keep_content(
     walk: &Walk<'_>,
     hands: &mut Hands<'_>,
     pair: EntryPair<'_>,
-    found: &DestEntry,
-) -> StepResult<bool> {
+    (found, holds): (&DestEntry, Holds),
+) -> StepResult<EntryOutcome> {
     let (place, src, ground) = (pair.place, pair.src, &walk.state.ground);
     let (changes, differs) = hands.metadata.compare_found(pair, found)?;
     let (is_right, may_touch) = (changes.is_empty(), may_touch(&src.stat, &found.stat, &ground.policy));
@@ -176,7 +201,7 @@ fn keep_content(
     match kept {
         Kept::AsItIs => {
             hands.account.unchanged(place.path, &src.stat, Counted::AsItself);
-            return Ok(false);
+            return Ok(EntryOutcome::right(holds));
         }
         Kept::InPlace => {
             if let Some(target) = place.dst.filter(|_| !ground.is_dry()) {
@@ -185,14 +210,18 @@ fn keep_content(
                 if hands.metadata.keepable(changes).is_empty() {
                     // It has turned out just now that nothing of it can be set.
                     hands.account.unchanged(place.path, &src.stat, Counted::AsItself);
-                    return Ok(false);
+                    return Ok(EntryOutcome { touched: Touched::Metadata, holds });
                 }
             }
         }
         Kept::Anew => make(hands, pair)?,
     }
     report_differs(hands, pair, Deed::SetMetadata, differs);
-    Ok(kept == Kept::Anew)
+    Ok(if kept == Kept::Anew {
+        EntryOutcome::COPIED
+    } else {
+        EntryOutcome { touched: Touched::Metadata, holds }
+    })
 }
 
 fn update(
@@ -201,7 +230,7 @@ fn update(
     pair: EntryPair<'_>,
     found: &DestEntry,
     was_compared: bool,
-) -> StepResult<bool> {
+) -> StepResult<EntryOutcome> {
     let src = &pair.src.stat;
     let (_, mut differs) = hands.metadata.compare_found(pair, found)?;
     let is_file = src.kind == FileKind::File;
@@ -211,7 +240,7 @@ fn update(
     differs.time_of_transfer = !walk.state.ground.keep().times || can.leaves_out(Capability::Times);
     make(hands, pair)?;
     report_differs(hands, pair, Deed::Update, differs);
-    Ok(true)
+    Ok(EntryOutcome::COPIED)
 }
 
 fn report_differs(hands: &mut Hands<'_>, pair: EntryPair<'_>, deed: Deed, differs: Aspects) {

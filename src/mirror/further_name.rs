@@ -5,6 +5,7 @@ use super::error::{StepResult, at_destination};
 use super::hands::Hands;
 use super::links::FirstName;
 use super::naming::put;
+use super::outcome::{EntryOutcome, Holds};
 use super::place::EntryPair;
 use super::walk::Walk;
 use crate::account::Aspects;
@@ -16,8 +17,8 @@ use rustix::io::Errno;
 /// What became of a further name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Further {
-    /// It is handled. Whether a name in the directory was created or replaced.
-    Done(bool),
+    /// It is handled.
+    Done(EntryOutcome),
     /// It cannot be a name of the same inode: it needs one of its own.
     Separate,
 }
@@ -41,7 +42,10 @@ pub(super) fn further_name(
     };
     match link(facts, &ground.policy) {
         LinkStep::Defer => walk.deferred.link(path),
-        LinkStep::Keep => hands.account.unchanged(path, &pair.src.stat, Counted::AsLink),
+        LinkStep::Keep => {
+            hands.account.unchanged(path, &pair.src.stat, Counted::AsLink);
+            return Ok(Further::Done(EntryOutcome::right(Holds::Entry)));
+        }
         LinkStep::Leave => hands.account.skip(path, "it is excluded by the options"),
         LinkStep::Link => {
             if let Some(target) = pair.place.dst.filter(|_| !ground.is_dry()) {
@@ -49,10 +53,10 @@ pub(super) fn further_name(
             }
             let differs = differences(hands, pair)?;
             report_link(hands, pair, first, differs);
-            return Ok(Further::Done(true));
+            return Ok(Further::Done(EntryOutcome::LINKED));
         }
     }
-    Ok(Further::Done(false))
+    Ok(Further::Done(EntryOutcome::LEFT))
 }
 
 /// Links the entry to its group's first name, if that exists by now.
@@ -67,7 +71,7 @@ fn link_to(
     let may_wait = !walk.state.flags.has_walked();
     let defer = || {
         walk.deferred.link(path);
-        Ok(Further::Done(false))
+        Ok(Further::Done(EntryOutcome::LEFT))
     };
     let (parent, first_name) = first.path.as_path().split();
     let elsewhere;
@@ -93,7 +97,7 @@ fn link_to(
     let differs = differences(hands, pair)?;
     put(hands, pair.new_name(target), temp)?;
     report_link(hands, pair, first, differs);
-    Ok(Further::Done(true))
+    Ok(Further::Done(EntryOutcome::LINKED))
 }
 
 fn report_link(hands: &mut Hands<'_>, pair: EntryPair<'_>, first: &FirstName, differs: Option<Aspects>) {

@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::copying::ContentCopier;
 use super::metadata::WantedMetadata;
+use super::records::Note;
 use super::state::RunState;
 
 /// What one thread of a run needs for its work.
@@ -14,6 +15,8 @@ pub(super) struct Hands<'a> {
     pub(super) account: Account<'a>,
     /// The buffer for listing directories.
     pub(super) buffer: Vec<u8>,
+    /// What is to be recorded.
+    pub(super) notes: Vec<Note>,
 }
 
 impl<'a> Hands<'a> {
@@ -25,6 +28,7 @@ impl<'a> Hands<'a> {
             copying: ContentCopier::new(ground, flags, &can.copying),
             account: Account::new(ground, flags, can),
             buffer: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }

@@ -176,13 +176,16 @@ impl<'a> WantedMetadata<'a> {
         changes
     }
 
-    /// What would have to be set on the entry with this name in `dir`, which `dst` describes.
+    /// What would have to be set on the entry with this name in `dir`, which `dst` describes. Extended attributes that are
+    /// recorded to be right are not asked for.
     pub(super) fn compare(&self, pair: EntryPair<'_>, dir: &Dir, dst: &Stat) -> StepResult<Changes> {
-        let EntryPair { place, src, .. } = pair;
+        let EntryPair { place, src, known, .. } = pair;
         let same_kind = Some(dst).filter(|dst| dst.kind == src.stat.kind);
         let (wanted, have) = (self.wanted(&src.stat, same_kind), Attributes::of(dst));
         let theirs = || place.src.xattrs(place.name, src.follow);
-        let xattrs = self.both_xattrs(theirs, || read_xattrs(Handle::Named(dir, place.name), self.can))?;
+        let is_right = known.is_some_and(|known| known.settles_metadata(&src.stat, dst));
+        let ours = || read_xattrs(Handle::Named(dir, place.name), self.can);
+        let xattrs = if is_right { None } else { self.both_xattrs(theirs, ours)? };
         let precision = self.ground.precision(Some(dst));
         Ok(self.changes(&wanted, &have, &precision, xattrs.as_ref().map(BothXattrs::as_pair)))
     }

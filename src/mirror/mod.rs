@@ -11,7 +11,8 @@
 //!   its [`account`] among it), [`place`] (an entry on both sides);
 //! * [`metadata`] and [`copying`], which [`backup`] uses, then [`remove`], then [`naming`];
 //! * [`mod@file`], [`make`]: an entry anew; [`alternates`], [`renames`], [`further_name`]: without copying it from the source;
-//! * [`entry`]: decides, makes, reports; [`stretch`], [`visit`]: the walk; [`after_walk`].
+//! * [`entry`]: decides, makes, reports; [`recording`]: notes that; [`stretch`], [`visit`]: the walk; [`after_walk`],
+//!   [`read_back`].
 //!
 //! No step uses a later one: what all threads share is [`state::RunState`] below the entries, and [`walk::Walk`] for
 //! them.
@@ -39,9 +40,13 @@ mod metadata;
 mod names;
 mod naming;
 pub(crate) mod options;
+mod outcome;
 mod pair;
 mod partial;
 mod place;
+mod read_back;
+mod recording;
+mod records;
 mod remove;
 mod renames;
 mod roots;
@@ -55,6 +60,7 @@ mod xattr_rules;
 
 pub(crate) use ground::Ground;
 pub(crate) use manifest::Manifest;
+pub(crate) use records::Recording;
 pub(crate) use roots::{Alternates, Root};
 pub(crate) use xattr_rules::XattrRules;
 
@@ -73,6 +79,7 @@ use error::at_destination;
 use hands::Hands;
 use links::Links;
 use options::DeleteWhen;
+use records::Note;
 use renames::Renames;
 use rustix::io::Errno;
 use state::RunState;
@@ -86,23 +93,32 @@ struct Total {
     report: Report,
     /// Entries for the manifest.
     kept: Vec<Box<[u8]>>,
+    /// Entries to be recorded.
+    notes: Vec<Note>,
 }
 
 impl Total {
     /// Adds the results of threads.
     fn add<'a>(&mut self, hands: impl IntoIterator<Item = Hands<'a>>) {
         for hands in hands {
-            let (report, kept) = hands.account.into_parts();
+            let Hands { account, notes, .. } = hands;
+            let (report, kept) = account.into_parts();
             self.report.merge(report);
             self.kept.extend(kept);
+            self.notes.extend(notes);
         }
     }
 }
 
 /// Makes the destination a mirror of the source.
-pub(crate) fn mirror(ground: Ground<'_>, can: Capabilities, cancel: &Cancel) -> Report {
+pub(crate) fn mirror(
+    ground: Ground<'_>,
+    can: Capabilities,
+    recording: Option<Recording>,
+    cancel: &Cancel,
+) -> Report {
     let renames = may_detect_renames(&ground).then(Renames::default);
-    let state = RunState::new(ground, can, cancel);
+    let state = RunState::new(ground, can, recording, cancel);
     let walk = Walk { state, links: Links::default(), deferred: Deferred::default(), renames };
     let ground = &walk.state.ground;
     let mut total = Total::default();
@@ -227,7 +243,7 @@ fn may_still_remove(state: &RunState<'_>) -> bool {
 
 /// The barrier, the manifest, and how the run ended.
 fn end(state: &RunState<'_>, total: Total) -> Report {
-    let Total { mut report, kept } = total;
+    let Total { mut report, kept, notes } = total;
     let (options, stop) = (state.ground.options, &state.flags.stop);
     let is_complete = !state.is_ending() && !options.dry_run;
     if is_complete
@@ -246,6 +262,9 @@ fn end(state: &RunState<'_>, total: Total) -> Report {
     report.sort();
     // A walk before or after the main one meets the same paths.
     report.failures.dedup_by(|a, b| a.path == b.path);
+    if let Err(error) = read_back::record(state, notes, &report) {
+        stop.set(error);
+    }
     if stop.is_cancelled() {
         report.end = End::Interrupted;
     }

@@ -34,6 +34,8 @@ pub struct SyncOptions {
     pub dry_run: bool,
     /// Return only when the mirror would survive a power cut.
     pub fsync: bool,
+    /// What is recorded for the next run.
+    pub state: StateOptions,
     /// How the destination is treated.
     pub destination: DestinationOptions,
     /// Wait for another run that holds the destination, instead of giving up at once.
@@ -55,6 +57,7 @@ impl Default for SyncOptions {
             write_manifest: None,
             dry_run: false,
             fsync: false,
+            state: StateOptions::default(),
             destination: DestinationOptions::default(),
             wait: false,
         }
@@ -150,6 +153,25 @@ pub enum AlternateUse {
     Copy,
     /// It is linked.
     Link,
+}
+
+/// A record of what both sides were when the mirror was right, kept from one run to the next.
+#[derive(Debug, Clone, Default)]
+pub struct StateOptions {
+    /// The file; `None` keeps no state.
+    pub path: Option<PathBuf>,
+    /// How far it is believed.
+    pub trust: StateTrust,
+}
+
+/// How far the state of an earlier run is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StateTrust {
+    /// As far as both sides are as it says.
+    #[default]
+    Seen,
+    /// Not at all; a new one is recorded.
+    Nothing,
 }
 
 /// Where what is replaced or removed goes.

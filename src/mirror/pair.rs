@@ -10,15 +10,17 @@
 
 use super::deferred::RemovalParent;
 use super::place::EntryPlace;
+use super::records::KnownRecord;
 use super::scopes::Scopes;
 use crate::dest::{self, Capabilities};
 use crate::plan::join::Joined;
 use crate::plan::names::{JoinedNames, NameFault};
 use crate::pool::lock;
+use crate::record::Children;
 use crate::source;
 use crate::sys::{Dir, Names, Stat};
 use crate::tree::attributes::{Attributes, Changes, Who};
-use crate::tree::{RelPath, RelPathBuf};
+use crate::tree::{RelPath, RelPathBuf, Timestamp};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -38,6 +40,11 @@ pub(super) struct DirectoryPair {
     pub(super) scopes: Scopes,
     /// The same directory in every alternate that has it.
     pub(super) alternates: Vec<Option<Dir>>,
+    /// What an earlier run has recorded about it, and about what is in it.
+    pub(super) known: Option<KnownRecord>,
+    pub(super) children: Children,
+    /// When it was first looked at, if it is to be recorded.
+    pub(super) begun: Option<Timestamp>,
     /// Something in it was created or removed.
     touched: AtomicBool,
     /// Its key among the directories with deferred removals.
@@ -102,6 +109,9 @@ impl DirectoryPair {
             folds,
             scopes,
             alternates: Vec::new(),
+            known: None,
+            children: Children::default(),
+            begun: None,
             touched: AtomicBool::new(false),
             removals: OnceLock::new(),
             temp,
@@ -131,6 +141,12 @@ impl DirectoryPair {
             alternates: &self.alternates,
             protected: self.scopes.protected.as_ref(),
         }
+    }
+
+    /// Whether an earlier run has recorded that its metadata is right, and nothing has changed since.
+    pub(super) fn is_recorded_right(&self) -> bool {
+        let stats = self.known.zip(self.dst.stat.as_ref());
+        stats.is_some_and(|(known, dst)| known.settles_metadata(&self.src.stat, dst))
     }
 
     /// Records that something in the destination's directory changed.

@@ -1,6 +1,7 @@
 //! The place of one entry on both sides, and what each side has there.
 
 use super::error::{StepResult, at_destination};
+use super::records::KnownRecord;
 use crate::dest;
 use crate::error::Act;
 use crate::plan::step::Seen;
@@ -40,6 +41,8 @@ pub(super) struct EntryPair<'a> {
     pub(super) place: EntryPlace<'a>,
     pub(super) src: &'a SourceEntry,
     pub(super) found: Option<&'a DestEntry>,
+    /// What an earlier run has recorded.
+    pub(super) known: Option<KnownRecord>,
 }
 
 /// What the source has at a name, if it is not a directory.

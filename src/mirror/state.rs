@@ -2,6 +2,7 @@
 
 use super::flags::Flags;
 use super::ground::Ground;
+use super::records::Recording;
 use crate::cancel::Cancel;
 use crate::dest::Capabilities;
 use crate::dest::barrier::Barrier;
@@ -14,11 +15,23 @@ pub(super) struct RunState<'a> {
     /// What the destination keeps and can do.
     pub(super) can: Capabilities,
     pub(super) barrier: Barrier,
+    /// What an earlier run has recorded, and what this one records; `None` if no state is kept.
+    pub(super) recording: Option<Recording>,
 }
 
 impl<'a> RunState<'a> {
-    pub(super) fn new(ground: Ground<'a>, can: Capabilities, cancel: &'a Cancel) -> Self {
-        RunState { ground, flags: Flags::new(cancel), can, barrier: Barrier::default() }
+    pub(super) fn new(
+        ground: Ground<'a>,
+        can: Capabilities,
+        recording: Option<Recording>,
+        cancel: &'a Cancel,
+    ) -> Self {
+        RunState { ground, flags: Flags::new(cancel), can, barrier: Barrier::default(), recording }
+    }
+
+    /// Whether anything is noted for the next run.
+    pub(super) fn records(&self) -> bool {
+        self.recording.is_some() && !self.ground.is_dry()
     }
 
     /// Whether the run stops: nothing more may begin.

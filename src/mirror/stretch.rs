@@ -8,6 +8,7 @@ use super::hands::Hands;
 use super::names::take_spelling;
 use super::pair::DirectoryPair;
 use super::place::{DestEntry, EntryPair};
+use super::recording::{moment, note};
 use super::task::{ChildDirectory, Occupant, Purpose, Stretch, WalkTask};
 use super::walk::Walk;
 use crate::error::Act;
@@ -78,7 +79,10 @@ pub(super) fn work_through(
             Ok(Look::Entry(src)) if purpose == Purpose::Transfer => {
                 let place = pair.place(path.as_path());
                 DestEntry::find(place.dst.filter(|_| there.is_some()), name).and_then(|found| {
-                    transfer(walk, hands, &pair, EntryPair { place, src: &src, found: found.as_ref() })
+                    let recording = walk.state.recording.as_ref();
+                    let known = recording.and_then(|recording| recording.known(&pair.children, name));
+                    let found = found.as_ref();
+                    transfer(walk, hands, &pair, EntryPair { place, src: &src, found, known })
                 })
             }
             Ok(Look::Entry(_) | Look::LeftOut) => Ok(()),
@@ -115,12 +119,17 @@ fn transfer(
     directory: &DirectoryPair,
     pair: EntryPair<'_>,
 ) -> StepResult<()> {
+    let moment = moment(&walk.state);
     let done = mirror_entry(walk, hands, pair);
     // A failed entry may have left a temporary name.
-    if !matches!(done, Ok(false) | Err(StepError::LeftOut(_))) {
+    let is_left = match &done {
+        Ok(outcome) => !outcome.has_touched_directory(),
+        Err(error) => matches!(error, StepError::LeftOut(_)),
+    };
+    if !is_left {
         directory.touch();
     }
-    done.map(|_| ())
+    done.map(|outcome| note(hands, pair, outcome, moment))
 }
 
 /// What the destination has in the place of a directory.

@@ -9,6 +9,7 @@ use super::extraneous::{ListedName, extraneous};
 use super::hands::Hands;
 use super::names::{join_names, report_refused};
 use super::pair::{DestSide, DirectoryPair, SourceSide};
+use super::recording::moment;
 use super::roots::enter_alternates;
 use super::scopes::Scopes;
 use super::stretch::work_through;
@@ -112,7 +113,16 @@ fn prepare(hands: &mut Hands<'_>, purpose: Purpose, pair: &mut DirectoryPair, is
         return;
     }
     let path = pair.path.as_path();
-    let changes = directory_changes(hands, path, &pair.src, &pair.dst);
+    if let (Purpose::Transfer, Some(recording)) = (purpose, &hands.state.recording) {
+        pair.begun = Some(moment(hands.state));
+        pair.children = recording.children(path);
+        pair.known = match path.parent() {
+            None => recording.known(&pair.children, b""),
+            Some(parent) => recording.known(&recording.children(parent), path.file_name()),
+        };
+    }
+    let is_right = pair.is_recorded_right();
+    let changes = directory_changes(hands, path, (&pair.src, &pair.dst), is_right);
     if purpose == Purpose::Transfer {
         let_inherit(hands, path, &mut pair.dst, changes.as_ref());
         if is_reported {

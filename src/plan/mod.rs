@@ -12,6 +12,7 @@ pub(crate) mod join;
 pub(crate) mod links;
 pub mod names;
 pub mod policy;
+pub(crate) mod recorded;
 pub(crate) mod removal;
 pub(crate) mod same;
 pub(crate) mod step;

@@ -14,8 +14,11 @@ const BASE: &[&str] = &["tree", "error", "account", "cancel"];
 
 /// Who may use whom, beside itself and the base.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("ops", &["mirror", "source", "walk", "plan", "dest", "rules", "archive", "delta", "pool", "sys"]),
-    ("mirror", &["source", "dest", "plan", "rules", "pool", "sys"]),
+    (
+        "ops",
+        &["mirror", "source", "record", "walk", "plan", "dest", "rules", "archive", "delta", "pool", "sys"],
+    ),
+    ("mirror", &["source", "dest", "record", "plan", "rules", "pool", "sys"]),
     ("source", &["archive", "walk", "plan", "rules", "sys", "pool"]),
     ("dest", &["plan", "delta", "sys", "pool"]),
     // Only for `benches/micro.rs`.
@@ -24,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("archive", &["pool"]),
     // A policy holds what the languages of modes and owners say.
     ("plan", &["rules"]),
+    ("record", &["plan"]),
     ("rules", &[]),
     ("delta", &[]),
     ("sys", &[]),

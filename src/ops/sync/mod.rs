@@ -3,9 +3,11 @@
 //! Opens and locks both sides; `crate::mirror` does the rest.
 
 mod open;
+mod recorded;
 
 pub use crate::mirror::options::{
-    Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta, SyncOptions,
+    Alternate, AlternateUse, Backup, Choice, Copying, Delete, DeleteWhen, Delta, StateOptions, StateTrust,
+    SyncOptions,
 };
 
 use crate::account::{End, Observer, Report};
@@ -37,7 +39,8 @@ pub fn sync(
                 sense_names(&dst.dir, &can, may_write);
             }
             ground.src.dir.spell(can.names());
-            Ok(mirror(ground, can, cancel))
+            let recording = recorded::open(&ground)?;
+            Ok(mirror(ground, can, recording, cancel))
         }
         None => Ok(Report { end: End::Interrupted, ..Report::default() }),
     }

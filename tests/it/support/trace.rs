@@ -24,6 +24,18 @@ pub fn changes(command: &Command, root: &Path) -> Option<(Outcome, Vec<String>)>
     Some((outcome, log.lines().filter(|line| is_change(line, root)).map(str::to_owned).collect()))
 }
 
+/// Runs `command` under strace and returns how it ended, and each call that opened something in one of these trees.
+/// `None`, said aloud, where strace is missing or not permitted.
+#[track_caller]
+pub fn opened(command: &Command, trees: &[&Path]) -> Option<(Outcome, Vec<String>)> {
+    let (outcome, log) = traced(command, &["-y", "-e", "trace=?open,openat,?openat2"])?;
+    let trees: Vec<_> = trees.iter().map(|tree| format!("<{}", tree.display())).collect();
+    let is_in = |line: &&str| trees.iter().any(|tree| line.contains(tree.as_str()));
+    // A call that another thread's interrupts is shown with its arguments, and then a second time without.
+    let lines = log.lines().filter(|line| !line.contains("<... ")).filter(is_in);
+    Some((outcome, lines.map(str::to_owned).collect()))
+}
+
 /// Runs `command` under strace and returns how it ended, and how often it made each system call, in all its threads.
 /// `None`, said aloud, where strace is missing or not permitted.
 #[track_caller]

@@ -12,4 +12,5 @@ mod interrupt;
 mod metadata;
 mod racing;
 mod reflink;
+mod state;
 mod symlinks;

@@ -1,8 +1,8 @@
 //! How the destination is changed: copied into, deleted from, backed up, linked to other trees.
 
-use super::flags::{CopyArgs, DeleteArgs, DeltaWhen, HistoryArgs};
+use super::flags::{CompareArgs, CopyArgs, DeleteArgs, DeltaWhen, HistoryArgs};
 use crate::cli::refusal::{Refusal, usage};
-use haul::ops::sync::{Alternate, Backup, Copying, Delete, DeleteWhen, Delta};
+use haul::ops::sync::{Alternate, Backup, Copying, Delete, DeleteWhen, Delta, StateOptions, StateTrust};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -58,6 +58,11 @@ pub(super) fn delete(args: &DeleteArgs) -> Result<Option<Delete>, Refusal> {
         allow_empty_source: args.allow_empty_source,
         manifest: args.delete_manifest.clone(),
     }))
+}
+
+pub(super) fn state(args: &CompareArgs) -> StateOptions {
+    let trust = if args.paranoid { StateTrust::Nothing } else { StateTrust::Seen };
+    StateOptions { path: args.state.clone(), trust }
 }
 
 pub(super) fn backup(args: &HistoryArgs) -> Result<Option<Backup>, Refusal> {

@@ -106,6 +106,12 @@ pub(crate) struct CompareArgs {
     /// Leave everything that DST already has alone
     #[arg(long)]
     pub(crate) ignore_existing: bool,
+    /// Record in FILE what was written, so that the next run decides from it and reads no file that is unchanged since
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) state: Option<PathBuf>,
+    /// Compare all content, and believe nothing that --state has recorded
+    #[arg(long, conflicts_with_all = ["size_only", "ignore_times"])]
+    pub(crate) paranoid: bool,
     /// Copy only files of at most this size: bytes, or with a suffix: K is 1024, KB is 1000; +1 and -1 may follow
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) max_size: Option<u64>,

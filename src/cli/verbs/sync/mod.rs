@@ -116,6 +116,7 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<SyncTask, Refusa
     options.write_manifest = args.delete.write_manifest;
     options.dry_run = args.dry_run;
     options.fsync = args.fsync;
+    options.state = changes::state(&args.compare);
     options.destination = args.destination.options(policy::insist(&args.keep.usual));
     options.wait = args.wait;
     let rate = args.bwlimit.unwrap_or_default().0;
@@ -144,6 +145,11 @@ fn refuse_with_atomic(args: &SyncArgs) -> Result<(), Refusal> {
                 args.delete.write_manifest.is_some(),
                 "the list would be written before the tree is published",
             ),
+            (
+                "--state",
+                args.compare.state.is_some(),
+                "it is about one directory, and each run makes another",
+            ),
         ],
     )
 }
@@ -155,7 +161,7 @@ mod tests {
     use crate::cli::stdio;
     use crate::cli::{Cli, Command};
     use clap::Parser;
-    use haul::ops::sync::{AlternateUse, DeleteWhen, Delta};
+    use haul::ops::sync::{AlternateUse, DeleteWhen, Delta, StateTrust};
     use haul::options::Insist;
     use haul::plan::policy::{Compare, Keep, Symlinks};
     use std::path::Path;
@@ -254,6 +260,18 @@ mod tests {
         let policy = options("--ignore-non-existing --ignore-existing -@2").policy;
         assert!(policy.existing && policy.ignore_existing && !policy.update && !policy.force);
         assert_eq!(policy.modify_window, 2_000_000_000);
+    }
+
+    #[test]
+    fn a_state_is_kept_on_request_and_doubted_on_request() {
+        let state = |flags| options(flags).state;
+        assert_eq!((state("").path, state("").trust), (None, StateTrust::Seen));
+        assert_eq!(state("--state=f").path.as_deref(), Some(Path::new("f")));
+        let paranoid = options("--paranoid --state f");
+        assert_eq!((paranoid.state.trust, paranoid.policy.compare), (StateTrust::Nothing, Compare::Checksum));
+        for flags in ["--paranoid --size-only", "--paranoid -I"] {
+            assert!(is_refused_by_the_parser(flags), "{flags}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn policy(
     Ok(Policy {
         // The parser keeps only one of them.
         compare: match compare {
-            CompareArgs { checksum: true, .. } => Compare::Checksum,
+            CompareArgs { checksum: true, .. } | CompareArgs { paranoid: true, .. } => Compare::Checksum,
             CompareArgs { size_only: true, .. } => Compare::SizeOnly,
             CompareArgs { ignore_times: true, .. } => Compare::Never,
             _ => Compare::Quick,
