@@ -1,5 +1,6 @@
 //! haul on slow and odd mounts: one file a topic. `support::slowfs` is the mount.
 
+mod azure;
 mod caps;
 mod plain;
 mod samba;
