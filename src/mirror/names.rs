@@ -120,9 +120,12 @@ fn spell_apart(
         later.extend(group.into_iter().skip(1));
     }
     if !later.is_empty() {
-        src.names = src.names.spelled(|number, name| match later.contains(&number) {
-            true => Cow::Owned(escape_case(&unescape(name), rules)),
-            false => Cow::Borrowed(name),
+        src.names = src.names.spelled(|number, name| {
+            if later.contains(&number) {
+                Cow::Owned(escape_case(&unescape(name), rules))
+            } else {
+                Cow::Borrowed(name)
+            }
         });
     }
 }

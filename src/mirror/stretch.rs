@@ -42,59 +42,65 @@ pub(super) fn work_through(
             }
             continue;
         };
-        let name = pair.src.names.name(number);
         // A name from getdents64(2) is one component; a `..` from an odd file system must not be taken for one.
-        let Ok(path) = pair.as_path().join(name) else { continue };
-        let kind = pair.src.names.kind(number);
-        let dir = LookIn { src: &pair.src.dir, scopes: &pair.scopes };
-        let looked = look(hands, dir, path.as_path(), kind);
-        let there = match (&looked, there) {
-            (Ok(Look::Directory { .. } | Look::Entry(_)), Some(listed)) if purpose == Purpose::Transfer => {
-                match under_its_name(walk, hands, &pair, path.as_path(), listed) {
-                    Ok(there) => Some(there),
-                    Err(error) => {
-                        hands.account.fail(path.as_path(), error);
-                        continue;
-                    }
-                }
-            }
-            (_, there) => there,
-        };
-        let done = match looked {
-            Ok(Look::Nothing) => {
-                if let Some(listed) = there {
-                    extraneous(walk, hands, purpose, &pair, listed);
-                }
-                Ok(())
-            }
-            Ok(Look::Directory { follow }) => what_is_there(walk, &pair, there).map(|there| {
-                let above = Arc::clone(&pair);
-                children.push(WalkTask::Directory(ChildDirectory {
-                    above,
-                    name: name.into(),
-                    follow,
-                    there,
-                }));
-            }),
-            Ok(Look::Entry(src)) if purpose == Purpose::Transfer => {
-                let place = pair.place(path.as_path());
-                DestEntry::find(place.dst.filter(|_| there.is_some()), name).and_then(|found| {
-                    let recording = walk.state.recording.as_ref();
-                    let known = recording.and_then(|recording| recording.known(&pair.children, name));
-                    let found = found.as_ref();
-                    transfer(walk, hands, &pair, EntryPair { place, src: &src, found, known })
-                })
-            }
-            Ok(Look::Entry(_) | Look::LeftOut) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = done {
-            hands.account.fail(path.as_path(), error);
+        let Ok(path) = pair.as_path().join(pair.src.names.name(number)) else { continue };
+        let joined = JoinedName { path: path.as_path(), kind: pair.src.names.kind(number), there };
+        match work_on(walk, hands, purpose, &pair, joined) {
+            Ok(child) => children.extend(child.map(WalkTask::Directory)),
+            Err(error) => hands.account.fail(path.as_path(), error),
         }
     }
     pair.add_children(children.len());
     // The last one is taken next.
     tasks.extend(children.into_iter().rev());
+}
+
+/// A name of the source, and what the destination has for it.
+#[derive(Clone, Copy)]
+struct JoinedName<'a> {
+    path: RelPath<'a>,
+    /// What the source listed it as.
+    kind: Option<FileKind>,
+    there: Option<ListedName<'a>>,
+}
+
+/// Handles a name of the source. Returns it if it is a directory to be visited.
+fn work_on(
+    walk: &Walk<'_>,
+    hands: &mut Hands<'_>,
+    purpose: Purpose,
+    pair: &Arc<DirectoryPair>,
+    joined: JoinedName<'_>,
+) -> StepResult<Option<ChildDirectory>> {
+    let JoinedName { path, kind, mut there } = joined;
+    let dir = LookIn { src: &pair.src.dir, scopes: &pair.scopes };
+    let looked = look(hands, dir, path, kind)?;
+    if let (Look::Directory { .. } | Look::Entry(_), Some(listed), Purpose::Transfer) =
+        (&looked, there, purpose)
+    {
+        there = Some(under_its_name(walk, hands, pair, path, listed)?);
+    }
+    match looked {
+        Look::Nothing => {
+            if let Some(listed) = there {
+                extraneous(walk, hands, purpose, pair, listed);
+            }
+            Ok(None)
+        }
+        Look::Directory { follow } => {
+            let (above, name) = (Arc::clone(pair), path.file_name().into());
+            Ok(Some(ChildDirectory { above, name, follow, there: what_is_there(walk, pair, there)? }))
+        }
+        Look::Entry(src) if purpose == Purpose::Transfer => {
+            let place = pair.place(path);
+            let found = DestEntry::find(place.dst.filter(|_| there.is_some()), place.name)?;
+            let recording = walk.state.recording.as_ref();
+            let known = recording.and_then(|recording| recording.known(&pair.children, place.name));
+            let entry = EntryPair { place, src: &src, found: found.as_ref(), known };
+            transfer(walk, hands, pair, entry).map(|()| None)
+        }
+        Look::Entry(_) | Look::LeftOut => Ok(None),
+    }
 }
 
 /// What the destination has, under the name that the source has for it.

@@ -42,16 +42,13 @@ pub(crate) fn unescape(spelling: &[u8]) -> Cow<'_, [u8]> {
     let mut name = Vec::with_capacity(spelling.len());
     let mut rest = spelling;
     while let Some((&first, after)) = rest.split_first() {
-        rest = match escaped(rest) {
-            Some(byte) => {
-                name.push(byte);
-                &rest[3..]
-            }
-            None => {
-                name.push(first);
-                after
-            }
-        };
+        if let Some(byte) = escaped(rest) {
+            name.push(byte);
+            rest = &rest[3..];
+        } else {
+            name.push(first);
+            rest = after;
+        }
     }
     Cow::Owned(name)
 }

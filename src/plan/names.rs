@@ -142,10 +142,8 @@ pub(super) fn is_device(name: &[u8]) -> bool {
 /// The same for all names that differ only in case.
 pub(crate) fn fold(name: &[u8]) -> Cow<'_, [u8]> {
     if name.is_ascii() {
-        return match name.iter().any(u8::is_ascii_uppercase) {
-            true => Cow::Owned(name.to_ascii_lowercase()),
-            false => Cow::Borrowed(name),
-        };
+        let is_folded = !name.iter().any(u8::is_ascii_uppercase);
+        return if is_folded { Cow::Borrowed(name) } else { Cow::Owned(name.to_ascii_lowercase()) };
     }
     let mut folded = Vec::with_capacity(name.len());
     for chunk in name.utf8_chunks() {

@@ -25,6 +25,9 @@ impl Observer for Nobody {
 /// What such a destination is assumed to lack, wherever it is.
 const LACKS: [Capability; 2] = [Capability::CaseSensitive, Capability::AnyName];
 
+/// A verb, from one place to another.
+type Run = fn(&Path, &Path, OddNames, bool) -> Report;
+
 fn sync(src: &Path, dst: &Path, names: OddNames, delete: bool) -> Report {
     let mut options = SyncOptions::default();
     options.destination.without = LACKS.to_vec();
@@ -108,7 +111,7 @@ fn what_is_skipped_is_no_failure_and_what_stands_in_its_place_stays() {
     let (src, archive) = (scratch.join("src"), scratch.join("a.tar.zst"));
     build(&src, &odd_tree());
     haul!["pack", &src, &archive].expect(0);
-    let runs: [(fn(&Path, &Path, OddNames, bool) -> Report, _); 2] = [(sync, &src), (unpack, &archive)];
+    let runs: [(Run, _); 2] = [(sync, &src), (unpack, &archive)];
     for (run, from) in runs {
         let dst = scratch.join("dst");
         build(
@@ -189,15 +192,12 @@ fn decoded(spelling: &str) -> String {
     let (mut name, mut at) = (Vec::new(), 0);
     while at < spelling.len() {
         let digits = spelling.get(at + 1..at + 3).filter(|_| spelling.as_bytes()[at] == b'%');
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(escaped) => {
-                name.push(escaped);
-                at += 3;
-            }
-            None => {
-                name.push(spelling.as_bytes()[at]);
-                at += 1;
-            }
+        if let Some(escaped) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            name.push(escaped);
+            at += 3;
+        } else {
+            name.push(spelling.as_bytes()[at]);
+            at += 1;
         }
     }
     String::from_utf8(name).unwrap()

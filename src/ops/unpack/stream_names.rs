@@ -14,6 +14,9 @@ use crate::tree::{Entry, Kind, RelPath, RelPathBuf};
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
+/// The names of a directory, by their folds.
+type SpellingByFold = HashMap<Vec<u8>, Vec<u8>>;
+
 /// The names of a stream so far, as the destination takes them.
 pub(super) struct StreamNames<'a> {
     run: &'a UnpackRun<'a>,
@@ -24,7 +27,7 @@ pub(super) struct StreamNames<'a> {
     /// The hashes of the refused paths that were reported.
     reported: HashSet<u64>,
     /// The directories of the destination above the last name, each with its names by their folds.
-    listed: Vec<(RelPathBuf, HashMap<Vec<u8>, Vec<u8>>)>,
+    listed: Vec<(RelPathBuf, SpellingByFold)>,
 }
 
 impl<'a> StreamNames<'a> {
