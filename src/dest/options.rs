@@ -2,10 +2,15 @@
 
 pub use crate::plan::names::OddNames;
 
+use std::num::NonZeroUsize;
+
 /// How a destination is treated. Begin with [`DestinationOptions::default`] and set what is to be different.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DestinationOptions {
+    /// How many requests are in flight at a time. `None`: on file systems of this machine one for each thread; on others, or
+    /// if the source is on another, as many as help, up to 64, by what requests take.
+    pub in_flight: Option<NonZeroUsize>,
     /// What it is assumed to lack, without asking it.
     pub without: Vec<Capability>,
     /// What it is assumed to have, whatever a profile or a probe says.

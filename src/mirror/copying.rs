@@ -8,6 +8,7 @@ use super::place::{EntryPlace, SourceEntry};
 use crate::account::{Cause, Event, Observer};
 use crate::dest::content::{Copied, Copier, Flow, Learned, Moved, Source, Stop, Ways};
 use crate::error::Act;
+use crate::pool::{Flight, Request, time};
 use crate::source::SourceFile;
 use crate::sys::{Dir, FileKind, Stat};
 use crate::tree::Xattr;
@@ -18,6 +19,7 @@ pub(super) struct ContentCopier<'a> {
     copier: Copier<'a>,
     observer: &'a dyn Observer,
     flags: &'a Flags<'a>,
+    flight: Option<&'a Flight>,
 }
 
 /// An open file of the source, with its stat when the decision about it was made.
@@ -34,7 +36,8 @@ impl SourceContent {
         entry: &SourceEntry,
         stat: &Stat,
     ) -> StepResult<Self> {
-        let file = place.src.open(place.name, entry.follow).map_err(at_source(Act::Open))?;
+        let open = || place.src.open(place.name, entry.follow).map_err(at_source(Act::Open));
+        let file = time(metadata.flight(), Request::Open, open)?;
         let xattrs = metadata.source_xattrs(|| file.xattrs())?;
         Ok(SourceContent { file, stat: stat.clone(), xattrs })
     }
@@ -59,7 +62,8 @@ impl<'a> ContentCopier<'a> {
     pub(super) fn new(ground: &'a Ground<'_>, flags: &'a Flags<'_>, learned: &'a Learned) -> Self {
         let (copying, threads) = (&ground.options.copying, ground.options.threads);
         let ways = Ways { sparse: copying.sparse, preallocate: copying.preallocate, threads };
-        ContentCopier { copier: Copier::new(ways, learned), observer: ground.observer, flags }
+        let (observer, flight) = (ground.observer, ground.flight.as_ref());
+        ContentCopier { copier: Copier::new(ways, learned), observer, flags, flight }
     }
 
     /// Copies with `copy`, which reports progress and learns whether to continue.
@@ -79,8 +83,10 @@ impl<'a> ContentCopier<'a> {
         dir: &Dir,
         name: &[u8],
     ) -> StepResult<bool> {
-        let file = place.src.open(place.name, entry.follow).map_err(at_source(Act::Open))?;
-        let other = dir.open_file(name).map_err(at_destination(Act::Open))?;
+        let open = || place.src.open(place.name, entry.follow).map_err(at_source(Act::Open));
+        let file = time(self.flight, Request::Open, open)?;
+        let open = || dir.open_file(name).map_err(at_destination(Act::Open));
+        let other = time(self.flight, Request::Open, open)?;
         if !Stat::of(other.as_fd()).is_ok_and(|stat| stat.kind == FileKind::File) {
             return Ok(false);
         }

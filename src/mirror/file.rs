@@ -13,6 +13,7 @@ use crate::account::Cause;
 use crate::dest::draft::Draft;
 use crate::error::Act;
 use crate::plan::step::{Filling, filling};
+use crate::pool::{Request, time};
 use crate::sys::{FileKind, Handle, Stat, commit};
 use crate::tree::Xattr;
 use crate::tree::attributes::{Attributes, Changes};
@@ -102,7 +103,8 @@ pub(super) fn complete(hands: &mut Hands<'_>, new: NewName<'_>, file: FilledFile
     let FilledFile { draft: Draft { made, temp, have }, wanted, xattrs } = file;
     let settling = Settling { handle: Handle::Open(made.as_fd()), wanted, have: &have, xattrs, is_new: true };
     let times = hands.metadata.settle_open(&mut hands.account, new.place.path, settling);
-    let closed = commit::close(made).map_err(at_destination(Act::Write));
+    let close = || commit::close(made).map_err(at_destination(Act::Write));
+    let closed = time(hands.metadata.flight(), Request::Close, close);
     closed.inspect_err(|_| new.target.discard(temp.as_deref(), new.place.name))?;
     set_times(hands, new, temp.as_deref().unwrap_or(new.place.name), times);
     put(hands, new, temp)

@@ -10,6 +10,7 @@ use crate::plan::attributes::takes_part;
 use crate::plan::policy::{Keep, Policy};
 use crate::plan::same::Precision;
 use crate::plan::step::Writing;
+use crate::pool::{Crew, Flight};
 use crate::rules::Side;
 use crate::source::SourceDirectory;
 use crate::sys::{Dir, Stat};
@@ -41,9 +42,16 @@ pub(crate) struct Ground<'a> {
     pub(crate) xattr_rules: Option<XattrRules>,
     /// Whether large files are built from blocks of their old content.
     pub(crate) delta: bool,
+    /// How many requests are in flight, if a side answers slowly.
+    pub(crate) flight: Option<Flight>,
 }
 
 impl Ground<'_> {
+    /// Who shares the work.
+    pub(super) fn crew(&self) -> Crew<'_> {
+        Crew::new(self.options.threads, self.flight.as_ref())
+    }
+
     pub(super) fn keep(&self) -> &Keep {
         &self.policy.keep
     }

@@ -11,6 +11,7 @@ use crate::error::Act;
 use crate::plan::acl::{self, Named};
 use crate::plan::attributes::{self, add_xattrs, aspects, changes};
 use crate::plan::same::Precision;
+use crate::pool::{Flight, Request, time};
 use crate::rules::Side;
 use crate::sys::{Dir, FileKind, Handle, Stat, users};
 use crate::tree::attributes::{Attributes, Changes};
@@ -122,6 +123,11 @@ impl<'a> WantedMetadata<'a> {
         theirs
     }
 
+    /// How many requests are in flight.
+    pub(super) fn flight(&self) -> Option<&'a Flight> {
+        self.ground.flight.as_ref()
+    }
+
     /// Whether extended attributes are read at all.
     pub(super) fn takes_xattrs(&self) -> bool {
         let keep = self.ground.keep();
@@ -182,9 +188,10 @@ impl<'a> WantedMetadata<'a> {
         let EntryPair { place, src, known, .. } = pair;
         let same_kind = Some(dst).filter(|dst| dst.kind == src.stat.kind);
         let (wanted, have) = (self.wanted(&src.stat, same_kind), Attributes::of(dst));
-        let theirs = || place.src.xattrs(place.name, src.follow);
+        let look = |xattrs: &dyn Fn() -> _| time(self.flight(), Request::Look, xattrs);
+        let theirs = || look(&|| place.src.xattrs(place.name, src.follow));
         let is_right = known.is_some_and(|known| known.settles_metadata(&src.stat, dst));
-        let ours = || read_xattrs(Handle::Named(dir, place.name), self.can);
+        let ours = || look(&|| read_xattrs(Handle::Named(dir, place.name), self.can));
         let xattrs = if is_right { None } else { self.both_xattrs(theirs, ours)? };
         let precision = self.ground.precision(Some(dst));
         Ok(self.changes(&wanted, &have, &precision, xattrs.as_ref().map(BothXattrs::as_pair)))

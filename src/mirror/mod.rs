@@ -154,7 +154,7 @@ fn may_detect_renames(ground: &Ground<'_>) -> bool {
 /// Walks over both trees.
 fn walk_over<'a>(walk: &'a Walk<'_>, purpose: Purpose) -> Vec<Hands<'a>> {
     pool::crawl(
-        walk.state.ground.options.threads,
+        walk.state.ground.crew(),
         WalkTask::Root,
         || Hands::new(&walk.state),
         |hands, task, tasks| visit::visit(walk, hands, purpose, task, tasks),
@@ -202,9 +202,8 @@ fn link_deferred(walk: &Walk<'_>, total: &mut Total) {
         if groups.is_empty() || walk.state.is_ending() {
             return;
         }
-        let threads = walk.state.ground.options.threads;
         let start = || Hands::new(&walk.state);
-        total.add(pool::scatter(threads, groups.into_iter(), start, |hands, paths| {
+        total.add(pool::scatter(walk.state.ground.crew(), groups.into_iter(), start, |hands, paths| {
             after_walk::link_deferred(walk, hands, &paths);
         }));
     }
@@ -215,7 +214,7 @@ fn remove_deferred<'a>(walk: &'a Walk<'_>) -> Vec<Hands<'a>> {
     let state = &walk.state;
     let groups = walk.deferred.take_removals().into_iter();
     pool::scatter(
-        state.ground.options.threads,
+        state.ground.crew(),
         groups,
         || Hands::new(state),
         |hands, group| {

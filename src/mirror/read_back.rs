@@ -92,11 +92,13 @@ fn read_back(state: &RunState<'_>, mut notes: Vec<Note>) -> Vec<Note> {
         let start = notes.iter().rposition(|note| !is_below(note)).map_or(0, |before| before + 1);
         groups.push(notes.split_off(start));
     }
-    let threads = state.ground.options.threads;
     let keeps_ctime = state.recording.as_ref().is_some_and(|recording| recording.keeps_ctime);
     let empty = || (Vec::new(), Vec::new());
-    let confirmed =
-        pool::scatter(threads, groups.into_iter(), empty, |(confirmed, buffer), notes: Vec<Note>| {
+    let confirmed = pool::scatter(
+        state.ground.crew(),
+        groups.into_iter(),
+        empty,
+        |(confirmed, buffer), notes: Vec<Note>| {
             let parent = notes[0].path.as_path().parent();
             let Ok(dir) = state.ground.made_dir(parent.unwrap_or(RelPath::ROOT)) else { return };
             if lists && notes.len() >= WORTH_LISTING {
@@ -107,7 +109,8 @@ fn read_back(state: &RunState<'_>, mut notes: Vec<Note>) -> Vec<Note> {
                 let stat = stat(&dir, note.path.as_path()).ok()?;
                 confirm(note, &stat, (moment, keeps_ctime))
             }));
-        });
+        },
+    );
     confirmed.into_iter().flat_map(|(confirmed, _)| confirmed).collect()
 }
 

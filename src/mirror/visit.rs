@@ -26,7 +26,8 @@ use crate::sys::{FileKind, Names};
 use crate::tree::{RelPath, RelPathBuf, Standing};
 use std::sync::Arc;
 
-/// Directories with more names are handled by several threads, this many names at a time.
+/// Directories with more names are handled by several threads, this many names at a time; where each name waits for an
+/// answer, all directories are, and a name or a few at a time.
 const STRETCH_NAMES: usize = 512;
 const WIDE_NAMES: usize = 2_048;
 
@@ -75,12 +76,14 @@ fn share_out(
     let count = pair.joined.len();
     hands.account.planned(pair.src.names.len() as u64);
     let stretch = |range| Stretch { pair: Arc::clone(pair), range };
-    if count <= WIDE_NAMES {
+    let crew = walk.state.ground.crew();
+    let at_a_time = crew.share(count, STRETCH_NAMES);
+    if count <= if crew.is_waiting() { at_a_time } else { WIDE_NAMES } {
         work_through(walk, hands, purpose, stretch(0..count), tasks);
     } else {
-        for start in (0..count).step_by(STRETCH_NAMES).collect::<Vec<_>>().into_iter().rev() {
+        for start in (0..count).step_by(at_a_time).collect::<Vec<_>>().into_iter().rev() {
             pair.add_stretch();
-            tasks.push(WalkTask::Stretch(stretch(start..count.min(start + STRETCH_NAMES))));
+            tasks.push(WalkTask::Stretch(stretch(start..count.min(start + at_a_time))));
         }
     }
     end_stretch(hands, pair);

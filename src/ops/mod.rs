@@ -1,6 +1,7 @@
 //! The verbs. Each is a function over its own small `Options` that wires walk, plan, apply and archive together.
 
 pub mod diff;
+mod flight;
 mod hold;
 pub mod list;
 pub mod pack;

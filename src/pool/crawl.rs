@@ -1,6 +1,6 @@
 //! Work that finds more work.
 
-use std::num::NonZeroUsize;
+use super::crew::{self, Crew};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +15,8 @@ struct Exchange<T> {
     changed: Condvar,
     /// How many threads wait. Read without the lock after every task: sharing is worth its cost only if some do.
     waiting: AtomicUsize,
+    /// How many tasks wait for a thread.
+    queued: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -24,10 +26,10 @@ struct Shared<T> {
     working: usize,
 }
 
-/// Runs `visit` on `first` and on every task that a visit finds, on `threads` threads, each with its own state from
+/// Runs `visit` on `first` and on every task that a visit finds, on the threads of a crew, each with its own state from
 /// `start`. Returns the states.
-pub(crate) fn crawl<T: Send, S: Send>(
-    threads: NonZeroUsize,
+pub(crate) fn crawl<'c, T: Send, S: Send>(
+    crew: impl Into<Crew<'c>>,
     first: T,
     start: impl Fn() -> S + Sync,
     visit: impl Fn(&mut S, T, &mut FoundTasks<T>) + Sync,
@@ -36,8 +38,9 @@ pub(crate) fn crawl<T: Send, S: Send>(
         shared: Mutex::new(Shared { tasks: vec![first], working: 0 }),
         changed: Condvar::new(),
         waiting: AtomicUsize::new(0),
+        queued: AtomicUsize::new(1),
     };
-    super::run(threads, || {
+    crew::run(crew.into(), |post| {
         let mut state = start();
         let mut found = Vec::new();
         while let Some(task) = exchange.take() {
@@ -45,7 +48,15 @@ pub(crate) fn crawl<T: Send, S: Send>(
             found.push(task);
             while let Some(task) = found.pop() {
                 visit(&mut state, task, &mut found);
-                exchange.share(&mut found);
+                if post.is_surplus() {
+                    exchange.give(&mut found, usize::MAX);
+                    return state;
+                }
+                // Only for what no thread waits for.
+                if found.len() > exchange.waiting.load(Ordering::Relaxed) {
+                    post.hire();
+                }
+                exchange.share(&mut found, post.stock());
             }
             drop(working);
         }
@@ -59,6 +70,7 @@ impl<T> Exchange<T> {
         let mut shared = self.lock();
         loop {
             if let Some(task) = shared.tasks.pop() {
+                self.queued.store(shared.tasks.len(), Ordering::Relaxed);
                 shared.working += 1;
                 return Some(task);
             }
@@ -71,13 +83,25 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Gives half of the found tasks, those found first, to waiting threads, if any.
-    fn share(&self, found: &mut FoundTasks<T>) {
-        if found.len() > 1 && self.waiting.load(Ordering::Relaxed) > 0 {
-            let given = found.len() / 2;
-            self.lock().tasks.extend(found.drain(..given));
-            self.changed.notify_all();
+    /// Gives found tasks, those found first, to waiting threads, if any: half of them, or one for each; and so many that
+    /// `stock` are there for those that will wait soon.
+    fn share(&self, found: &mut FoundTasks<T>, stock: usize) {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let missing = stock.saturating_sub(self.queued.load(Ordering::Relaxed));
+        if found.len() > 1 && waiting + missing > 0 {
+            let half = if waiting > 0 { found.len() / 2 } else { 0 };
+            self.give(found, (waiting + missing).clamp(half, found.len() - 1));
         }
+    }
+
+    /// Gives up to this many found tasks to other threads.
+    fn give(&self, found: &mut FoundTasks<T>, most: usize) {
+        let given = most.min(found.len());
+        let mut shared = self.lock();
+        shared.tasks.extend(found.drain(..given));
+        self.queued.store(shared.tasks.len(), Ordering::Relaxed);
+        drop(shared);
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared<T>> {
@@ -102,13 +126,14 @@ impl<T> Drop for Working<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::scatter::tests::with_crews;
+    use std::num::NonZeroUsize;
 
     #[test]
     fn every_task_of_a_growing_tree_is_visited_once() {
-        for threads in [1, 2, 8] {
-            let threads = NonZeroUsize::new(threads).unwrap();
+        with_crews(|crew| {
             let visited: usize = crawl(
-                threads,
+                crew,
                 0_u32,
                 || 0,
                 |count, depth, found| {
@@ -121,6 +146,30 @@ mod tests {
             .into_iter()
             .sum();
             assert_eq!(visited, (3_usize.pow(8) - 1) / 2);
+        });
+    }
+
+    #[test]
+    fn each_waiting_thread_gets_a_task_and_the_finder_keeps_one() {
+        for (found, waiting, stock, kept) in [
+            (5, 1, 0, 3),
+            (5, 3, 0, 2),
+            (5, 9, 0, 1),
+            (2, 9, 0, 1),
+            (1, 9, 0, 1),
+            (9, 0, 0, 9),
+            (9, 0, 3, 6),
+            (9, 0, 20, 1),
+            (9, 2, 3, 4),
+        ] {
+            let shared = Mutex::new(Shared { tasks: Vec::new(), working: 1 });
+            let (waiting, queued) = (AtomicUsize::new(waiting), AtomicUsize::new(0));
+            let exchange = Exchange { shared, changed: Condvar::new(), waiting, queued };
+            let mut tasks: Vec<_> = (0..found).collect();
+            exchange.share(&mut tasks, stock);
+            assert_eq!(tasks.len(), kept, "{found} found, {stock} in stock");
+            assert_eq!(tasks.last(), Some(&(found - 1)));
+            assert_eq!(exchange.lock().tasks.len(), found - kept);
         }
     }
 

@@ -4,10 +4,18 @@
 //! after all its threads have ended, and all its queues are bounded.
 
 mod crawl;
+mod crew;
+mod flight;
+mod latency;
 mod ordered;
+mod scatter;
 
 pub(crate) use crawl::{FoundTasks, crawl};
+pub(crate) use crew::Crew;
+pub(crate) use flight::{Flight, time};
+pub(crate) use latency::Request;
 pub(crate) use ordered::ordered;
+pub(crate) use scatter::scatter;
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,25 +34,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `work` on every job, in any order, on `threads` threads, each with its own state from `start`. Returns the
-/// states.
-pub(crate) fn scatter<J: Send, S: Send>(
-    threads: NonZeroUsize,
-    jobs: impl Iterator<Item = J> + Send,
-    start: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, J) + Sync,
-) -> Vec<S> {
-    let jobs = Mutex::new(jobs);
-    run(threads, || {
-        let mut state = start();
-        // The lock is held only for the step of the iterator, not while the job runs.
-        while let Some(job) = next(&jobs) {
-            work(&mut state, job);
-        }
-        state
-    })
-}
-
 /// Jobs in batches of up to `size`. This makes taking a job cheap where each takes only microseconds, and gives
 /// neighbours, usually of one directory, to the same thread.
 pub(crate) fn batches<J>(jobs: impl Iterator<Item = J>, size: usize) -> impl Iterator<Item = Vec<J>> {
@@ -55,26 +44,6 @@ pub(crate) fn batches<J>(jobs: impl Iterator<Item = J>, size: usize) -> impl Ite
     })
 }
 
-/// Runs `body` on `threads` threads and returns their results. A panic in one of them is passed on to the caller.
-pub(crate) fn run<T: Send>(threads: NonZeroUsize, body: impl Fn() -> T + Sync) -> Vec<T> {
-    if threads.get() == 1 {
-        return vec![body()];
-    }
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(&body)).collect();
-        workers.into_iter().map(join).collect()
-    })
-}
-
-fn join<T>(worker: thread::ScopedJoinHandle<'_, T>) -> T {
-    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// The next job. A poisoned lock means that another worker panicked in the iterator: then there is no more work.
-fn next<J>(jobs: &Mutex<impl Iterator<Item = J>>) -> Option<J> {
-    jobs.lock().ok()?.next()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,16 +52,5 @@ mod tests {
     fn every_job_is_in_one_batch() {
         assert_eq!(batches(0..7, 3).collect::<Vec<_>>(), [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
         assert_eq!(batches(0..0, 3).count(), 0);
-    }
-
-    #[test]
-    fn every_job_is_done_once() {
-        for threads in [1, 2, 8] {
-            let threads = NonZeroUsize::new(threads).unwrap();
-            let mut seen: Vec<u32> =
-                scatter(threads, 0..1_000, Vec::new, Vec::push).into_iter().flatten().collect();
-            seen.sort_unstable();
-            assert!(seen.into_iter().eq(0..1_000));
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Parallel work with results in the order of the jobs.
 
-use super::next;
+use super::scatter::next;
 use crossbeam_channel::{bounded, unbounded};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

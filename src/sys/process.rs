@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The user and group that own new files.
 pub(crate) fn identity() -> (u32, u32) {
@@ -50,6 +50,12 @@ fn umask_in(status: &str) -> Option<u32> {
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp { seconds: since.as_secs().cast_signed(), nanos: since.subsec_nanos() }
+}
+
+/// How much processor time this process has used.
+pub(crate) fn cpu_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec.unsigned_abs(), used.tv_nsec.unsigned_abs() as u32)
 }
 
 /// The regular file that standard output goes to, if any: it may lie inside the tree that is packed into it.

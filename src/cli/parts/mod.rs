@@ -3,6 +3,7 @@
 pub(crate) mod alternates;
 pub(crate) mod destination;
 pub(crate) mod filters;
+pub(crate) mod in_flight;
 pub(crate) mod layers;
 pub(crate) mod local;
 pub(crate) mod members;

@@ -7,7 +7,8 @@ use std::num::NonZeroUsize;
 /// How many threads share the work.
 #[derive(Debug, Args)]
 pub(crate) struct Work {
-    /// Worker threads [default: the number of processors that the process may use]
+    /// Threads that compute [default: the number of processors that the process may use]. On local file systems they
+    /// also read and write
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
 }

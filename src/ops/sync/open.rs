@@ -8,12 +8,13 @@ use crate::dest::survey::{Intent, Surveyed, survey};
 use crate::error::{Act, Error, Precaution};
 use crate::mirror::options::{Delta, SyncOptions};
 use crate::mirror::{Alternates, Ground, Manifest, Root, XattrRules};
+use crate::ops::flight::flight;
 use crate::ops::hold::{Hold, hold};
 use crate::plan::names::NameRules;
 use crate::plan::removal::{RunFacts, Stays, may_remove};
 use crate::source::SourceDirectory;
 use crate::sys::grain::grains;
-use crate::sys::{self, Dir, Names, process};
+use crate::sys::{self, Dir, Names, meta, process};
 use crate::tree::Locality;
 use crate::tree::attributes::Who;
 use crate::tree::grain::Grains;
@@ -69,6 +70,8 @@ pub(super) fn open<'a>(
         Delta::Never => false,
         Delta::Auto => locality == Locality::Network,
     };
+    let sides = [Some(meta::locality(&src.dir)), dst.as_ref().map(|dst| meta::locality(&dst.dir))];
+    let flight = flight(&options.destination, options.threads, sides.into_iter().flatten());
     let ground = Ground {
         options,
         policy,
@@ -88,6 +91,7 @@ pub(super) fn open<'a>(
         dst,
         who,
         delta,
+        flight,
     };
     Ok(Some((ground, can)))
 }

@@ -2,6 +2,7 @@
 
 mod azure;
 mod caps;
+mod flight;
 mod plain;
 mod samba;
 mod slowfs;

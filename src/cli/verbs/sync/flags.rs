@@ -6,6 +6,7 @@
 use crate::cli::parts::alternates::AlternateArgs;
 use crate::cli::parts::destination::DestinationArgs;
 use crate::cli::parts::filters::TreeFilterArgs;
+use crate::cli::parts::in_flight::InFlight;
 use crate::cli::parts::local::local_path;
 use crate::cli::parts::publish::PublishArgs;
 use crate::cli::parts::size::{Rate, parse_rate, parse_size, parse_window};
@@ -30,6 +31,8 @@ pub(crate) struct SyncArgs {
     pub(crate) dst: PathBuf,
     #[command(flatten)]
     pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) in_flight: InFlight,
     /// Change nothing; list what would be changed
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

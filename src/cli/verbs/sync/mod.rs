@@ -118,6 +118,7 @@ fn resolve(args: SyncArgs, environment: &Environment) -> Result<SyncTask, Refusa
     options.fsync = args.fsync;
     options.state = changes::state(&args.compare);
     options.destination = args.destination.options(policy::insist(&args.keep.usual));
+    args.in_flight.apply(&mut options.destination);
     options.wait = args.wait;
     let rate = args.bwlimit.unwrap_or_default().0;
     Ok(SyncTask {
