@@ -229,6 +229,7 @@ mod tests {
         // Lookup, create, write and flush; and what the kernel asks of directories.
         assert!(create.requests >= 33 * 4 && create.most_in_flight > 4, "{create:?}");
         assert!(list.requests >= 9 * 2 && list.most_in_flight > 1, "{list:?}");
-        assert!(one.requests >= 4 && eight.requests >= 4 && eight.most_in_flight > 1, "{one:?} {eight:?}");
+        // The kernel may let only one writer at a time into a file.
+        assert!(one.requests >= 4 && eight.requests >= 4, "{one:?} {eight:?}");
     }
 }

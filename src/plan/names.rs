@@ -1,10 +1,10 @@
 //! Names on a destination that takes some of them for the same, or takes only some of them.
 //!
 //! Owns which names of a directory are one name to such a destination, which of them it forbids, and which of its own
-//! names stands for which name of the source. [`super::escape`]
-//! spells names that it does not take. Nothing here is asked of a destination that tells case apart and takes any name.
+//! names stands for which name of the source. `plan::escape` spells names that it does not take. Nothing here is asked of a
+//! destination that tells case apart and takes any name.
 //!
-//! Two names *differ only in case* if their [`fold`]s are equal: each character by itself, to upper and then to lower
+//! Two names *differ only in case* if their folds (`fold`) are equal: each character by itself, to upper and then to lower
 //! case, as far as that is one character again. That is about Unicode's simple case folding, and what SMB servers and
 //! NTFS do, whose own tables differ in a few letters. Where this folds more than a destination does, two names fail
 //! that could both have been made; where it folds less, the second one is found when it gets its name. Equal text in

@@ -111,8 +111,8 @@ fn the_counts_are_exact() {
     chmod(&fs.path().join("3"), 0o600).unwrap();
     let counts = fs.counts();
     assert_eq!((counts[Op::SetAttr], counts.set_modes, counts.set_times, counts.set_owners), (1, 1, 0, 0));
-    // The name is known.
-    assert_eq!(counts.total(), 1, "{counts}");
+    // The name is known; its attributes may be too old by then.
+    assert_eq!(counts.total() - counts[Op::GetAttr], 1, "{counts}");
 }
 
 /// As many requests wait at once as are made, and each of them waits.
