@@ -258,11 +258,14 @@ fn a_change_of_case_is_a_rename_in_every_mode() {
         assert!(backing.join("Name").exists(), "a dry run changes nothing");
         let done = mirror(&[delete, &["-i"]].concat(), &new, &dst).expect(0);
         let renamed = |outcome: &Outcome| -> Vec<String> {
-            outcome
+            // Entries are handled in parallel, so the lines come in any order.
+            let mut lines: Vec<String> = outcome
                 .lines()
                 .into_iter()
                 .filter(|line| line.contains(" <= ") || line.starts_with('*'))
-                .collect()
+                .collect();
+            lines.sort_unstable();
+            lines
         };
         assert_eq!(renamed(&planned), renamed(&done));
         assert_eq!(renamed(&done).iter().filter(|line| line.contains(" <= ")).count(), 4, "{done}");
